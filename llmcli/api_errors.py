@@ -1,0 +1,217 @@
+"""What a server says went wrong, in any of the forms in use, as one of our errors."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import errors
+from .errors import LlmcliError
+from .schema import Chunk
+from .terminal import one_line
+
+_GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
+_TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
+_SPENT = re.compile(
+    r"insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
+    r"|free.?(tier|model).{0,40}(limit|exhausted|exceeded|per.day)|out of credits|billing",
+    re.I,
+)
+_LONG = re.compile(
+    r"context.?length|context.?size|context.?window|maximum context|prompt is too long"
+    r"|too many (input )?tokens|exceed_context",
+    re.I,
+)
+_MODEL = re.compile(r"model.{0,80}(not found|does not exist|not exist|unknown|not available)"
+                    r"|(no such|unknown|invalid) model|model_not_found|no endpoints found"
+                    r"|not a valid model", re.I | re.S)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Report:
+    """The error object of a reply, whatever its form was."""
+
+    message: str
+    code: int | str | None = None
+    type: str = ""
+    metadata: dict[str, Any] | None = None
+
+
+def read(value: Any) -> Report | None:
+    """The error in a JSON body or event; None if there is none.
+
+    Known forms: `{"error": {…}}`, `{"error": "text or JSON"}`, `{"success": false, …}`,
+    `{"object": "error", "message"}`, `{"detail": text or list}`.
+    """
+    if not isinstance(value, dict):
+        return None
+    error = value.get("error")
+    if isinstance(error, str) and error.lstrip().startswith("{"):
+        try:
+            error = json.loads(error)
+        except ValueError:
+            pass
+        if isinstance(error, dict):
+            error = error.get("error") or error
+    if isinstance(error, dict) and error:
+        return _of_object(error, value)
+    if isinstance(error, str) and error:
+        return Report(error, value.get("code"))
+    if value.get("success") is False or value.get("object") == "error":
+        return _of_object(value, {})
+    if value.get("detail") and "choices" not in value:
+        return Report(_detail(value["detail"]), value.get("code"))
+    return None
+
+
+def _of_object(error: dict[str, Any], outer: dict[str, Any]) -> Report:
+    metadata = error.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else None
+    message = error.get("message") or outer.get("message") or error.get("detail") or ""
+    message = message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)
+    code = error.get("code")
+    code = code if isinstance(code, (int, str)) and not isinstance(code, bool) else None
+    if message.strip().rstrip(".").lower() in _GENERIC and (reason := _raw_reason(metadata)):
+        message = f"{message}: {reason}" if message else reason
+    return Report(message or "no reason given", code, str(error.get("type") or ""), metadata)
+
+
+def _raw_reason(metadata: dict[str, Any] | None) -> str:
+    """The real reason, which aggregators put into `metadata.raw` (at times JSON in a string)."""
+    raw = (metadata or {}).get("raw")
+    if isinstance(raw, str) and raw.lstrip().startswith("{"):
+        try:
+            raw = json.loads(raw)
+        except ValueError:
+            return str(raw)
+    if isinstance(raw, dict):
+        inner = read(raw)
+        return inner.message if inner else str(raw.get("message") or json.dumps(raw))
+    return str(raw or "")
+
+
+def _detail(detail: Any) -> str:
+    """FastAPI's `detail`: a text, or a list of `{"loc": […], "msg": text}`."""
+    if isinstance(detail, list):
+        return ", ".join(
+            f"{'.'.join(map(str, d.get('loc', [])))}: {d.get('msg')}"
+            if isinstance(d, dict)
+            else str(d)
+            for d in detail
+        )
+    return detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+
+
+def in_chunk(chunk: Chunk, choice: dict[str, Any] | None) -> LlmcliError | None:
+    """The error that an event, or a whole body with status 200, reports."""
+    report = read(chunk)
+    if report is None and choice and choice.get("error"):
+        report = read({"error": choice["error"]})
+    return from_report(report) if report else None
+
+
+def from_response(status: int, headers: Mapping[str, str], body: bytes) -> LlmcliError:
+    """The error for an HTTP status that is not 200. `body` may be cut: only its start is read."""
+    text = body.decode("utf-8", "replace")
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    report = read(value)
+    if report is None and isinstance(value, dict) and isinstance(value.get("message"), str):
+        report = Report(value["message"], value.get("code"))
+    is_json = report is not None
+    if report is None:
+        report = Report(_page_text(text) or "no reason given")
+    error = from_report(report, status, is_json)
+    error.retry_after = retry_after(headers)
+    return error
+
+
+def _page_text(text: str) -> str:
+    """Plain text in short; of an HTML page its title."""
+    if re.search(r"<(!doctype|html|head|body)", text[:1000], re.I):
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
+        text = title[1] if title else re.sub(r"<[^>]*>", " ", text)
+    return one_line(text, 200)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, from `Retry-After` as seconds or HTTP date; gateways prefix the name."""
+    value = headers.get("retry-after") or headers.get("llm_provider-retry-after")
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        from datetime import UTC, datetime
+        from email.utils import parsedate_to_datetime
+
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        when = when if when.tzinfo else when.replace(tzinfo=UTC)
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if seconds < 1e9 else None
+
+
+def from_report(report: Report, status: int | None = None, is_json: bool = True) -> LlmcliError:
+    """Choose the class by code, type and text first, by the status where those say nothing."""
+    number = _number(report.code) or status
+    kind = _class_of(report, number, is_json)
+    message = one_line(report.message, 500)
+    if status is not None:
+        message = f"HTTP {status}: {message}"
+    return kind(
+        message,
+        hint=_HINTS.get(kind),
+        code=report.code,
+        metadata=report.metadata,
+        status=status,
+        transient=kind in (errors.TryLater, errors.ServerError)
+        and (number is None or number in _TRANSIENT),
+    )
+
+
+def _number(code: int | str | None) -> int | None:
+    if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit()):
+        return int(code)
+    return None
+
+
+def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliError]:
+    words = f"{report.code} {report.type}"
+    everything = f"{words} {report.message}"
+    metadata = report.metadata or {}
+    if status == 402 or (status in (None, 429, 403) and _SPENT.search(everything)):
+        return errors.PaymentRequired
+    if status == 413 or (status in (None, 400, 422, 500) and _LONG.search(everything)):
+        return errors.TooLong
+    if "content_filter" in words or "flagged_input" in metadata or "moderation" in words:
+        return errors.Filtered
+    if status == 429 or "rate_limit" in words:
+        return errors.TryLater
+    if status in (401, 403) or "authentication" in words or "invalid_api_key" in words:
+        return errors.AuthError
+    if "model_not_found" in words or (status in (None, 400, 404) and _MODEL.search(everything)):
+        return errors.NoModel
+    if status == 404:
+        return errors.NoModel if is_json and "model" in everything.lower() else errors.ProtocolError
+    if status is not None and 400 <= status < 500 and status not in _TRANSIENT:
+        return errors.BadRequest
+    if status is not None and status < 400:
+        return errors.ProtocolError
+    return (
+        errors.BadRequest if "invalid_request" in words and status is None else errors.ServerError
+    )
+
+
+_HINTS: dict[type[LlmcliError], str] = {
+    errors.AuthError: "see `llmcli config show` for which key was used",
+    errors.PaymentRequired: "add credits or raise the limit with the provider",
+    errors.TooLong: "send less, or choose a model with a longer context",
+    errors.NoModel: "choose another with -m",
+    errors.ProtocolError: "check base_url",
+}

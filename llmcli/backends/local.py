@@ -1,0 +1,83 @@
+"""A model inside the process: llama.cpp through xllamacpp, which speaks OpenAI's shapes itself."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import BadRequest, ConfigError
+from ..schema import DONE, ChatRequest, Chunk
+from ..trace import Trace
+from . import Stream
+from .worker import Put, in_thread
+
+# As much as the embedded model was trained for; more only costs memory.
+_CONTEXT = 8192
+
+
+def stream(weights: Path, name: str, trace: Trace) -> Stream:
+    """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once."""
+    loaded: list[Any] = []
+
+    def chunks(request: ChatRequest) -> Iterator[Chunk]:
+        trace.begin_attempt()
+        trace.log(f"model {name} from {weights}")
+        trace.stage(f"waiting for {name}")
+
+        def produce(put: Put[Chunk]) -> None:
+            if not loaded:
+                loaded.append(_load(weights, name))
+            _answer(loaded[0], request, put)
+
+        yield from in_thread(produce)
+
+    return chunks
+
+
+def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:
+    try:
+        if request.get("stream"):
+            server.handle_chat_completions(request, put)  # stops where `put` returns True
+        else:
+            put(server.handle_chat_completions(request))
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise BadRequest(f"the embedded model refuses the request: {error}") from None
+    put(DONE)
+
+
+def _load(weights: Path, name: str) -> Any:
+    """The runtime with `weights` in it. Raises ConfigError."""
+    check_weights(weights)
+    import xllamacpp
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(weights)
+    parameters.model_alias = {name}
+    parameters.n_ctx = _CONTEXT
+    # One thread is the robust setting on two cores: more of them wait for each other.
+    threads = max(1, (os.cpu_count() or 1) // 2)
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    parameters.verbosity = -1
+    # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
+    parameters.hostnames = ["127.0.0.1"]
+    parameters.port = 0
+    parameters.api_keys = [secrets.token_urlsafe(32)]
+    parameters.ui = False
+    parameters.endpoint_slots = False
+    try:
+        return xllamacpp.Server(parameters)
+    except RuntimeError:
+        raise ConfigError(f"{weights} cannot be loaded as a model", hint="is it whole?") from None
+
+
+def check_weights(weights: Path) -> None:
+    """Raises ConfigError unless `weights` can be a model: the runtime's own words say little."""
+    try:
+        with weights.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ConfigError(f"cannot read the model {weights}: {error.strerror}") from None
+    if magic != b"GGUF":
+        raise ConfigError(f"{weights} is not a GGUF file")

@@ -1,0 +1,109 @@
+"""Bytes into events. sseclient-py is the parser; what it is given is made safe first.
+
+sseclient-py reads an unterminated last event as whole, misses mixed line ends, keeps a byte order
+mark, raises on invalid UTF-8 and grows quadratically on a large event in small pieces. So each
+event's end is found in the bytes here, and the parser gets one whole, clean event at a time.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from sseclient import Event, SSEClient
+
+from ..errors import LlmcliError, ProtocolError, Truncated
+
+MAX_EVENT_BYTES = 128 * 2**20
+
+# A blank line, with any mix of the three line ends. Atomic, or CRLF would count as two ends.
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+_LINE_END = re.compile(rb"\r\n?")
+_BOM = b"\xef\xbb\xbf"
+
+
+def events(blocks: Iterable[bytes]) -> Iterator[Event]:
+    """The events of a stream cut into blocks at any place (WHATWG HTML, section 9.2.6).
+
+    Raises Truncated if the stream ends inside an event, ProtocolError if one is too large.
+    """
+    yield from SSEClient(_split(blocks)).events()
+
+
+def _split(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """One event's lines at a time, ended by LF LF."""
+    splitter = _Splitter()
+    lost: LlmcliError | None = None
+    for block in _until_lost(blocks):
+        if isinstance(block, LlmcliError):
+            lost = block
+        else:
+            yield from splitter.feed(block)
+    yield from _last(splitter.rest())
+    if lost:
+        raise lost
+
+
+class _Splitter:
+    """Finds the end of each event; every byte is looked at once, however it was cut."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._at_start = True
+        self._after_cr = False
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        if self._after_cr and block:
+            # The LF of a CRLF that was cut in two belongs to the event before.
+            block = block.removeprefix(b"\n")
+            self._after_cr = False
+        searched = max(len(self._buffer) - 2, 0)
+        self._buffer += block
+        if self._at_start:
+            if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+                return
+            self._at_start = False
+            if self._buffer.startswith(_BOM):
+                del self._buffer[: len(_BOM)]
+                searched = 0
+        yield from self._whole_events(searched)
+        if len(self._buffer) > MAX_EVENT_BYTES:
+            raise ProtocolError(f"an event longer than {MAX_EVENT_BYTES // 2**20} MiB")
+
+    def rest(self) -> bytes:
+        """What stands after the last blank line."""
+        return _clean(bytes(self._buffer))
+
+    def _whole_events(self, searched: int) -> Iterator[bytes]:
+        begin = 0
+        for blank in _BLANK_LINE.finditer(self._buffer, searched):
+            yield _clean(bytes(self._buffer[begin : blank.start()]))
+            begin = blank.end()
+        if begin:
+            self._after_cr = begin == len(self._buffer) and self._buffer[-1:] == b"\r"
+            del self._buffer[:begin]
+
+
+def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
+    """The blocks, and last the error that ended them: what came before it still counts."""
+    try:
+        yield from blocks
+    except LlmcliError as error:
+        yield error
+
+
+def _clean(event: bytes) -> bytes:
+    if b"\r" in event:
+        event = _LINE_END.sub(b"\n", event)
+    try:
+        event.decode()
+    except UnicodeDecodeError:
+        event = event.decode("utf-8", "replace").encode()
+    return event + b"\n\n"
+
+
+def _last(rest: bytes) -> Iterator[bytes]:
+    """[DONE] says all, even without its line end; comments say nothing; all else was cut."""
+    lines = [line for line in rest.split(b"\n") if line and not line.startswith(b":")]
+    if lines in ([b"data: [DONE]"], [b"data:[DONE]"]):
+        yield lines[0] + b"\n\n"
+    elif lines:
+        raise Truncated("the stream ended inside an event", transient=True)

@@ -1,0 +1,175 @@
+"""The Typer app: the commands, and the one place where a failure becomes an exit code."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Annotated, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from . import __version__
+from .commands.ask import ask
+from .commands.config import app as config_app
+from .commands.local import app as local_app
+from .environment import (
+    STDOUT,
+    Environment,
+    die_by_signal,
+    leave,
+    quiet_signals,
+    write_all,
+)
+from .errors import (
+    InternalError,
+    Interrupted,
+    LlmcliError,
+    OutOfResources,
+    ReaderGone,
+    UsageError,
+    WriteError,
+)
+
+app = typer.Typer(
+    name="llmcli",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("ask")(ask)
+app.add_typer(config_app, name="config")
+app.add_typer(local_app, name="local")
+
+COMMANDS = ("ask", "config", "local")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What commands find in `context.obj`. `implicit`: the user did not write `ask`."""
+
+    environment: Environment
+    implicit: bool
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        write_all(STDOUT, f"llmcli {__version__}\n".encode())
+        raise typer.Exit()
+
+
+@app.callback()
+def llmcli(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Completions from language models, for one-liners, pipes, cron jobs and scripts.
+
+    The answer goes to stdout, everything about it to stderr, and the exit code says how it ended.
+
+    \b
+    Examples:
+      llmcli "Name three uses of a brick"
+      git log --oneline | llmcli "What changed?"
+      llmcli ask --json hi | jq -r '.choices[0].message.content'
+      llmcli config check
+
+    `llmcli "words with a space"` and `… | llmcli` mean `llmcli ask`: see `llmcli ask --help`.
+    """
+
+
+def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """`ask` put in front where it was left out, and whether it was."""
+    first = arguments[0] if arguments else ""
+    if first in COMMANDS or first in ("--help", "-h", "--version"):
+        return list(arguments), False
+    near = get_close_matches(first, COMMANDS, 1, cutoff=0.75)
+    if near and len(arguments) > 1:
+        raise UsageError(
+            f"no such command: {first}",
+            hint=f"did you mean `llmcli {near[0]}`? To ask the model, `llmcli ask {first} …`",
+        )
+    return ["ask", *arguments], True
+
+
+def run(arguments: Sequence[str], environment: Environment) -> int:
+    """The exit code. Raises what ends the process by a signal, and LlmcliError."""
+    arguments, implicit = with_default_command(arguments)
+    try:
+        code = app(
+            arguments,
+            prog_name="llmcli",
+            standalone_mode=False,
+            obj=Run(environment, implicit),
+        )
+    except TyperException as error:
+        raise _usage_error(error, arguments) from None
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
+    message = error.format_message().replace("\n", " ").rstrip(".")
+    named = [word for word in arguments[:2] if word.isalpha()]
+    commands = " ".join(["llmcli", *(w for w in named[:1] if w in COMMANDS)])
+    return UsageError(message[:1].lower() + message[1:], hint=f"see {commands} --help")
+
+
+def _guarded(work: Callable[[], int]) -> int:
+    """`work`, with whatever it raises as one of ours."""
+    try:
+        return work()
+    except LlmcliError:
+        raise
+    except MemoryError:
+        raise OutOfResources("out of memory") from None
+    except RecursionError:
+        raise
+    except Exception as error:
+        if isinstance(error, RuntimeError) and "start new thread" in str(error):
+            raise OutOfResources("cannot start a thread") from None
+        if os.environ.get("LLMCLI_DEBUG") == "1":
+            import traceback
+
+            traceback.print_exc()
+        what = f"{type(error).__name__} in llmcli {__version__}"
+        raise InternalError(
+            f"internal error: {what}",
+            hint="please report it with the traceback that LLMCLI_DEBUG=1 prints",
+        ) from error
+
+
+def main() -> NoReturn:
+    """The console script."""
+    environment = Environment.of_process()
+    try:
+        leave(_guarded(lambda: run(sys.argv[1:], environment)))
+    except ReaderGone:
+        die_by_signal(signal.SIGPIPE)
+    except KeyboardInterrupt:
+        die_by_signal(signal.SIGINT)
+    except (LlmcliError, Interrupted) as error:
+        quiet_signals()
+        _tell(environment, error)
+        if isinstance(error, Interrupted):
+            die_by_signal(error.signal_number)
+        leave(error.exit_code)
+
+
+def _tell(environment: Environment, error: LlmcliError | Interrupted) -> None:
+    """The failure in the form that was asked for, then as one line on stderr."""
+    if environment.renderer:
+        try:
+            environment.renderer.fail(error)
+        except (ReaderGone, WriteError):
+            pass  # nobody can be told there any more
+    if isinstance(error, LlmcliError):
+        environment.say(str(error))
+
+
+if __name__ == "__main__":
+    main()

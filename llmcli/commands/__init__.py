@@ -1,0 +1,1 @@
+"""One file a command. Its docstring is its --help; it parses, calls and returns."""

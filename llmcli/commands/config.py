@@ -1,0 +1,106 @@
+"""Where settings come from, and whether they work."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from .. import config, doctor, keys
+from ..config import Settings
+from ..environment import STDOUT, Environment, write_all
+from ..errors import LlmcliError
+from ..terminal import one_line
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+]
+BaseURL = Annotated[
+    str | None, typer.Option("--base-url", metavar="URL", help="Endpoint to look at.")
+]
+Model = Annotated[
+    str | None, typer.Option("--model", "-m", metavar="MODEL", help="Model to look at.")
+]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.callback()
+def settings_commands() -> None:
+    """Where settings come from, and whether they work.
+
+    \b
+    Examples:
+      llmcli config check
+      $EDITOR "$(llmcli config path)"
+      llmcli config show --profile work
+    """
+
+
+@app.command()
+def path(context: typer.Context) -> None:
+    """Print where config.toml is, or would be.
+
+    \b
+    Example:
+      $EDITOR "$(llmcli config path)"
+    """
+    _print(str(context.obj.environment.config_file))
+
+
+@app.command()
+def show(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
+    """Print every setting, its value and where that came from; secrets are masked.
+
+    \b
+    Examples:
+      llmcli config show
+      llmcli config show --json | jq .model
+    """
+    environment: Environment = context.obj.environment
+    settings = config.resolve(environment, {}, profile)
+    rows = {name: (_masked(name, settings), settings.source(name)) for name in config.DOCS}
+    rows["api_key"] = keys.describe(environment, settings)
+    if as_json:
+        table = {n: {"value": value, "source": source} for n, (value, source) in rows.items()}
+        _print(json.dumps(table, ensure_ascii=False, indent=2))
+        return
+    for name, (value, source) in rows.items():
+        shown = "-" if value is None else one_line(json.dumps(value, ensure_ascii=False))
+        _print(f"{name:<16} {shown:<32} {source}")
+
+
+@app.command()
+def check(
+    context: typer.Context, profile: Profile = None, base_url: BaseURL = None, model: Model = None
+) -> None:
+    """Say what works, what does not, and how to mend it. Asks the endpoint for its models.
+
+    \b
+    Examples:
+      llmcli config check
+      llmcli config check --profile work
+    """
+    environment: Environment = context.obj.environment
+    try:
+        settings = config.resolve(environment, {"base_url": base_url, "model": model}, profile)
+    except LlmcliError as error:
+        _print(f"FAIL  config      {error}")
+        raise typer.Exit(error.exit_code) from None
+    code = 0
+    for finding in doctor.examine(environment, settings):
+        _print(f"{finding.mark:<5} {one_line(finding.text)}")
+        if finding.error and not code:
+            code = finding.error.exit_code
+    raise typer.Exit(code)
+
+
+def _masked(name: str, settings: Settings) -> Any:
+    value = getattr(settings, name)
+    if name == "headers":
+        return {n: "***" if config.is_secret(n) else v for n, v in value.items()}
+    return value
+
+
+def _print(line: str) -> None:
+    write_all(STDOUT, f"{line}\n".encode(errors="replace"))

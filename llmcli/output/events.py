@@ -1,0 +1,57 @@
+"""--events: one JSON object a line as things happen, and always a last `end`."""
+
+from typing import Any
+
+from ..completion import Completion, Delta
+from ..environment import STDOUT, write_all
+from ..errors import Interrupted, LlmcliError
+from .json import ReportOf, line
+from .sink import Sink
+from .thinking import Thinking
+
+
+class EventsRenderer:
+    def __init__(self, sink: Sink, thinking: Thinking, report: ReportOf) -> None:
+        self._sink = sink
+        self._thinking = thinking
+        self._report = report
+        self._ended = False
+
+    def start(self, model: str) -> None:
+        self._emit("start", model=model)
+
+    def show(self, delta: Delta) -> None:
+        self._thinking.show(delta.reasoning)
+        if delta.reasoning:
+            self._emit("reasoning", content=delta.reasoning)
+        if delta.text:
+            self._emit("delta", content=delta.text)
+        for call in delta.tool_calls:
+            self._emit("tool_call", tool_call=call)
+
+    def finish(self, completion: Completion) -> None:
+        self._end(None)
+        self._sink.commit()
+
+    def fail(self, error: LlmcliError | Interrupted) -> None:
+        self._thinking.end()
+        if not self._ended:
+            self._end(error)
+        self._sink.abort(keep=not isinstance(error, Interrupted))
+
+    def _end(self, error: LlmcliError | Interrupted | None) -> None:
+        report = self._report(error)
+        about = report["llmcli"]
+        if report["usage"] is not None:
+            cost = {key: about[key] for key in ("cost_usd", "cost_source")}
+            self._emit("usage", usage=report["usage"], **cost)
+        self._ended = True
+        self._emit("end", **report)
+
+    def _emit(self, event: str, **fields: Any) -> None:
+        self._sink.write(line({"event": event, **fields}))
+
+
+def before_start(report: dict[str, Any]) -> None:
+    """The `end` of a run that failed before there was a sink."""
+    write_all(STDOUT, line({"event": "end", **report}))

@@ -1,0 +1,53 @@
+"""--json: one object on stdout, on success and on failure alike."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ..completion import Completion, Delta
+from ..environment import STDOUT, write_all
+from ..errors import Interrupted, LlmcliError
+from .sink import Sink
+from .thinking import Thinking
+
+# The object for an error, or for success.
+ReportOf = Callable[[LlmcliError | Interrupted | None], dict[str, Any]]
+
+
+def line(value: dict[str, Any]) -> bytes:
+    """`value` as one line of valid UTF-8 JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # a number too large for a float, which has become infinite
+        text = json.dumps(_finite(value), ensure_ascii=False)
+    return (text + "\n").encode(errors="replace")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+class JsonRenderer:
+    def __init__(self, sink: Sink, thinking: Thinking, report: ReportOf) -> None:
+        self._sink = sink
+        self._thinking = thinking
+        self._report = report
+
+    def show(self, delta: Delta) -> None:
+        self._thinking.show(delta.reasoning)
+
+    def finish(self, completion: Completion) -> None:
+        self._thinking.end()
+        self._sink.write(line(self._report(None)))
+        self._sink.commit()
+
+    def fail(self, error: LlmcliError | Interrupted) -> None:
+        """The file of -O keeps its last good answer, so the failure goes to stdout."""
+        self._thinking.end()
+        self._sink.abort(keep=False)
+        write_all(STDOUT, line(self._report(error)))

@@ -1,0 +1,50 @@
+"""Plain text, as it arrives."""
+
+import json
+
+from ..completion import Completion, Delta
+from ..errors import AnswerCut, Interrupted, LlmcliError
+from ..terminal import harmless
+from .sink import Sink
+from .thinking import Thinking
+
+
+class TextRenderer:
+    """`terminal`: the text goes to one, so control sequences in it are made harmless."""
+
+    def __init__(self, sink: Sink, thinking: Thinking, terminal: bool, newline: bool) -> None:
+        self._sink = sink
+        self._thinking = thinking
+        self._terminal = terminal
+        self._newline = newline
+        self._last = ""
+
+    def show(self, delta: Delta) -> None:
+        self._thinking.show(delta.reasoning)
+        if delta.text:
+            self._thinking.end()
+            self._write(delta.text)
+
+    def finish(self, completion: Completion) -> None:
+        self._thinking.end()
+        for call in completion.tool_calls:
+            self._end_line()
+            self._write(json.dumps(call, ensure_ascii=False) + "\n")
+        self._end_line()
+        self._sink.commit()
+
+    def fail(self, error: LlmcliError | Interrupted) -> None:
+        """What came stays as it came; only an answer cut by length is a whole line."""
+        self._thinking.end()
+        if isinstance(error, AnswerCut):
+            self._end_line()
+        if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
+            error.message += f"; the partial answer is in {kept}"
+
+    def _write(self, text: str) -> None:
+        self._sink.write((harmless(text) if self._terminal else text).encode(errors="replace"))
+        self._last = text[-1]
+
+    def _end_line(self) -> None:
+        if self._newline and self._last not in ("", "\n"):
+            self._write("\n")

@@ -1,0 +1,31 @@
+"""A model's thinking: shown on stderr while it goes on, never on stdout."""
+
+import os
+
+from ..environment import STDERR, Environment
+from ..terminal import harmless
+
+
+class Thinking:
+    def __init__(self, environment: Environment, wanted: bool) -> None:
+        self._terminal = environment.is_terminal(STDERR)
+        self._shown = wanted or self._terminal
+        self._open = False
+
+    def show(self, text: str) -> None:
+        if self._shown and text:
+            self._write(harmless(text) if self._terminal else text)
+            self._open = not text.endswith("\n")
+
+    def end(self) -> None:
+        """The answer, or a message, begins on a line of its own."""
+        if self._open:
+            self._write("\n")
+            self._open = False
+
+    @staticmethod
+    def _write(text: str) -> None:
+        try:
+            os.write(STDERR, text.encode(errors="replace"))
+        except OSError:
+            pass  # stderr is not worth the answer

@@ -1,0 +1,72 @@
+"""What an answer took: one line for people on stderr, one JSON line for --usage-file."""
+
+import fcntl
+import os
+import time
+from decimal import Decimal
+from typing import Any
+
+from ..call import Call
+from ..environment import write_all
+from ..errors import CantCreate, Interrupted, LlmcliError
+from ..pricing import tokens
+from .json import line
+
+
+def summary(call: Call) -> str:
+    """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
+    usage = call.accumulator.usage or {}
+    parts = []
+    if (count := tokens(usage.get("prompt_tokens"))) is not None:
+        details = usage.get("prompt_tokens_details")
+        cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
+        parts.append(f"{count} in" + (f" ({cached} cached)" if cached else ""))
+    if (count := tokens(usage.get("completion_tokens"))) is not None:
+        parts.append(f"{count} out")
+    if not parts:
+        parts.append("tokens unknown")
+    cost = call.cost()
+    parts.append("cost unknown" if cost.usd is None else dollars(cost.usd))
+    parts.append(f"{call.trace.seconds()['total']:.1f} s")
+    return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
+
+
+def dollars(amount: Decimal) -> str:
+    """At least cents, at most what is needed to show two digits of a small amount."""
+    if not amount:
+        return "$0"
+    digits = max(2, 1 - amount.adjusted())
+    return f"${amount:.{digits}f}"
+
+
+class UsageFile:
+    """Opened before anything is sent, so that a wrong path costs nothing. Raises CantCreate."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            self._descriptor = os.open(name, flags, 0o666)
+        except OSError as error:
+            raise CantCreate(f"cannot open --usage-file {name}: {error.strerror}") from None
+
+    def append(self, call: Call, error: LlmcliError | Interrupted | None) -> None:
+        """One write under a lock: runs in parallel do not mix their lines."""
+        record = line(_record(call, error))
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        except OSError:
+            pass  # a pipe or device has no lock
+        write_all(self._descriptor, record)
+
+
+def _record(call: Call, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
+    report = call.report(error)
+    about = report["llmcli"]
+    keys = ("ok", "exit_code", "kind", "request_id", "cost_usd", "cost_source", "seconds", "tag")
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "id": report["id"],
+        "model": report["model"],
+        "usage": report["usage"],
+        **{key: about[key] for key in keys},
+    }

@@ -1,0 +1,181 @@
+"""What the user gives: words, stdin and files, made into the content of a message."""
+
+import base64
+import os
+import select
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .environment import STDIN, Environment
+from .errors import BadRequest, NoInput, UsageError
+from .schema import ContentPart, ImageURL
+
+STDIN_PLACE = "{stdin}"
+_NOTICE_AFTER = 2.0
+_IMAGES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
+
+
+@dataclass
+class Input:
+    """Reads stdin and files, at most `limit` bytes in all."""
+
+    environment: Environment
+    limit: int
+    use_stdin: bool = True
+    taken: int = 0
+    stdin_taken: bool = False
+
+    def stdin(self, notice: bool) -> bytes:
+        """All of stdin. `notice`: there is something to send without it, so say what is awaited."""
+        if self.stdin_taken:
+            raise UsageError("stdin can be used only once")
+        self.stdin_taken = True
+        self.environment.stage = "reading stdin"
+        if self.environment.is_terminal(STDIN):
+            self.environment.note("reading the terminal; end with Ctrl-D")
+        elif notice:
+            self._wait_with_notice()
+        return self._read_all(STDIN, "stdin")
+
+    def file(self, name: str) -> bytes:
+        if name == "-":
+            return self.stdin(notice=False)
+        try:
+            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        except (OSError, ValueError) as error:
+            raise _unreadable(name, error) from None
+        try:
+            return self._read_all(descriptor, name)
+        finally:
+            os.close(descriptor)
+
+    def text_of(self, value: str, option: str) -> str:
+        """`value` itself, or the text of the file in `@FILE`."""
+        if not value.startswith("@"):
+            return text(os.fsencode(value), option)
+        return text(self.file(value[1:]), f"{option} {value}")
+
+    def _wait_with_notice(self) -> None:
+        until = time.monotonic() + _NOTICE_AFTER
+        if not select.select([STDIN], [], [], max(until - time.monotonic(), 0))[0]:
+            self.environment.say("waiting for stdin; -n ignores it")
+
+    def _read_all(self, descriptor: int, name: str) -> bytes:
+        blocks: list[bytes] = []
+        while True:
+            try:
+                block = os.read(descriptor, 1 << 20)
+            except BlockingIOError:
+                select.select([descriptor], [], [])
+                continue
+            except OSError as error:
+                raise _unreadable(name, error) from None
+            if not block:
+                return b"".join(blocks)
+            self.taken += len(block)
+            if self.taken > self.limit:
+                raise BadRequest(f"input larger than {_size(self.limit)}", hint="see --max-input")
+            blocks.append(block)
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> NoInput:
+    return NoInput(f"cannot read {name}: {getattr(error, 'strerror', None) or error}")
+
+
+def _size(count: int) -> str:
+    return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count} bytes"
+
+
+def size(value: str) -> int:
+    """Bytes of `64M`, `1G`, `500k` or a plain number. Raises UsageError."""
+    units = {"k": 2**10, "m": 2**20, "g": 2**30}
+    number, unit = value.strip(), 1
+    if number[-1:].lower() in units:
+        number, unit = number[:-1], units[number[-1].lower()]
+    if not number.isdecimal() or not int(number):
+        raise UsageError(f"--max-input {value!r} is no size", hint="such as 64M")
+    return int(number) * unit
+
+
+def text(data: bytes, name: str) -> str:
+    """`data` as text, whatever the locale says. Raises BadRequest with the offset of bad bytes."""
+    offset = data.find(b"\0")
+    try:
+        decoded = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        offset = bad if offset < 0 else min(bad, offset)
+    if offset < 0:
+        return decoded
+    hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
+    raise BadRequest(
+        f"{name} is not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset}", hint=hint
+    )
+
+
+def words(arguments: Sequence[str]) -> str:
+    """The words of PROMPT joined by one space."""
+    return text(b" ".join(os.fsencode(word) for word in arguments), "PROMPT")
+
+
+def content(
+    source: Input, prompt: str, files: Sequence[str], other: bool
+) -> str | list[ContentPart]:
+    """The user's content: files first, then stdin, a blank line and PROMPT.
+
+    `-` or no PROMPT: stdin is the prompt. `{stdin}` in PROMPT puts it there. Images become parts of
+    their own behind the text. `other`: there is a conversation to send even without a prompt.
+    """
+    parts: list[ContentPart] = []
+    texts: list[str] = []
+    for name in files:
+        data = source.file(name)
+        if kind := image_type(data):
+            url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+            parts.append(ContentPart(type="image_url", image_url=ImageURL(url=url)))
+        else:
+            shown = "stdin" if name == "-" else name
+            texts.append(f'<file name="{shown}">\n{text(data, shown).rstrip(chr(10))}\n</file>')
+    texts += _prompt_with_stdin(source, prompt, bool(files) or other)
+    whole = "\n\n".join(t for t in texts if t)
+    if not parts:
+        return whole if whole.strip() else ""
+    return [ContentPart(type="text", text=whole), *parts] if whole.strip() else parts
+
+
+def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
+    if prompt == "-":
+        if not source.use_stdin:
+            raise UsageError("`-` reads stdin, but -n forbids it", hint="drop one of them")
+        return [_stdin_text(source, notice=False)]
+    wanted = STDIN_PLACE in prompt
+    available = source.use_stdin and not source.stdin_taken and _has_stdin(source.environment)
+    if wanted and not available:
+        hint = "drop -n" if not source.use_stdin else "pipe something in"
+        raise UsageError(f"{STDIN_PLACE} in PROMPT, but there is no stdin to read", hint=hint)
+    if not available:
+        return [prompt]
+    piped = _stdin_text(source, notice=bool(prompt) or other)
+    return [prompt.replace(STDIN_PLACE, piped)] if wanted else [piped, prompt]
+
+
+def _stdin_text(source: Input, notice: bool) -> str:
+    """stdin without the line ends that finish it, as `$(…)` in a shell gives it."""
+    return text(source.stdin(notice), "stdin").rstrip("\r\n")
+
+
+def _has_stdin(environment: Environment) -> bool:
+    return STDIN not in environment.closed and not environment.is_terminal(STDIN)
+
+
+def nothing_given(environment: Environment) -> bool:
+    """Whether stdin cannot be a prompt either."""
+    return not _has_stdin(environment)
+
+
+def image_type(data: bytes) -> str | None:
+    """png, jpeg, gif or webp, judged by content."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp"
+    return next((kind for magic, kind in _IMAGES.items() if data.startswith(magic)), None)

@@ -1,0 +1,34 @@
+"""`reasoning_details`: the structured form of a model's thinking, to be passed back as it came."""
+
+from typing import Any
+
+Detail = dict[str, Any]
+
+
+def text_of(details: list[Any]) -> str:
+    """What can be read of the details; encrypted ones have no text."""
+    return "".join(
+        value
+        for detail in details
+        if isinstance(detail, dict)
+        for value in (detail.get("text"), detail.get("summary"))
+        if isinstance(value, str)
+    )
+
+
+def consolidate(details: list[Any]) -> list[Detail]:
+    """One entry for each `index`: text and summary joined, the last of every other key.
+
+    An encrypted entry without `data` is dropped, as the API refuses it.
+    """
+    groups: dict[Any, Detail] = {}
+    for detail in details:
+        if not isinstance(detail, dict):
+            continue
+        group = groups.setdefault(detail.get("index"), {})
+        for key, value in detail.items():
+            if key in ("text", "summary") and isinstance(value, str):
+                group[key] = (group.get(key) or "") + value
+            elif value is not None or key not in group:
+                group[key] = value
+    return [d for d in groups.values() if d.get("type") != "reasoning.encrypted" or d.get("data")]

@@ -1,0 +1,72 @@
+"""The request body: a dict, the JSON itself."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .errors import UsageError
+from .schema import ChatRequest, Message
+
+# OpenAI's o-series and gpt-5 refuse max_tokens.
+_COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
+# Fields with an option of their own, which does more than set the field.
+_RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
+
+
+def build(
+    model: str,
+    messages: Sequence[Message],
+    *,
+    stream: bool = True,
+    max_tokens: int | None = None,
+    reasoning: str | None = None,
+    fields: dict[str, Any] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> ChatRequest:
+    """`fields` are set where not None; `extra` (`-o KEY=JSON`) wins over all."""
+    request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
+    if stream:
+        request["stream_options"] = {"include_usage": True}
+    if max_tokens is not None:
+        name = "max_completion_tokens" if _COMPLETION_TOKENS.search(model) else "max_tokens"
+        request[name] = max_tokens
+    if reasoning is not None:
+        request["reasoning"] = _reasoning(reasoning)
+    request.update({key: value for key, value in (fields or {}).items() if value is not None})
+    request.update(extra or {})
+    return request
+
+
+def _reasoning(value: str) -> dict[str, Any]:
+    """`none`, `low`, `medium`, `high` is an effort, a number a budget of tokens."""
+    return {"max_tokens": int(value)} if value.isdecimal() else {"effort": value}
+
+
+def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
+    """`KEY=JSON` pairs. Raises UsageError."""
+    extra: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise UsageError(f"-o {pair!r} is not KEY=JSON")
+        if key in _RESERVED:
+            raise UsageError(f"-o {key} cannot be set", hint=f"use {_RESERVED[key]}")
+        try:
+            extra[key] = json.loads(text, parse_constant=_refuse)
+        except ValueError:
+            hint = f"a text wants quotes: -o '{key}={json.dumps(text)}'"
+            raise UsageError(f"the value of -o {key} is not JSON: {text!r}", hint=hint) from None
+    return extra
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def encode(request: ChatRequest) -> bytes:
+    """The bytes that are sent: UTF-8, with escapes only where a text holds a lone surrogate."""
+    try:
+        return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(request, separators=(",", ":")).encode()

@@ -1,0 +1,68 @@
+"""Tool calls put together from the pieces in which servers send them."""
+
+import json
+from typing import Any, cast
+
+from .schema import ToolCall
+
+
+class ToolCalls:
+    """Pieces in, whole calls out. The rule, made from what servers really send:
+
+    a new non-empty id opens a new call; a piece without an id belongs to the call of its index,
+    one without either to the last call; the first non-empty name wins; unknown keys are kept.
+    """
+
+    def __init__(self) -> None:
+        self._calls: list[ToolCall] = []
+
+    def add(self, pieces: list[Any]) -> None:
+        for position, piece in enumerate(pieces):
+            if isinstance(piece, dict):
+                self._merge(self._find(piece, position, alone=len(pieces) == 1), piece)
+
+    def whole(self) -> list[ToolCall]:
+        """The calls as an assistant message carries them, in order of their first piece."""
+        return [cast(ToolCall, {k: v for k, v in c.items() if k != "index"}) for c in self._calls]
+
+    def _find(self, piece: dict[str, Any], position: int, alone: bool) -> ToolCall:
+        identity = piece.get("id") or ""
+        index = piece.get("index")
+        if index is None and not identity:
+            if alone and self._calls:
+                return self._calls[-1]
+            index = position
+        for call in reversed(self._calls):
+            same_index = index is None or call.get("index") == index
+            if same_index and (not identity or call["id"] in ("", identity)):
+                return call
+        call = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        if index is not None:
+            call["index"] = index
+        self._calls.append(call)
+        return call
+
+    @staticmethod
+    def _merge(call: ToolCall, piece: dict[str, Any]) -> None:
+        for key, value in piece.items():
+            if key not in ("index", "id", "function") and value is not None:
+                call[key] = value  # type: ignore[literal-required]  # unknown keys ride along
+        call["id"] = call["id"] or piece.get("id") or ""
+        function = piece.get("function")
+        if not isinstance(function, dict):
+            return
+        name, arguments = function.get("name"), function.get("arguments")
+        if isinstance(name, str):
+            call["function"]["name"] = call["function"]["name"] or name
+        if isinstance(arguments, str):
+            call["function"]["arguments"] += arguments
+        elif arguments is not None:
+            call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
+
+
+def malformed(call: ToolCall) -> bool:
+    """Whether the arguments are no JSON object; none at all counts as `{}`."""
+    try:
+        return not isinstance(json.loads(call["function"]["arguments"] or "{}"), dict)
+    except ValueError:
+        return True

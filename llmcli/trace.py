@@ -1,0 +1,32 @@
+"""What happened on the way to an answer: attempts, request id, times."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _silent(_line: str) -> None:
+    pass
+
+
+@dataclass
+class Trace:
+    """`log` gets the lines of -v. Times are monotonic seconds."""
+
+    log: Callable[[str], None] = _silent
+    started: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
+    request_id: str | None = None
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    stage: Callable[[str], None] = _silent
+
+    def seconds(self) -> dict[str, float | None]:
+        first = None if self.first_token is None else round(self.first_token - self.started, 4)
+        return {"first_token": first, "total": round(time.monotonic() - self.started, 4)}
+
+    def begin_attempt(self) -> dict[str, Any]:
+        """A new attempt, to be filled in as it goes on."""
+        attempt: dict[str, Any] = {"status": None, "reason": None, "waited": 0.0}
+        self.attempts.append(attempt)
+        return attempt
