@@ -12,6 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from . import __version__
+from .call import Call
 from .commands.ask import ask
 from .commands.config import app as config_app
 from .commands.local import app as local_app
@@ -32,6 +33,9 @@ from .errors import (
     UsageError,
     WriteError,
 )
+from .options import OutputOptions
+from .output.choose import Output
+from .trace import Trace
 
 app = typer.Typer(
     name="llmcli",
@@ -108,8 +112,18 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
             obj=Run(environment, implicit),
         )
     except TyperException as error:
+        if arguments[0] == "ask":
+            environment.renderer = environment.renderer or _failure_as_json(environment, arguments)
         raise _usage_error(error, arguments) from None
     return code if isinstance(code, int) else 0
+
+
+def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Output:
+    """Arguments that cannot be parsed still say in which form the failure is wanted."""
+    options = OutputOptions(
+        json="--json" in arguments, events="--json" not in arguments and "--events" in arguments
+    )
+    return Output(environment, options, Call(Trace()))
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:

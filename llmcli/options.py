@@ -139,7 +139,9 @@ def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
             groups[parameter.name] = kind
             parameters += _spread(kind)
         else:
-            parameters.append(parameter.replace(annotation=kind))
+            parameters.append(
+                parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
+            )
 
     def run(**values: Any) -> Any:
         for name, kind in groups.items():

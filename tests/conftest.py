@@ -1,0 +1,133 @@
+"""Every test runs the real program, in a home of its own, against loopback only."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .fakes import Script, Server, serving
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = str(Path(sys.executable).with_name("llmcli"))
+# A real key's shape, so that a leak can be searched for.
+KEY = "sk-test-0123456789abcdef0123456789abcdef"
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+def _clean_environment(home: Path) -> dict[str, str]:
+    """Nothing of the developer's own settings."""
+    kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR")
+    variables = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**variables, "HOME": str(home), "NO_PROXY": "*"}
+
+
+@pytest.fixture(autouse=True)
+def isolated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that forgets its isolation fails: no network but loopback."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            assert address[0] in ("127.0.0.1", "::1", "localhost"), f"a test connects to {address}"
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    home = tmp_path / "home"
+    home.mkdir()
+    return home
+
+
+@pytest.fixture
+def env(home: Path) -> dict[str, str]:
+    """The environment of the program; a test changes it as it likes."""
+    return _clean_environment(home)
+
+
+@pytest.fixture
+def run(env: dict[str, str], tmp_path: Path) -> Run:
+    """Run llmcli to its end. stdin is empty unless `input` or `stdin` is given."""
+
+    def run(*arguments: str | bytes, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        if "input" not in options:
+            options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        options.setdefault("cwd", tmp_path)
+        options.setdefault("env", env)
+        options.setdefault("timeout", 60)
+        return subprocess.run([PROGRAM, *arguments], check=False, **options)
+
+    return run
+
+
+@pytest.fixture
+def endpoint(env: dict[str, str]) -> Iterator[Callable[[Script], Server]]:
+    """Start a scripted endpoint and configure it by the environment."""
+    with ExitStack() as stack:
+
+        def start(script: Script) -> Server:
+            server = stack.enter_context(serving(script))
+            env["LLMCLI_BASE_URL"] = server.base_url
+            env["LLMCLI_API_KEY"] = KEY
+            env["LLMCLI_MODEL"] = "m"
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def config(home: Path) -> Callable[[str], Path]:
+    """Write config.toml."""
+
+    def write(text: str) -> Path:
+        path = home / ".config" / "llmcli" / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def embedded(env: dict[str, str]) -> dict[str, str]:
+    """The embedded model, its weights fetched once for all tests and sessions."""
+    shared = ROOT / ".pytest_cache" / "llmcli-data"
+    env["XDG_DATA_HOME"] = str(shared)
+    done = subprocess.run(
+        [PROGRAM, "local", "pull"],
+        env={**_installer_settings(), **env},
+        capture_output=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return env
+
+
+def _installer_settings() -> dict[str, str]:
+    """What the user has set for pip: mirrors and certificates, in variables or a file."""
+    names = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP")
+    settings = {name: value for name, value in os.environ.items() if name.startswith(names)}
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    for path in (base / "pip/pip.conf", Path.home() / ".pip/pip.conf"):
+        if path.exists():
+            settings.setdefault("PIP_CONFIG_FILE", str(path))
+    return settings
+
+
+def one_line(stderr: bytes) -> str:
+    """The only line of `stderr`."""
+    lines = stderr.decode().splitlines()
+    assert len(lines) == 1, lines
+    return lines[0]
