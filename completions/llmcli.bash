@@ -1,0 +1,135 @@
+# bash completion for llmcli. Generated: `python -m tests.generated` rewrites it.
+# Reads local files only: no program but the shell is started.
+
+_llmcli_config="${LLMCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/config.toml}"
+
+# Offer the words given that begin with the current one.
+_llmcli_offer() {
+    local word
+    for word in "$@"; do
+        [[ $word == "$cur"* ]] && COMPREPLY+=("$word")
+    done
+}
+
+_llmcli_files() {
+    local file
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$cur")
+}
+
+_llmcli_at_files() {
+    [[ $cur == @* ]] || return
+    local file
+    compopt -o nospace 2>/dev/null
+    while IFS= read -r file; do COMPREPLY+=("@$file"); done < <(compgen -f -- "${cur#@}")
+}
+
+_llmcli_profiles() {
+    local line
+    [[ -r $_llmcli_config ]] || return
+    while IFS= read -r line; do
+        [[ $line =~ ^[[:space:]]*\[profiles\.\"?([^].\"]+)\"?\] ]] && _llmcli_offer "${BASH_REMATCH[1]}"
+    done < "$_llmcli_config"
+}
+
+_llmcli_models() {
+    local line file
+    _llmcli_offer local
+    if [[ -r $_llmcli_config ]]; then
+        while IFS= read -r line; do
+            [[ $line =~ ^[[:space:]]*model[[:space:]]*=[[:space:]]*[\"\']([^\"\']+) ]] &&
+                _llmcli_offer "${BASH_REMATCH[1]}"
+        done < "$_llmcli_config"
+    fi
+    for file in "${XDG_CACHE_HOME:-$HOME/.cache}"/llmcli/models/*.txt; do
+        [[ -r $file ]] || continue
+        while IFS= read -r line; do _llmcli_offer "$line"; done < "$file"
+    done
+}
+
+# The names of the files $1/*.$2.
+_llmcli_names() {
+    local file
+    for file in "$1"/*."$2"; do
+        [[ -e $file ]] || continue
+        file="${file##*/}"
+        _llmcli_offer "${file%."$2"}"
+    done
+}
+
+_llmcli_templates() { _llmcli_names "${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/templates" toml; }
+
+_llmcli_sessions() { _llmcli_names "${XDG_STATE_HOME:-$HOME/.local/state}/llmcli/sessions" jsonl; }
+
+_llmcli_efforts() { _llmcli_offer none low medium high; }
+
+_llmcli() {
+    local cur='' prev='' words='' command='' word previous='' i
+    COMPREPLY=()
+    # bash splits words at colons, which model ids contain: join them again.
+    local -a line=()
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word="${COMP_WORDS[i]}"
+        if ((i > 0)) && [[ $word == : || $previous == *: ]]; then
+            line[${#line[@]} - 1]+="$word"
+        else
+            line+=("$word")
+        fi
+        previous="$word"
+    done
+    cur="${line[${#line[@]} - 1]}"
+    ((${#line[@]} > 1)) && prev="${line[${#line[@]} - 2]}"
+
+    # The command: the first word that is no option and no option's value; ask without one.
+    local skip=0
+    for ((i = 1; i < ${#line[@]} - 1; i++)); do
+        if ((skip)); then skip=0; continue; fi
+        case "${line[i]}" in
+        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--messages|--model|--option|--output|--profile|--reasoning|--seed|--stop|--system|--temperature|--top-p|--usage-file|-O|-f|-m|-o|-s) skip=1 ;;
+        -*) ;;
+        config|local)
+            [[ -z $command ]] && { command="${line[i]}"; continue; }
+            break ;;
+        *)
+            case "$command" in
+            config|local) command+=" ${line[i]}" ;;
+            '') command="${line[i]}" ;;
+            esac
+            break ;;
+        esac
+    done
+
+    case "$prev" in
+    --system|-s) _llmcli_at_files; return ;;
+    --reasoning) _llmcli_efforts; return ;;
+    --file|-f|--messages|--output|-O|--usage-file) _llmcli_files; return ;;
+    --model|-m) _llmcli_models; return ;;
+    --profile) _llmcli_profiles; return ;;
+    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--option|--seed|--stop|--temperature|--top-p|-o) return ;;
+    esac
+    if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
+        words='ask config local'
+    else
+        case "$command" in ask|config|local|*' '*) ;; *) command=ask ;; esac
+        case "$command" in
+    'ask') words='--no-stdin -n --file -f --system -s --messages --max-input --model -m --temperature --max-tokens --top-p --stop --seed --reasoning --option -o --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events --output -O --no-newline --quiet -q --verbose -v --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'config') words='path show check -h --help' ;;
+    'config path') words='-h --help' ;;
+    'config show') words='--profile --json -h --help' ;;
+    'config check') words='--profile --base-url --model -m -h --help' ;;
+    'local') words='pull list remove -h --help' ;;
+    'local pull') words='-h --help' ;;
+    'local list') words='-h --help' ;;
+    'local remove') words='-h --help' ;;
+        esac
+    fi
+    [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words
+
+    # What stands before the last colon is on the line already.
+    if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
+        local head="${cur%"${cur##*:}"}"
+        COMPREPLY=("${COMPREPLY[@]#"$head"}")
+    fi
+}
+
+complete -F _llmcli llmcli

@@ -1,0 +1,131 @@
+# fish completion for llmcli. Generated: `python -m tests.generated` rewrites it.
+# Reads local files only: no program but the shell is started.
+
+function __llmcli_config_file
+    if set -q LLMCLI_CONFIG
+        echo $LLMCLI_CONFIG
+    else if set -q XDG_CONFIG_HOME
+        echo $XDG_CONFIG_HOME/llmcli/config.toml
+    else
+        echo $HOME/.config/llmcli/config.toml
+    end
+end
+
+function __llmcli_profiles
+    set -l file (__llmcli_config_file)
+    test -r $file; or return
+    string match -rg '^\s*\[profiles\."?([^\]."]+)"?\]' <$file
+end
+
+function __llmcli_models
+    echo local
+    set -l file (__llmcli_config_file)
+    test -r $file; and string match -rg '^\s*model\s*=\s*["\']([^"\']+)' <$file
+    set -l cache $HOME/.cache
+    set -q XDG_CACHE_HOME; and set cache $XDG_CACHE_HOME
+    for list in $cache/llmcli/models/*.txt
+        string split \n <$list
+    end
+end
+
+function __llmcli_templates
+    set -l base $HOME/.config
+    set -q XDG_CONFIG_HOME; and set base $XDG_CONFIG_HOME
+    for file in $base/llmcli/templates/*.toml
+        string replace -r '.*/(.*)\.toml$' '$1' $file
+    end
+end
+
+function __llmcli_sessions
+    set -l base $HOME/.local/state
+    set -q XDG_STATE_HOME; and set base $XDG_STATE_HOME
+    for file in $base/llmcli/sessions/*.jsonl
+        string replace -r '.*/(.*)\.jsonl$' '$1' $file
+    end
+end
+
+function __llmcli_efforts
+    string split ' ' 'none low medium high'
+end
+
+function __llmcli_at_files
+    set -l word (commandline -ct)
+    string match -q '@*' -- $word; or return
+    for file in (string sub -s 2 -- $word)*
+        echo @$file
+    end
+end
+
+# The command stands first; without one it is ask.
+function __llmcli_first
+    test (count (commandline -opc)) -eq 1
+end
+
+function __llmcli_in
+    set -l words (commandline -opc)
+    set -e words[1]
+    if not contains -- "$words[1]" ask config local
+        set -p words ask
+    end
+    if test "$argv[1]" = ask
+        test "$words[1]" = ask
+    else if test (count $argv) -eq 1
+        test "$words" = "$argv"
+    else
+        test "$words[1..2]" = "$argv"
+    end
+end
+
+complete -c llmcli -f
+complete -c llmcli -n __llmcli_first -a ask -d 'One completion, streamed to stdout. This is the default command.'
+complete -c llmcli -n __llmcli_first -a config -d 'Where settings come from, and whether they work.'
+complete -c llmcli -n '__llmcli_in config' -a path -d 'Print where config.toml is, or would be.'
+complete -c llmcli -n '__llmcli_in config' -a show -d 'Print every setting, its value and where that came from; secrets are masked.'
+complete -c llmcli -n '__llmcli_in config' -a check -d 'Say what works, what does not, and how to mend it. Asks the endpoint for its models.'
+complete -c llmcli -n __llmcli_first -a local -d 'The embedded model, which answers without key or network.'
+complete -c llmcli -n '__llmcli_in local' -a pull -d 'Fetch the weights now rather than at first use; print where they are.'
+complete -c llmcli -n '__llmcli_in local' -a list -d 'Print the embedded models that are here: name, size in bytes, path.'
+complete -c llmcli -n '__llmcli_in local' -a remove -d 'Remove the weights. The next use fetches them again.'
+complete -c llmcli -n '__llmcli_in ask' -l no-stdin -s n -d 'Never touch stdin (for loops).'
+complete -c llmcli -n '__llmcli_in ask' -l file -s f -r -F -d 'Add a text or image file; - is stdin. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l system -s s -x -a '(__llmcli_at_files)' -d 'System message.'
+complete -c llmcli -n '__llmcli_in ask' -l messages -r -F -d 'A whole conversation as JSON.'
+complete -c llmcli -n '__llmcli_in ask' -l max-input -x -d 'Refuse input beyond this size.'
+complete -c llmcli -n '__llmcli_in ask' -l model -s m -x -a '(__llmcli_models)' -d 'Model id, or local/PATH for a GGUF file.'
+complete -c llmcli -n '__llmcli_in ask' -l temperature -x -d '0 to 2.'
+complete -c llmcli -n '__llmcli_in ask' -l max-tokens -x -d 'Most tokens to answer with.'
+complete -c llmcli -n '__llmcli_in ask' -l top-p -x -d 'Nucleus sampling.'
+complete -c llmcli -n '__llmcli_in ask' -l stop -x -d 'End the answer here. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l seed -x -d 'Seed for sampling.'
+complete -c llmcli -n '__llmcli_in ask' -l reasoning -x -a '(__llmcli_efforts)' -d 'none, low, medium, high, or a number of tokens.'
+complete -c llmcli -n '__llmcli_in ask' -l option -s o -x -d 'Any other body field. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l no-stream -d 'Ask for the answer in one piece.'
+complete -c llmcli -n '__llmcli_in ask' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
+complete -c llmcli -n '__llmcli_in ask' -l base-url -x -d 'Endpoint, without /chat/completions.'
+complete -c llmcli -n '__llmcli_in ask' -l header -x -d 'Further request header. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'To connect. [10]'
+complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Of silence. [60]'
+complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'For the whole run; 0: none. [3600]'
+complete -c llmcli -n '__llmcli_in ask' -l json -d 'One JSON object on stdout.'
+complete -c llmcli -n '__llmcli_in ask' -l events -d 'One JSON object a line as things happen.'
+complete -c llmcli -n '__llmcli_in ask' -l output -s O -r -F -d 'Write here; replaced only on success.'
+complete -c llmcli -n '__llmcli_in ask' -l no-newline -d 'Do not end the answer with a newline.'
+complete -c llmcli -n '__llmcli_in ask' -l quiet -s q -d 'No usage line, no notes.'
+complete -c llmcli -n '__llmcli_in ask' -l verbose -s v -d 'Show request and times on stderr.'
+complete -c llmcli -n '__llmcli_in ask' -l usage-file -r -F -d 'Append usage as one JSON line.'
+complete -c llmcli -n '__llmcli_in ask' -l show-reasoning -d 'Reasoning on stderr even if that is no terminal.'
+complete -c llmcli -n '__llmcli_in ask' -l allow-cut -d 'An answer cut by its length is fine.'
+complete -c llmcli -n '__llmcli_in ask' -l dry-run -d 'Print the request body; send nothing.'
+complete -c llmcli -n '__llmcli_in ask' -l curl -d 'Print a curl command; send nothing.'
+complete -c llmcli -n '__llmcli_in ask' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in config path' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in config show' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
+complete -c llmcli -n '__llmcli_in config show' -l json -d 'As JSON.'
+complete -c llmcli -n '__llmcli_in config show' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in config check' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
+complete -c llmcli -n '__llmcli_in config check' -l base-url -x -d 'Endpoint to look at.'
+complete -c llmcli -n '__llmcli_in config check' -l model -s m -x -a '(__llmcli_models)' -d 'Model to look at.'
+complete -c llmcli -n '__llmcli_in config check' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in local pull' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in local list' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in local remove' -s h -l help -d 'Show this message and exit.'

@@ -1,0 +1,145 @@
+"""Static completion scripts for bash, zsh and fish.
+
+Names are read from local files by the shell itself: a TAB starts no Python and no network.
+"""
+
+from pathlib import Path
+from string import Template
+
+from .tree import Command, Option, tree
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = Path(__file__).parent
+
+# What stands where an option takes a value, by the option's metavar.
+KINDS = {
+    "FILE": "files",
+    "FILE|-": "files",
+    "TEXT|@FILE": "at_files",
+    "PROFILE": "profiles",
+    "MODEL": "models",
+    "TEMPLATE": "templates",
+    "SESSION": "sessions",
+    "EFFORT": "efforts",
+}
+
+
+def files() -> dict[Path, str]:
+    root = tree()
+    return {
+        ROOT / "completions" / "llmcli.bash": _fill("bash", root, _bash(root)),
+        ROOT / "completions" / "_llmcli": _fill("zsh", root, _zsh(root)),
+        ROOT / "completions" / "llmcli.fish": _fill("fish", root, _fish(root)),
+    }
+
+
+def _fill(shell: str, root: Command, parts: dict[str, str]) -> str:
+    template = (TEMPLATES / f"completion.{shell}").read_text()
+    names = " ".join(command.path[0] for command in root.commands)
+    return (
+        Template(template.replace("$$", "\0"))
+        .safe_substitute(commands=names, commands_or="|".join(names.split()), **parts)
+        .replace("\0", "$")
+    )
+
+
+def _values(command: Command, kind: str) -> str:
+    """The names of the options of `command` that take a value of `kind`."""
+    return "|".join(
+        name
+        for o in command.options
+        if o.metavar and KINDS.get(o.metavar) == kind
+        for name in o.names
+    )
+
+
+def _bash(root: Command) -> dict[str, str]:
+    cases = []
+    for command in root.walk():
+        if command.path:
+            words = [c.path[-1] for c in command.commands]
+            words += [name for option in command.options for name in option.names]
+            cases.append(f"    '{' '.join(command.path)}') words='{' '.join(words)}' ;;")
+    everything = [option for command in root.walk() for option in command.options]
+    kinds = sorted({KINDS[o.metavar] for o in everything if o.metavar in KINDS})
+    merged = Command((), "", tuple({o.names: o for o in everything}.values()), ())
+    values = [f"    {_values(merged, kind)}) _llmcli_{kind}; return ;;" for kind in kinds]
+    plain = sorted({n for o in everything if o.metavar and o.metavar not in KINDS for n in o.names})
+    values.append(f"    {'|'.join(plain)}) return ;;")
+    groups = "|".join(c.path[0] for c in root.commands if c.commands)
+    taking = "|".join(sorted({n for o in everything if o.metavar for n in o.names}))
+    return {
+        "cases": "\n".join(cases),
+        "values": "\n".join(values),
+        "groups": groups,
+        "taking": taking,
+    }
+
+
+def _zsh(root: Command) -> dict[str, str]:
+    functions = []
+    for command in root.walk():
+        if command.commands:
+            continue
+        name = "_".join(command.path)
+        specs = [_zsh_spec(option) for option in command.options]
+        rest = "'*:: :'" if command.path == ("ask",) else ""
+        body = " \\\n    ".join(["_arguments -s -S", *specs, *([rest] if rest else [])])
+        functions.append(f"_llmcli_{name}() {{\n  {body}\n}}")
+    top = "\n".join(f"    {_zsh_entry(c)}" for c in root.commands)
+    groups = []
+    for group in (c for c in root.commands if c.commands):
+        entries = "\n".join(f"      {_zsh_entry(c)}" for c in group.commands)
+        groups.append(f"    {group.path[0]})\n      entries=(\n{entries}\n      ) ;;")
+    return {"functions": "\n\n".join(functions), "top": top, "groups": "\n".join(groups)}
+
+
+def _zsh_entry(command: Command) -> str:
+    return _quote(f"{command.path[-1]}:{command.help}")
+
+
+def _zsh_spec(option: Option) -> str:
+    help_text = option.help.replace("[", "(").replace("]", ")").replace(":", "\\:")
+    value = ""
+    if option.metavar:
+        value = f":{option.metavar.replace(':', ' ')}:{_zsh_action(option.metavar)}"
+    prefix = "*" if option.repeatable else f"({' '.join(option.names)})"
+    specs = [_quote(f"{prefix}{name}[{help_text}]{value}") for name in option.names]
+    return " \\\n    ".join(specs)
+
+
+def _zsh_action(metavar: str) -> str:
+    kind = KINDS.get(metavar)
+    return "_files" if kind == "files" else f"_llmcli_{kind}" if kind else " "
+
+
+def _fish(root: Command) -> dict[str, str]:
+    lines = []
+    for command in root.commands:
+        lines.append(f"complete -c llmcli -n __llmcli_first -a {command.path[0]} {_about(command)}")
+        for sub in command.commands:
+            lines.append(
+                f"complete -c llmcli -n '__llmcli_in {command.path[0]}' "
+                f"-a {sub.path[-1]} {_about(sub)}"
+            )
+    for command in root.walk():
+        if command.path and not command.commands:
+            condition = f"-n '__llmcli_in {' '.join(command.path)}'"
+            lines += [f"complete -c llmcli {condition} {_fish_option(o)}" for o in command.options]
+    return {"lines": "\n".join(lines)}
+
+
+def _about(command: Command) -> str:
+    return f"-d {_quote(command.help)}"
+
+
+def _fish_option(option: Option) -> str:
+    parts = [f"-l {n[2:]}" if n.startswith("--") else f"-s {n[1:]}" for n in option.names]
+    if option.metavar:
+        kind = KINDS.get(option.metavar)
+        parts.append("-r -F" if kind == "files" else f"-x -a '(__llmcli_{kind})'" if kind else "-x")
+    return " ".join([*parts, f"-d {_quote(option.help)}"])
+
+
+def _quote(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "’") + "'"

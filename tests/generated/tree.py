@@ -1,0 +1,53 @@
+"""The command tree, as Typer builds it, in the few words that generators need."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from llmcli.cli import app
+
+
+@dataclass(frozen=True)
+class Option:
+    names: tuple[str, ...]
+    metavar: str | None
+    help: str
+    repeatable: bool
+
+
+@dataclass(frozen=True)
+class Command:
+    path: tuple[str, ...]
+    help: str
+    options: tuple[Option, ...]
+    commands: tuple["Command", ...]
+
+    def walk(self) -> Iterator["Command"]:
+        yield self
+        for command in self.commands:
+            yield from command.walk()
+
+
+def tree() -> Command:
+    return _command(typer.main.get_command(app), (), None)
+
+
+def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
+    context = command.make_context("llmcli", [], parent=parent, resilient_parsing=True)
+    options = tuple(
+        _option(parameter)
+        for parameter in command.get_params(context)
+        if parameter.param_type_name == "option"
+    )
+    commands = tuple(
+        _command(sub, (*path, name), context)
+        for name, sub in getattr(command, "commands", {}).items()
+    )
+    return Command(path, (command.help or "").strip().splitlines()[0], options, commands)
+
+
+def _option(parameter: Any) -> Option:
+    metavar = None if parameter.is_flag else parameter.metavar
+    return Option(tuple(parameter.opts), metavar, parameter.help or "", parameter.multiple)
