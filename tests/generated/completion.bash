@@ -3,11 +3,13 @@
 
 _llmcli_config="${LLMCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/config.toml}"
 
-# Offer the words given that begin with the current one.
+# Offer the words given that begin with the current one. What stands before its last colon is on
+# the line already, as bash sees a word of its own there.
 _llmcli_offer() {
-    local word
+    local word head=''
+    [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && head="${cur%"${cur##*:}"}"
     for word in "$@"; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("$word")
+        [[ $word == "$cur"* ]] && COMPREPLY+=("${word#"$head"}")
     done
 }
 
@@ -111,12 +113,6 @@ ${cases}
         esac
     fi
     [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words
-
-    # What stands before the last colon is on the line already.
-    if [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]]; then
-        local head="${cur%"${cur##*:}"}"
-        COMPREPLY=("${COMPREPLY[@]#"$head"}")
-    fi
 }
 
 complete -F _llmcli llmcli
