@@ -198,7 +198,7 @@ def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
 
 def _from_text(text: str, kind: type) -> Any:
     if kind is bool:
-        return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
-            text.lower()
-        ]
+        if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+            raise ValueError(text)
+        return text.lower() in ("1", "true", "yes")
     return text if kind is list else kind(text)

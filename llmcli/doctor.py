@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from . import connection, keys, url, weights
+from . import catalogue, connection, keys, url, weights
 from .config import Settings
 from .connection import Connection
 from .environment import Environment
 from .errors import AuthError, LlmcliError, NoModel, ProtocolError
-
-_PROBE_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
@@ -92,15 +90,15 @@ def _endpoint(
         yield Finding(
             "key         none is sent; if the server wants one, set LLMCLI_API_KEY", remark=True
         )
-    yield from _reach(endpoint, chosen)
+    yield from _reach(environment, endpoint, chosen)
 
 
-def _reach(endpoint: Any, chosen: Connection) -> Iterator[Finding]:
+def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Iterator[Finding]:
     from .backends import http
 
     host = url.host_of(endpoint.base_url)
     try:
-        catalogue = http.get_json(endpoint, "/models")
+        listed = http.get_json(endpoint, "/models")
     except (NoModel, ProtocolError) as error:
         if error.status is None:
             yield Finding(f"connection  {error}", error)
@@ -115,13 +113,20 @@ def _reach(endpoint: Any, chosen: Connection) -> Iterator[Finding]:
         yield Finding(f"connection  {error}", error)
         return
     yield Finding(f"connection  {host} answers")
-    yield from _listed(catalogue, chosen.model)
+    ids = _ids(listed)
+    if ids:
+        catalogue.remember(environment, endpoint.base_url, ids)
+        yield from _among(ids, chosen.model)
 
 
-def _listed(catalogue: Any, model: str) -> Iterator[Finding]:
-    entries = catalogue.get("data") if isinstance(catalogue, dict) else None
-    ids = [e["id"] for e in entries or [] if isinstance(e, dict) and isinstance(e.get("id"), str)]
-    if not ids or model in ids:
+def _ids(listed: Any) -> list[str]:
+    entries = listed.get("data") if isinstance(listed, dict) else None
+    entries = entries if isinstance(entries, list) else []
+    return [e["id"] for e in entries if isinstance(e, dict) and isinstance(e.get("id"), str)]
+
+
+def _among(ids: list[str], model: str) -> Iterator[Finding]:
+    if model in ids:
         return
     near = get_close_matches(model, ids, 3, cutoff=0.5)
     hint = f"; near ones: {', '.join(near)}" if near else ""

@@ -46,9 +46,14 @@ def before_answer(error: Exception, target: str, idle: float) -> LlmcliError:
     chain = list(causes(error))
     for kinds, make in _BEFORE:
         for cause in chain:
-            if isinstance(cause, kinds):
+            if isinstance(cause, kinds) and not (kinds == (OSError,) and _wraps(cause)):
                 return make(cause, target, idle)
     return NetworkError(f"cannot reach {target}: {one_line(str(error), 200)}", transient=True)
+
+
+def _wraps(cause: BaseException) -> bool:
+    """A requests exception is an OSError by its class, but no word of the system's."""
+    return isinstance(cause, requests.exceptions.RequestException)
 
 
 def in_answer(error: Exception, idle: float) -> LlmcliError:
@@ -134,7 +139,8 @@ _Make = Callable[[Any, str, float], LlmcliError]
 _BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
     ((requests.exceptions.ProxyError, urllib3.ProxyError, urllib3.ProxySchemeUnknown), _proxy),
     ((requests.exceptions.InvalidProxyURL,), _bad_setting),
-    ((urllib3.ConnectTimeoutError, requests.exceptions.ConnectTimeout), _timed_out_connecting),
+    # Not urllib3's ConnectTimeoutError: a refused connection is one of its subclass.
+    ((requests.exceptions.ConnectTimeout,), _timed_out_connecting),
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),
     ((ssl.SSLCertVerificationError,), _certificate),
     ((ssl.SSLError,), _tls),

@@ -142,4 +142,5 @@ def _fish_option(option: Option) -> str:
 
 
 def _quote(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "’") + "'"
+    assert "'" not in text and "\\" not in text, text  # each shell would want its own escape
+    return f"'{text}'"

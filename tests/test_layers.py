@@ -1,0 +1,103 @@
+"""The rooms: imports point down only, heavy libraries stay where they are used."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+PACKAGE = ROOT / "llmcli"
+
+# From the top down. A module may import those of lower layers, and of its own where marked.
+LAYERS: list[set[str]] = [
+    {"__main__"},
+    {"cli"},
+    {"commands.ask", "commands.config", "commands.local", "commands"},
+    {"doctor", "output.choose"},
+    {"output.usage"},
+    {"call"},
+    {"connection"},
+    {"backends.http", "backends.local"},
+    {"backends.http_errors", "backends.sse", "backends.worker"},
+    {"output.curl", "keys", "catalogue", "weights", "prompt"},
+    {"output.text", "output.events"},
+    {"output.json"},
+    {"output.sink", "output.thinking", "output.renderer", "output"},
+    {"backends", "options", "completion", "config"},
+    {"api_errors", "messages", "request", "pricing", "trace", "environment", "url"},
+    {"tool_calls", "reasoning"},
+    {"errors", "schema", "terminal", ""},
+]
+LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
+
+# Heavy or foreign libraries, and the only rooms that may name them.
+ONLY_IN = {
+    "requests": {"backends.http", "backends.http_errors"},
+    "urllib3": {"backends.http_errors"},
+    "sseclient": {"backends.sse"},
+    "xllamacpp": {"backends.local"},
+    "keyring": {"keys"},
+    "typer": {"cli", "options", "commands.ask", "commands.config", "commands.local"},
+}
+# Pure: data in, data out.
+PURE = {"api_errors", "completion", "messages", "pricing", "reasoning", "request", "tool_calls"}
+IMPURE = {"os", "sys", "subprocess", "socket", "pathlib", "tempfile", "environment"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(p for p in parts if p != "__init__"), path
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """Names of ours as `cli`, `backends.sse`; of others as `os`. For types only: left out."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if not node.level and not (node.module or "").startswith("llmcli"):
+                yield (node.module or "").split(".")[0]
+                continue
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = [part for part in above if part] if node.level else []
+            base += (node.module or "").removeprefix("llmcli").strip(".").split(".")
+            name = ".".join(part for part in base if part)
+            for alias in node.names:
+                inner = f"{name}.{alias.name}".strip(".")
+                yield inner if inner in LEVEL else name
+
+
+@pytest.mark.parametrize(("module", "path"), modules())
+def test_imports_point_down(module: str, path: Path) -> None:
+    assert module in LEVEL, f"{module} has no place in the layers"
+    for name in imports(module, path):
+        if name in LEVEL and name != module:
+            assert LEVEL[name] > LEVEL[module], f"{module} imports {name}, which is not below it"
+        assert module in ONLY_IN.get(name, {module}), f"{module} imports {name}"
+        assert not (module in PURE and name in IMPURE), f"{module} is pure but imports {name}"
+
+
+def test_files_are_small() -> None:
+    for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        assert len(path.read_text().splitlines()) <= 300 or path.parts[-2] == "tests", path
+
+
+def test_only_what_is_declared_is_imported() -> None:
+    ours = {"typer", "requests", "urllib3", "sseclient", "xllamacpp", "keyring"}
+    for module, path in modules():
+        foreign = set(imports(module, path)) - set(LEVEL) - sys.stdlib_module_names
+        assert foreign - {"llmcli"} <= ours, (module, foreign)
