@@ -114,15 +114,15 @@ _llmcli() {
     else
         case "$command" in ask|config|local|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='--no-stdin -n --file -f --system -s --messages --max-input --model -m --temperature --max-tokens --top-p --stop --seed --reasoning --option -o --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events --output -O --no-newline --quiet -q --verbose -v --usage-file --show-reasoning --allow-cut --dry-run --curl --help -h' ;;
-    'config') words='path show check --help -h' ;;
-    'config path') words='--help -h' ;;
-    'config show') words='--profile --json --help -h' ;;
-    'config check') words='--profile --base-url --model -m --help -h' ;;
-    'local') words='pull list remove --help -h' ;;
-    'local pull') words='--help -h' ;;
-    'local list') words='--help -h' ;;
-    'local remove') words='--help -h' ;;
+    'ask') words='--no-stdin -n --file -f --system -s --messages --max-input --model -m --temperature --max-tokens --top-p --stop --seed --reasoning --option -o --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events --output -O --no-newline --quiet -q --verbose -v --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'config') words='path show check -h --help' ;;
+    'config path') words='-h --help' ;;
+    'config show') words='--profile --json -h --help' ;;
+    'config check') words='--profile --base-url --model -m -h --help' ;;
+    'local') words='pull list remove -h --help' ;;
+    'local pull') words='-h --help' ;;
+    'local list') words='-h --help' ;;
+    'local remove') words='-h --help' ;;
         esac
     fi
     [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words

@@ -142,5 +142,5 @@ def _fish_option(option: Option) -> str:
 
 
 def _quote(text: str) -> str:
-    assert "'" not in text and "\\" not in text, text  # each shell would want its own escape
+    assert "'" not in text, text  # each shell would want its own escape
     return f"'{text}'"

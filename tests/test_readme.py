@@ -1,0 +1,110 @@
+"""The README keeps its word: generated parts, commands, examples."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
+from .generated import completions, readme
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("path", [*completions.files(), *readme.files()], ids=lambda p: p.name)
+def test_generated_text_is_up_to_date(path: Path) -> None:
+    expected = {**completions.files(), **readme.files()}[path]
+    assert path.read_text() == expected, "run `python -m tests.generated`"
+
+
+def marked(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n```sh\n(.*?)\n```", README, re.S)
+    assert found and "\n" not in found[1], name
+    return found[1]
+
+
+@pytest.mark.timeout(900)
+def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> None:
+    """Install, pull, answer: as a newcomer copies it."""
+    clone, home = tmp_path / "clone", tmp_path / "home"
+    home.mkdir()
+    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for name in tracked:
+        if (ROOT / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, clone / name)
+    done = subprocess.run(
+        ["bash", "-c", marked("first command")],
+        cwd=clone,
+        env={**_installer_settings(), **_clean_environment(home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(done.stdout.splitlines()[-1]) > 1
+    assert "using the embedded local/smollm2-135m-instruct" in done.stderr
+    prefix = clone / ".venv/share"
+    for script, place in {
+        "llmcli.bash": "bash-completion/completions/llmcli",
+        "_llmcli": "zsh/site-functions/_llmcli",
+        "llmcli.fish": "fish/vendor_completions.d/llmcli.fish",
+    }.items():
+        assert (prefix / place).read_bytes() == (ROOT / "completions" / script).read_bytes()
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    assert marked("test command").endswith("&& .venv/bin/pytest")
+    assert "<!-- test command -->" in (ROOT / ".ci/run").read_text()
+
+
+def commands() -> list[str]:
+    """Every line of the README that calls llmcli with arguments."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.search(r"\bllmcli (-|\"|ask|config|local)", line)]
+
+
+@pytest.mark.parametrize("line", commands())
+def test_options_in_examples_exist(run: Run, line: str) -> None:
+    """Each call is parsed by the real program: nothing in the README is a usage error."""
+    call = re.split(r"[|;]", line.split("#")[0][line.index("llmcli ") :])[0].split("<")[0]
+    arguments = shlex.split(call)[1:]
+    if arguments[0] in ("config", "local"):
+        arguments += ["--help"]
+    else:
+        arguments += ["--dry-run", "-m", "m", "--max-input", "1k"]
+        arguments = [a for a in arguments if a not in ("notes.txt", "photo.jpg", "-f")]
+    done = run(*arguments, input=b"piped")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["", "ask", "config", "local", "config show", "local pull"])
+def test_help_shows_examples_and_takes_no_network(run: Run, command: str) -> None:
+    done = run(*command.split(), "--help")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Example" in done.stdout and b"llmcli" in done.stdout.split(b"Example")[1]
+    assert run(*command.split(), "-h").stdout == done.stdout
+
+
+def test_version(run: Run) -> None:
+    assert re.fullmatch(rb"llmcli \d+\.\d+\.\d+\n", run("--version").stdout)
+
+
+def test_module_is_the_same_program(env: dict[str, str], tmp_path: Path) -> None:
+    """And a stray module of the working directory is not run in its place."""
+    for name in ("json.py", "netrc.py", "typer.py"):
+        (tmp_path / name).write_text("raise SystemExit('stray module')\n")
+    python = str(Path(PROGRAM).with_name("python"))
+    done = subprocess.run(
+        [python, "-m", "llmcli", "--version"],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stdout.startswith(b"llmcli "), done.stderr
