@@ -102,10 +102,10 @@ _llmcli() {
     done
 
     case "$prev" in
-    --system|-s) _llmcli_at_files; return ;;
+    -s|--system) _llmcli_at_files; return ;;
     --reasoning) _llmcli_efforts; return ;;
-    --file|-f|--messages|--output|-O|--usage-file) _llmcli_files; return ;;
-    --model|-m) _llmcli_models; return ;;
+    -f|--file|--messages|-O|--output|--usage-file) _llmcli_files; return ;;
+    -m|--model) _llmcli_models; return ;;
     --profile) _llmcli_profiles; return ;;
     --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--option|--seed|--stop|--temperature|--top-p|-o) return ;;
     esac
@@ -114,11 +114,11 @@ _llmcli() {
     else
         case "$command" in ask|config|local|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='--no-stdin -n --file -f --system -s --messages --max-input --model -m --temperature --max-tokens --top-p --stop --seed --reasoning --option -o --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events --output -O --no-newline --quiet -q --verbose -v --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'ask') words='-n --no-stdin -f --file -s --system --messages --max-input -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
     'config') words='path show check -h --help' ;;
     'config path') words='-h --help' ;;
     'config show') words='--profile --json -h --help' ;;
-    'config check') words='--profile --base-url --model -m -h --help' ;;
+    'config check') words='--profile --base-url -m --model -h --help' ;;
     'local') words='pull list remove -h --help' ;;
     'local pull') words='-h --help' ;;
     'local list') words='-h --help' ;;

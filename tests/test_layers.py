@@ -81,7 +81,7 @@ def imports(module: str, path: Path) -> Iterator[str]:
                 yield inner if inner in LEVEL else name
 
 
-@pytest.mark.parametrize(("module", "path"), modules())
+@pytest.mark.parametrize(("module", "path"), list(modules()))
 def test_imports_point_down(module: str, path: Path) -> None:
     assert module in LEVEL, f"{module} has no place in the layers"
     for name in imports(module, path):

@@ -50,4 +50,5 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
 
 def _option(parameter: Any) -> Option:
     metavar = None if parameter.is_flag else parameter.metavar
-    return Option(tuple(parameter.opts), metavar, parameter.help or "", parameter.multiple)
+    names = sorted(parameter.opts, key=len)  # those of --help come from a set
+    return Option(tuple(names), metavar, parameter.help or "", parameter.multiple)
