@@ -87,7 +87,7 @@ _llmcli() {
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--messages|--model|--option|--output|--profile|--reasoning|--seed|--stop|--system|--temperature|--top-p|--usage-file|-O|-f|-m|-o|-s) skip=1 ;;
+        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--messages|--model|--option|--output|--profile|--reasoning|--retries|--seed|--stop|--system|--temperature|--top-p|--usage-file|-O|-f|-m|-o|-s) skip=1 ;;
         -*) ;;
         config|local)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
@@ -107,14 +107,14 @@ _llmcli() {
     -f|--file|--messages|-O|--output|--usage-file) _llmcli_files; return ;;
     -m|--model) _llmcli_models; return ;;
     --profile) _llmcli_profiles; return ;;
-    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--option|--seed|--stop|--temperature|--top-p|-o) return ;;
+    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--option|--retries|--seed|--stop|--temperature|--top-p|-o) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
         words='ask config local'
     else
         case "$command" in ask|config|local|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='-n --no-stdin -f --file -s --system --messages --max-input -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'ask') words='-n --no-stdin -f --file -s --system --messages --max-input -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
     'config') words='path show check -h --help' ;;
     'config path') words='-h --help' ;;
     'config show') words='--profile --json -h --help' ;;

@@ -213,5 +213,5 @@ _HINTS: dict[type[LlmcliError], str] = {
     errors.PaymentRequired: "add credits or raise the limit with the provider",
     errors.TooLong: "send less, or choose a model with a longer context",
     errors.NoModel: "choose another with -m",
-    errors.ProtocolError: "check base_url",
+    errors.ProtocolError: "no such endpoint; check base_url",
 }

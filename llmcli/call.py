@@ -1,35 +1,52 @@
 """One call of a model, as far as it has come: what was received, what it cost, how it went."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from . import pricing
 from .backends import Stream
 from .completion import Accumulator, Completion, Delta
-from .errors import ExitCode, Interrupted, LlmcliError, TimedOut, Truncated
+from .errors import ExitCode, Interrupted, LlmcliError, NoModel, ProtocolError, TimedOut, Truncated
 from .pricing import Cost
-from .schema import ChatRequest
+from .schema import ChatRequest, Usage
 from .trace import Trace
 
 
 @dataclass
 class Call:
-    """`local`: the model runs in this process and costs nothing."""
+    """`local`: the model runs in this process and costs nothing. `discarded`: the usage of
+    attempts that were tried again; it was billed, so it counts."""
 
     trace: Trace
     model: str | None = None
     local: bool = False
     tag: str | None = None
     session: str | None = None
+    known_models: Callable[[], list[str]] = list
+    redact: Callable[[str], str] = str
+    discarded: list[Usage] = field(default_factory=list)
     accumulator: Accumulator = field(default_factory=Accumulator)
-    warnings: list[str] = field(default_factory=list)
 
     def cost(self) -> Cost:
         if self.local:
             return pricing.LOCAL
-        return pricing.cost(self.accumulator.usage)
+        last = pricing.cost(self.accumulator.usage)
+        earlier = [cost.usd for usage in self.discarded if (cost := pricing.cost(usage)).usd]
+        if last.usd is None or not earlier:
+            return last
+        return Cost(last.usd + sum(earlier), last.source)
+
+    def discard(self) -> None:
+        """Forget an attempt but for what it cost."""
+        if self.accumulator.usage:
+            self.discarded.append(self.accumulator.usage)
+            self.trace.attempts[-1]["usage"] = self.accumulator.usage
+        self.accumulator = Accumulator()
+        self.trace.first_token = None
 
     def report(self, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
         """The object of --json: `chat.completion` with `error` and `llmcli` beside it."""
@@ -47,7 +64,7 @@ class Call:
                 }
             ],
             "usage": completion.usage,
-            "error": error_object(error),
+            "error": self._redacted(self._error_object(error)),
             "llmcli": self._about(error),
         }
 
@@ -61,19 +78,23 @@ class Call:
             "request_id": self.trace.request_id,
             "cost_usd": None if cost.usd is None else float(cost.usd),
             "cost_source": cost.source,
-            "attempts": self.trace.attempts,
+            "attempts": self._redacted(self.trace.attempts),
+            "retry_after": error.retry_after if error else None,
             "seconds": self.trace.seconds(),
             "session": self.session,
             "tag": self.tag,
         }
 
+    def _redacted(self, value: Any) -> Any:
+        """What a server said of a failure may hold the key that it was sent."""
+        return json.loads(self.redact(json.dumps(value)))
 
-def error_object(error: LlmcliError | Interrupted | None) -> dict[str, Any] | None:
-    """The server's own code where it gave one, else the kind of failure."""
-    if error is None:
-        return None
-    code = error.kind if error.code is None else error.code
-    return {"code": code, "message": error.message, "metadata": error.metadata}
+    def _error_object(self, error: LlmcliError | Interrupted | None) -> dict[str, Any] | None:
+        """The server's own code where it gave one, else the kind of failure."""
+        if error is None:
+            return None
+        code = error.kind if error.code is None else error.code
+        return {"code": code, "message": error.message, "metadata": error.metadata}
 
 
 def complete(
@@ -84,6 +105,20 @@ def complete(
     allow_cut: bool,
 ) -> Completion:
     """Show the answer as it arrives; return it whole. Raises what kept it from being whole."""
+    try:
+        return _complete(stream, request, call, show, allow_cut)
+    except LlmcliError as error:
+        _describe(error, call)
+        raise
+
+
+def _complete(
+    stream: Stream,
+    request: ChatRequest,
+    call: Call,
+    show: Callable[[Delta], None],
+    allow_cut: bool,
+) -> Completion:
     accumulator = call.accumulator
     try:
         for chunk in stream(request):
@@ -93,22 +128,37 @@ def complete(
                 show(delta)
     except (TimedOut, Truncated) as error:
         # The answer had its end already; only the stream's was still to come.
-        if not accumulator.finish_reason:
-            raise _with_length(error, accumulator) from None
-        call.warnings.append(f"{error.message} after the end of the answer")
+        if not accumulator.finish_reason or error.inside_event:
+            raise
+        call.trace.warn(f"{error.message} after the end of the answer")
     completion = accumulator.completion(allow_cut)
-    call.warnings += completion.warnings()
+    for warning in completion.warnings():
+        call.trace.warn(warning)
     return completion
+
+
+def _describe(error: LlmcliError, call: Call) -> None:
+    """Say of which model, request and attempt the error is, and how much came before it."""
+    attempts = call.trace.attempts
+    words = []
+    partial = isinstance(error, (TimedOut, Truncated)) and len(call.accumulator.partial().text)
+    if partial:
+        error.message += f" after {partial} chars; partial answer kept"
+    in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError))
+    if in_words_of_server and attempts and attempts[-1]["status"] is not None:
+        words.append(f"model {call.model}")
+        if call.trace.request_id:
+            words.append(f"request id {call.trace.request_id}")
+    if len(attempts) > 1:
+        words.append(f"{len(attempts)} attempts")
+    error.about = ", ".join(words) or None
+    if isinstance(error, NoModel) and call.model:
+        near = get_close_matches(call.model, call.known_models(), 3, cutoff=0.5)
+        if near:
+            error.hint = f"did you mean {' or '.join(near)}?"
 
 
 def _mark_first(trace: Trace) -> None:
     if trace.first_token is None:
         trace.first_token = time.monotonic()
         trace.log(f"first token after {trace.first_token - trace.started:.3f} s")
-
-
-def _with_length(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
-    """Say how much of the answer there is."""
-    if count := len(accumulator.partial().text):
-        error.message += f" after {count} characters; the answer is partial"
-    return error

@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, NoReturn
@@ -17,6 +17,7 @@ from .commands.ask import ask
 from .commands.config import app as config_app
 from .commands.local import app as local_app
 from .environment import (
+    STDERR,
     STDOUT,
     Environment,
     die_by_signal,
@@ -133,23 +134,22 @@ def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     return UsageError(message[:1].lower() + message[1:], hint=f"see {commands} --help")
 
 
-def _guarded(work: Callable[[], int]) -> int:
-    """`work`, with whatever it raises as one of ours."""
+def _guarded(arguments: Sequence[str], environment: Environment) -> int:
+    """`run`, with whatever it raises as one of ours."""
     try:
-        return work()
+        return run(arguments, environment)
     except LlmcliError:
         raise
     except MemoryError:
         raise OutOfResources("out of memory") from None
-    except RecursionError:
-        raise
     except Exception as error:
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             raise OutOfResources("cannot start a thread") from None
         if os.environ.get("LLMCLI_DEBUG") == "1":
             import traceback
 
-            traceback.print_exc()
+            shown = environment.redact(traceback.format_exc())
+            os.write(STDERR, shown.encode(errors="replace"))
         what = f"{type(error).__name__} in llmcli {__version__}"
         raise InternalError(
             f"internal error: {what}",
@@ -161,7 +161,7 @@ def main() -> NoReturn:
     """The console script."""
     environment = Environment.of_process()
     try:
-        leave(_guarded(lambda: run(sys.argv[1:], environment)))
+        leave(_guarded(sys.argv[1:], environment))
     except ReaderGone:
         die_by_signal(signal.SIGPIPE)
     except KeyboardInterrupt:
@@ -181,7 +181,8 @@ def _tell(environment: Environment, error: LlmcliError | Interrupted) -> None:
             environment.renderer.fail(error)
         except (ReaderGone, WriteError):
             pass  # nobody can be told there any more
-    if isinstance(error, LlmcliError):
+    # At ^C on a keyboard everyone knows why it ended; in a cron mail nobody would.
+    if isinstance(error, LlmcliError) or error.signal_number != signal.SIGINT:
         environment.say(str(error))
 
 

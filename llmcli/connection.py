@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from . import keys, url, weights
 from .backends import Stream
-from .config import DEFAULT_BASE_URL, Settings
+from .config import DEFAULT_BASE_URL, Settings, is_secret
 from .environment import Environment
 from .errors import ConfigError
 from .schema import ChatRequest, Chunk
@@ -119,6 +119,7 @@ def endpoint(environment: Environment, settings: Settings, connection: Connectio
         )
     headers = headers_of(settings)
     http.check_headers(headers)
+    environment.secrets.update(v for name, v in settings.headers.items() if is_secret(name) and v)
     return http.Endpoint(
         base_url=base_url,
         key=key,

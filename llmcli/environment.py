@@ -23,16 +23,17 @@ class Failing(Protocol):
 
 
 class Environment:
-    """`stage` names what the run is waiting for, for the message of a deadline."""
+    """`stage` says what is still missing, for the message of a deadline."""
 
     def __init__(self, variables: Mapping[str, str], closed: frozenset[int] = frozenset()) -> None:
         self.variables = variables
         self.closed = closed
         self.started = time.monotonic()
-        self.stage = "starting"
+        self.stage = "nothing was sent yet"
         self.deadline: float | None = None
         self.quiet = False
         self.renderer: Failing | None = None
+        self.secrets: set[str] = set()
 
     @classmethod
     def of_process(cls) -> "Environment":
@@ -49,9 +50,16 @@ class Environment:
     def say(self, line: str) -> None:
         """Write one line to stderr. A stderr that is closed or full costs nobody the answer."""
         try:
-            os.write(STDERR, f"llmcli: {one_line(line)}\n".encode(errors="replace"))
+            text = one_line(self.redact(line))
+            os.write(STDERR, f"llmcli: {text}\n".encode(errors="replace"))
         except OSError:
             pass
+
+    def redact(self, text: str) -> str:
+        """`text` without the secrets of this run, which a server may echo."""
+        for secret in self.secrets:
+            text = text.replace(secret, "[redacted]")
+        return text
 
     def note(self, line: str) -> None:
         """`say`, but silent with -q."""
@@ -69,7 +77,7 @@ class Environment:
 
         def expire(_number: int, _frame: FrameType | None) -> None:
             raise TimedOut(
-                f"deadline of {seconds:g} s reached while {self.stage}",
+                f"deadline of {seconds:g} s reached: {self.stage}",
                 hint="give more time with --deadline",
             )
 

@@ -16,6 +16,7 @@ derive from BaseException so that no `except Exception` on the way takes them fo
 """
 
 from enum import IntEnum
+from signal import Signals
 from typing import Any, ClassVar
 
 
@@ -83,8 +84,9 @@ class ExitCode(IntEnum):
 class LlmcliError(Exception):
     """A foreseeable end of a run.
 
-    `hint` says what to do next. `code` and `metadata` are the server's own, `status` the HTTP
-    status, `retry_after` seconds. `transient`: the same request may succeed if sent again.
+    `hint` says what to do next, `about` which model and request it was. `code` and `metadata` are
+    the server's own, `status` the HTTP status, `retry_after` seconds. `transient`: the same
+    request may succeed if sent again.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
@@ -108,13 +110,17 @@ class LlmcliError(Exception):
         self.status = status
         self.retry_after = retry_after
         self.transient = transient
+        self.about: str | None = None
+        # The stream broke off inside an event: what came is not whole, whatever it said before.
+        self.inside_event = False
 
     @property
     def kind(self) -> str:
         return self.exit_code.kind
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.hint}" if self.hint else self.message
+        message = f"{self.message} ({self.about})" if self.about else self.message
+        return f"{message}; {self.hint}" if self.hint else message
 
 
 class GeneralError(LlmcliError):
@@ -217,13 +223,16 @@ class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: the run ends, and the process dies by that signal."""
 
     kind = "interrupted"
-    hint = code = metadata = status = retry_after = None
+    hint = about = code = metadata = status = retry_after = None
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
-        self.message = "interrupted"
+        self.message = f"ended by {Signals(signal_number).name}"
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class ReaderGone(BaseException):

@@ -33,16 +33,20 @@ def find(environment: Environment, settings: Settings, base_url: str) -> Key | N
     LLMCLI_API_KEY goes wherever the user points. Every other key belongs to the endpoint it
     was configured beside, so that another base_url cannot carry it off.
     """
-    if value := environment.variables.get("LLMCLI_API_KEY"):
-        return _checked(value, "LLMCLI_API_KEY")
-    value = environment.variables.get("CLINE_API_KEY")
-    if value and _is_vendor(base_url):
-        return _checked(value, "CLINE_API_KEY")
-    if not _belongs(settings, base_url):
-        return None
-    for key in _configured(settings, base_url, environment):
+    for key in _candidates(environment, settings, base_url):
+        environment.secrets.add(key.value)
         return key
     return None
+
+
+def _candidates(environment: Environment, settings: Settings, base_url: str) -> Iterator[Key]:
+    if value := environment.variables.get("LLMCLI_API_KEY"):
+        yield _checked(value, "LLMCLI_API_KEY")
+    value = environment.variables.get("CLINE_API_KEY")
+    if value and _is_vendor(base_url):
+        yield _checked(value, "CLINE_API_KEY")
+    if _belongs(settings, base_url):
+        yield from _configured(settings, base_url, environment)
 
 
 def _is_vendor(base_url: str) -> bool:
@@ -73,7 +77,7 @@ def _from_command(command: list[str] | str, environment: Environment) -> Key:
     arguments = shlex.split(command) if isinstance(command, str) else command
     import subprocess
 
-    environment.stage = "waiting for api_key_command"
+    environment.stage = "api_key_command has not ended"
     try:
         done = subprocess.run(
             arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True

@@ -88,11 +88,16 @@ class ConnectionOptions:
         float | None, Option("--connect-timeout", metavar="SECONDS", help="To connect. [10]")
     ] = None
     idle_timeout: Annotated[
-        float | None, Option("--idle-timeout", metavar="SECONDS", help="Of silence. [60]")
+        float | None,
+        Option("--idle-timeout", metavar="SECONDS", help="Of silence. [60; 300 with --no-stream]"),
     ] = None
     deadline: Annotated[
         float | None,
         Option("--deadline", metavar="SECONDS", help="For the whole run; 0: none. [3600]"),
+    ] = None
+    retries: Annotated[
+        int | None,
+        Option("--retries", metavar="N", min=0, help="Times a passing fault is tried again. [3]"),
     ] = None
 
 

@@ -31,7 +31,7 @@ class Input:
         if self.stdin_taken:
             raise UsageError("stdin can be used only once")
         self.stdin_taken = True
-        self.environment.stage = "reading stdin"
+        self.environment.stage = "stdin has not ended"
         if self.environment.is_terminal(STDIN):
             self.environment.note("reading the terminal; end with Ctrl-D")
         elif notice:
@@ -75,7 +75,7 @@ class Input:
                 return b"".join(blocks)
             self.taken += len(block)
             if self.taken > self.limit:
-                raise BadRequest(f"input larger than {_size(self.limit)}", hint="see --max-input")
+                raise BadRequest(f"input larger than {_size(self.limit)} (--max-input)")
             blocks.append(block)
 
 

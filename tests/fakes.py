@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -139,8 +140,10 @@ class Server:
         assert len(self.requests) == 1, [r.path for r in self.requests]
         return self.requests[0]
 
-    def serve(self, connection: socket.socket) -> None:
+    def serve(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         try:
+            if tls:
+                connection = tls.wrap_socket(connection, server_side=True)
             with connection:
                 wire = Wire(connection)
                 request = wire.receive()
@@ -152,8 +155,8 @@ class Server:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Server]:
-    server = Server(script)
+def serving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+    server = Server(script, scheme="https" if tls else "http")
     with socket.create_server((server.host, 0), backlog=128) as listener:
         server.port = listener.getsockname()[1]
 
@@ -163,7 +166,7 @@ def serving(script: Script) -> Iterator[Server]:
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                threading.Thread(target=server.serve, args=[connection], daemon=True).start()
+                threading.Thread(target=server.serve, args=[connection, tls], daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield server

@@ -289,7 +289,7 @@ def test_waiting_for_stdin_counts_towards_the_deadline(server: Server, env: dict
     ) as process:
         assert process.wait(30) == 124
         assert process.stderr
-        assert b"deadline of 0.5 s reached while reading stdin" in process.stderr.read()
+        assert b"deadline of 0.5 s reached: stdin has not ended" in process.stderr.read()
     assert server.requests == []
 
 

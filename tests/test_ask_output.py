@@ -184,6 +184,7 @@ def test_json_is_the_api_shape(run: Run, endpoint: Endpoint, arguments: tuple[st
             "cost_usd": 0.00123,
             "cost_source": "cost",
             "attempts": [{"status": 200, "reason": None, "waited": 0.0}],
+            "retry_after": None,
             "session": None,
             "tag": None,
         },
@@ -205,7 +206,7 @@ def test_failure_is_in_the_json_with_the_partial_text(run: Run, endpoint: Endpoi
     assert value["choices"][0]["message"]["content"] == "half an ans"
     assert value["error"] == {"code": "server_error", "message": "gone", "metadata": {"k": 1}}
     assert (value["llmcli"]["ok"], value["llmcli"]["kind"]) == (False, "server")
-    assert one_line(done.stderr) == "llmcli: gone"
+    assert one_line(done.stderr) == "llmcli: gone (model m, 4 attempts)"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,9 @@ def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> No
     """Install, pull, answer: as a newcomer copies it."""
     clone, home = tmp_path / "clone", tmp_path / "home"
     home.mkdir()
-    tracked = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    tracked = subprocess.check_output(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, text=True
+    ).splitlines()
     for name in tracked:
         if (ROOT / name).exists():
             (clone / name).parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
 
 def _no_http(cause: Any, target: str, _idle: float) -> LlmcliError:
     text = one_line(f"{type(cause).__name__} {cause}", 120)
-    return ProtocolError(f"{target} does not answer in HTTP: {text}", hint="is it https://?")
+    return ProtocolError(f"what {target} answers is not HTTP: {text}", hint="is it https://?")
 
 
 def _headers(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -137,8 +137,8 @@ def _os(cause: Any, target: str, _idle: float) -> LlmcliError:
 
 _Make = Callable[[Any, str, float], LlmcliError]
 _BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
-    ((requests.exceptions.ProxyError, urllib3.ProxyError, urllib3.ProxySchemeUnknown), _proxy),
-    ((requests.exceptions.InvalidProxyURL,), _bad_setting),
+    ((urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL), _bad_setting),
+    ((requests.exceptions.ProxyError, urllib3.ProxyError), _proxy),
     # Not urllib3's ConnectTimeoutError: a refused connection is one of its subclass.
     ((requests.exceptions.ConnectTimeout,), _timed_out_connecting),
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),

@@ -23,7 +23,7 @@ def stream(weights: Path, name: str, trace: Trace) -> Stream:
     def chunks(request: ChatRequest) -> Iterator[Chunk]:
         trace.begin_attempt()
         trace.log(f"model {name} from {weights}")
-        trace.stage(f"waiting for {name}")
+        trace.stage(f"the answer of {name} is not complete")
 
         def produce(put: Put[Chunk]) -> None:
             if not loaded:

@@ -6,7 +6,7 @@ event's end is found in the bytes here, and the parser gets one whole, clean eve
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from sseclient import Event, SSEClient
 
@@ -17,35 +17,45 @@ MAX_EVENT_BYTES = 128 * 2**20
 # A blank line, with any mix of the three line ends. Atomic, or CRLF would count as two ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _LINE_END = re.compile(rb"\r\n?")
+Warn = Callable[[str], None]
 _BOM = b"\xef\xbb\xbf"
 
 
-def events(blocks: Iterable[bytes]) -> Iterator[Event]:
+def _ignore(_warning: str) -> None:
+    pass
+
+
+def events(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[Event]:
     """The events of a stream cut into blocks at any place (WHATWG HTML, section 9.2.6).
 
     Raises Truncated if the stream ends inside an event, ProtocolError if one is too large.
     """
-    yield from SSEClient(_split(blocks)).events()
+    yield from SSEClient(_split(blocks, warn)).events()
 
 
-def _split(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _split(blocks: Iterable[bytes], warn: Warn) -> Iterator[bytes]:
     """One event's lines at a time, ended by LF LF."""
-    splitter = _Splitter()
+    splitter = _Splitter(warn)
     lost: LlmcliError | None = None
     for block in _until_lost(blocks):
         if isinstance(block, LlmcliError):
             lost = block
         else:
             yield from splitter.feed(block)
-    yield from _last(splitter.rest())
-    if lost:
-        raise lost
+    rest = _significant(splitter.rest())
+    if rest in ([b"data: [DONE]"], [b"data:[DONE]"]):
+        yield rest[0] + b"\n\n"  # says all, even without its line end
+    elif rest or lost:
+        error = lost or Truncated("the stream ended inside an event", transient=True)
+        error.inside_event = bool(rest)
+        raise error
 
 
 class _Splitter:
     """Finds the end of each event; every byte is looked at once, however it was cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
         self._buffer = bytearray()
         self._at_start = True
         self._after_cr = False
@@ -66,20 +76,30 @@ class _Splitter:
                 searched = 0
         yield from self._whole_events(searched)
         if len(self._buffer) > MAX_EVENT_BYTES:
-            raise ProtocolError(f"an event longer than {MAX_EVENT_BYTES // 2**20} MiB")
+            raise ProtocolError(f"a line longer than {MAX_EVENT_BYTES // 2**20} MiB")
 
     def rest(self) -> bytes:
         """What stands after the last blank line."""
-        return _clean(bytes(self._buffer))
+        return self._clean(bytes(self._buffer))
 
     def _whole_events(self, searched: int) -> Iterator[bytes]:
         begin = 0
         for blank in _BLANK_LINE.finditer(self._buffer, searched):
-            yield _clean(bytes(self._buffer[begin : blank.start()]))
+            yield self._clean(bytes(self._buffer[begin : blank.start()]))
             begin = blank.end()
         if begin:
             self._after_cr = begin == len(self._buffer) and self._buffer[-1:] == b"\r"
             del self._buffer[:begin]
+
+    def _clean(self, event: bytes) -> bytes:
+        if b"\r" in event:
+            event = _LINE_END.sub(b"\n", event)
+        try:
+            event.decode()
+        except UnicodeDecodeError:
+            self._warn("the answer had bytes that are not UTF-8; they became U+FFFD")
+            event = event.decode("utf-8", "replace").encode()
+        return event + b"\n\n"
 
 
 def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
@@ -90,20 +110,6 @@ def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
         yield error
 
 
-def _clean(event: bytes) -> bytes:
-    if b"\r" in event:
-        event = _LINE_END.sub(b"\n", event)
-    try:
-        event.decode()
-    except UnicodeDecodeError:
-        event = event.decode("utf-8", "replace").encode()
-    return event + b"\n\n"
-
-
-def _last(rest: bytes) -> Iterator[bytes]:
-    """[DONE] says all, even without its line end; comments say nothing; all else was cut."""
-    lines = [line for line in rest.split(b"\n") if line and not line.startswith(b":")]
-    if lines in ([b"data: [DONE]"], [b"data:[DONE]"]):
-        yield lines[0] + b"\n\n"
-    elif lines:
-        raise Truncated("the stream ended inside an event", transient=True)
+def _significant(rest: bytes) -> list[bytes]:
+    """The lines that are neither empty nor comments."""
+    return [line for line in rest.split(b"\n") if line and not line.startswith(b":")]

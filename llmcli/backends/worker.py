@@ -6,12 +6,14 @@ interrupted there. Waiting on a queue can.
 
 import threading
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
 # Hands an item to the reader; true once nobody reads any more.
 Put = Callable[[T], bool]
+# Seconds to wait for the next item before asking again; raises when it has been long enough.
+Patience = Callable[[], float | None]
 
 # Items produced ahead of a slow reader of stdout; bounds memory.
 _AHEAD = 64
@@ -22,7 +24,11 @@ class _End:
         self.error = error
 
 
-def in_thread(produce: Callable[[Put[T]], None]) -> Iterator[T]:
+def _endless() -> None:
+    return None
+
+
+def in_thread(produce: Callable[[Put[T]], None], patience: Patience = _endless) -> Iterator[T]:
     """What `produce(put)` puts, from a daemon thread; its exception is raised here."""
     items: SimpleQueue[T | _End] = SimpleQueue()
     room = threading.Semaphore(_AHEAD)
@@ -43,7 +49,7 @@ def in_thread(produce: Callable[[Put[T]], None]) -> Iterator[T]:
 
     threading.Thread(target=run, daemon=True).start()
     try:
-        while not isinstance(item := items.get(), _End):
+        while not isinstance(item := _next(items, patience), _End):
             room.release()
             yield item
         if item.error is not None:
@@ -51,3 +57,11 @@ def in_thread(produce: Callable[[Put[T]], None]) -> Iterator[T]:
     finally:
         abandoned.set()
         room.release(_AHEAD)
+
+
+def _next(items: "SimpleQueue[T | _End]", patience: Patience) -> T | _End:
+    while True:
+        try:
+            return items.get(timeout=patience())
+        except Empty:
+            continue

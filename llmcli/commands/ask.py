@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from typer import Context
 
-from .. import config, connection, messages, prompt, request
+from .. import catalogue, config, connection, messages, prompt, request
 from ..call import Call, complete
 from ..config import Settings
 from ..connection import Connection
@@ -21,8 +22,12 @@ from ..options import (
 )
 from ..output import curl
 from ..output.choose import Output
+from ..retry import Policy, retrying
 from ..schema import ChatRequest, Message
 from ..trace import Trace
+
+# An answer in one piece is silence until it is complete.
+_WHOLE_ANSWER_TIMEOUT = 300.0
 
 
 @grouped
@@ -53,16 +58,19 @@ def ask(
     if options.verbose:
         trace.log = environment.say
     trace.stage = lambda stage: setattr(environment, "stage", stage)
-    call = Call(trace)
-    output = Output(environment, options, call)
+    call = Call(trace, redact=environment.redact)
+    output = Output(environment, options, call, hold=sampling.no_stream)
     environment.renderer = output
 
     prompt_text = prompt.words(words or [])
     _check(environment, context.obj.implicit, words or [], prompt_text, given)
     settings = config.resolve(environment, _flags(sampling, connecting), connecting.profile)
+    if sampling.no_stream and settings.source("idle_timeout") == "default":
+        settings = replace(settings, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
     environment.start_deadline(settings.deadline)
     chosen = connection.choose(environment, settings)
     call.model, call.local = chosen.model, chosen.local is not None
+    call.known_models = lambda: catalogue.known(environment, chosen.base_url or "")
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
@@ -74,7 +82,12 @@ def ask(
     allow_cut = options.allow_cut or (
         sampling.max_tokens is not None and not (options.json or options.events)
     )
-    completion = complete(stream, body, call, output.show, allow_cut)
+    completion = retrying(
+        lambda: complete(stream, body, call, output.show, allow_cut),
+        output,
+        Policy(settings.retries, environment.remaining),
+        trace,
+    )
     output.finish(completion)
 
 
@@ -118,6 +131,7 @@ def _flags(sampling: SamplingOptions, connecting: ConnectionOptions) -> dict[str
         "connect_timeout": connecting.connect_timeout,
         "idle_timeout": connecting.idle_timeout,
         "deadline": connecting.deadline,
+        "retries": connecting.retries,
     }
 
 

@@ -2,7 +2,7 @@
 
 from ..call import Call
 from ..completion import Completion, Delta
-from ..environment import STDOUT, Environment, write_all
+from ..environment import STDERR, STDOUT, Environment, write_all
 from ..errors import Interrupted, LlmcliError, UsageError
 from ..options import OutputOptions
 from . import events, usage
@@ -15,14 +15,21 @@ from .thinking import Thinking
 
 
 class Output:
-    """Renderer, usage line and usage file in one. Until `open`, only failure can be told."""
+    """Renderer, usage line and usage file in one. Until `open`, only failure can be told.
 
-    def __init__(self, environment: Environment, options: OutputOptions, call: Call) -> None:
+    `hold`: show nothing before the end, so that a broken answer can still be asked for again.
+    """
+
+    def __init__(
+        self, environment: Environment, options: OutputOptions, call: Call, hold: bool = False
+    ) -> None:
         self._environment = environment
         self._options = options
         self._call = call
         self._renderer: Renderer | None = None
         self._usage_file: usage.UsageFile | None = None
+        self._hold = hold
+        self._held: list[Delta] = []
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
 
@@ -43,14 +50,37 @@ class Output:
             to_terminal = isinstance(sink, StdoutSink) and self._environment.is_terminal(STDOUT)
             self._renderer = TextRenderer(sink, thinking, to_terminal, not options.no_newline)
 
+    @property
+    def committed(self) -> bool:
+        return self._renderer is not None and self._renderer.committed
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        """Take back what was shown. Silent in a cron job that succeeds in the end."""
+        self._held.clear()
+        self._call.discard()
+        assert self._renderer is not None
+        self._renderer.again(error, wait)
+        if self._options.verbose or self._environment.is_terminal(STDERR):
+            self._environment.note(f"{error.message}; trying again in {wait:.1f} s")
+
     def show(self, delta: Delta) -> None:
+        if self._hold:
+            self._held.append(delta)
+            return
         assert self._renderer is not None
         self._renderer.show(delta)
 
+    def _release(self) -> None:
+        self._hold = False
+        for delta in self._held:
+            self.show(delta)
+        self._held.clear()
+
     def finish(self, completion: Completion) -> None:
         assert self._renderer is not None
+        self._release()
         self._renderer.finish(completion)
-        for warning in self._call.warnings:
+        for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
         self._environment.note(usage.summary(self._call))
         if self._usage_file:
@@ -58,6 +88,7 @@ class Output:
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._renderer:
+            self._release()
             self._renderer.fail(error)
         elif self._options.json:
             write_all(STDOUT, line(self._call.report(error)))

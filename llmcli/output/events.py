@@ -16,11 +16,17 @@ class EventsRenderer:
         self._thinking = thinking
         self._report = report
         self._ended = False
+        self.committed = False
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        self._thinking.end()
+        self._emit("retry", status=error.status, reason=error.message, wait=round(wait, 3))
 
     def start(self, model: str) -> None:
         self._emit("start", model=model)
 
     def show(self, delta: Delta) -> None:
+        self.committed = True
         self._thinking.show(delta.reasoning)
         if delta.reasoning:
             self._emit("reasoning", content=delta.reasoning)

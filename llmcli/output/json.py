@@ -38,6 +38,11 @@ class JsonRenderer:
         self._thinking = thinking
         self._report = report
 
+    committed = False  # all is written at the end
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        self._thinking.end()
+
     def show(self, delta: Delta) -> None:
         self._thinking.show(delta.reasoning)
 

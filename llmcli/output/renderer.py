@@ -7,6 +7,13 @@ from ..errors import Interrupted, LlmcliError
 
 
 class Renderer(Protocol):
+    @property
+    def committed(self) -> bool:
+        """Something of the answer was written where it cannot be taken back."""
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        """Take back what was shown: the request is sent again in `wait` seconds."""
+
     def show(self, delta: Delta) -> None:
         """A piece of the answer as it lands."""
 

@@ -11,6 +11,11 @@ from ..errors import CantCreate, WriteError
 
 
 class Sink(Protocol):
+    retractable: bool
+
+    def clear(self) -> None:
+        """Forget all that was written, where the sink is retractable."""
+
     def write(self, data: bytes) -> None: ...
 
     def commit(self) -> None:
@@ -22,6 +27,11 @@ class Sink(Protocol):
 
 class StdoutSink:
     """Raises WriteError and ReaderGone."""
+
+    retractable = False
+
+    def clear(self) -> None:
+        pass
 
     def write(self, data: bytes) -> None:
         write_all(STDOUT, data)
@@ -35,6 +45,8 @@ class StdoutSink:
 
 class FileSink:
     """Writes beside the target and renames. Raises CantCreate at once, WriteError later."""
+
+    retractable = True
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -51,6 +63,11 @@ class FileSink:
             os.fchmod(self._descriptor, 0o666 & ~_umask() if mode is None else stat.S_IMODE(mode))
         except OSError as error:
             raise CantCreate(f"cannot create {name}: {error.strerror}") from None
+        self._written = 0
+
+    def clear(self) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
         self._written = 0
 
     def write(self, data: bytes) -> None:
@@ -80,7 +97,7 @@ class FileSink:
         return None
 
 
-class DeviceSink:
+class DeviceSink(StdoutSink):
     """A pipe or device named by -O: it cannot be replaced, so it is written to."""
 
     def __init__(self, name: str) -> None:
@@ -92,12 +109,6 @@ class DeviceSink:
 
     def write(self, data: bytes) -> None:
         write_all(self._descriptor, data)
-
-    def commit(self) -> None:
-        pass
-
-    def abort(self, keep: bool) -> str | None:
-        return None
 
 
 def open_sink(environment: Environment, name: str | None) -> Sink:

@@ -19,6 +19,15 @@ class TextRenderer:
         self._newline = newline
         self._last = ""
 
+    @property
+    def committed(self) -> bool:
+        return bool(self._last) and not self._sink.retractable
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        self._thinking.end()
+        self._sink.clear()
+        self._last = ""
+
     def show(self, delta: Delta) -> None:
         self._thinking.show(delta.reasoning)
         if delta.text:

@@ -1,0 +1,124 @@
+"""A reply's head and bytes as chunks, or as the error that it really is."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .. import api_errors
+from ..errors import LlmcliError, ProtocolError
+from ..schema import DONE, Chunk
+from ..terminal import one_line
+from . import sse
+
+_ERROR_BODY = 65536
+_EVENT_START = (b"data", b"event", b"id", b"retry", b":")
+_LONGEST_FIELD = 5
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Head:
+    status: int
+    headers: Mapping[str, str]
+
+
+def check_head(head: Head, blocks: Iterator[bytes]) -> None:
+    """Raises unless the reply is one to be read as an answer."""
+    if 300 <= head.status < 400:
+        raise ProtocolError(
+            f"redirect to {one_line(head.headers.get('location', 'nowhere'), 200)} refused",
+            hint="set base_url to where the endpoint really is",
+            status=head.status,
+        )
+    encoding = head.headers.get("content-encoding", "identity")
+    if encoding.lower() not in ("identity", ""):
+        raise ProtocolError(f"content-encoding {one_line(encoding, 40)} was not asked for")
+    if not 200 <= head.status < 300:
+        body = b""
+        try:
+            while len(body) < _ERROR_BODY and (block := next(blocks, b"")):
+                body += block
+        except LlmcliError:
+            pass  # the status says enough
+        raise api_errors.from_response(head.status, head.headers, body)
+
+
+def chunks(
+    blocks: Iterator[bytes], content_type: str, warn: Callable[[str], None]
+) -> Iterator[Chunk]:
+    """Events or one JSON object: decided by what came, not by what was asked for."""
+    start = b""
+    for block in blocks:
+        start += block
+        if len(start.lstrip()) >= _LONGEST_FIELD:
+            break
+    text = start.removeprefix(_BOM).lstrip()
+    kind = content_type.partition(";")[0].strip().lower()
+    rest = _chain(start, blocks)
+    if text[:1] in (b"{", b"["):
+        yield from _whole(rest)
+    elif kind == "text/event-stream" or text.startswith(_EVENT_START):
+        yield from _events(rest, warn)
+    else:
+        got = (kind or "no content type") if text else "an empty body"
+        raise ProtocolError(
+            f"expected text/event-stream, got {one_line(got, 80)}", hint="check base_url"
+        )
+
+
+def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    yield start
+    yield from blocks
+
+
+def _whole(blocks: Iterator[bytes]) -> Iterator[Chunk]:
+    value = parse(b"".join(bounded(blocks)))
+    inner = value.get("data")
+    body = inner if isinstance(inner, dict) else value
+    if "choices" not in body and api_errors.read(value) is None:
+        raise ProtocolError("the reply is JSON but no completion", hint="check base_url")
+    yield value
+    yield DONE
+
+
+def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Raises ProtocolError beyond the size that an event may have."""
+    size = 0
+    for block in blocks:
+        size += len(block)
+        if size > sse.MAX_EVENT_BYTES:
+            raise ProtocolError(f"a reply longer than {sse.MAX_EVENT_BYTES // 2**20} MiB")
+        yield block
+
+
+def _events(blocks: Iterator[bytes], warn: Callable[[str], None]) -> Iterator[Chunk]:
+    for event in sse.events(blocks, warn):
+        if event.data.strip() == "[DONE]":
+            yield DONE
+            return
+        yield _error_event(event.data) if event.event == "error" else parse(event.data)
+
+
+def _error_event(data: str) -> Chunk:
+    """An event named `error` is one even if its data is plain text or has no `error` key."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = data
+    return value if isinstance(value, dict) and value.get("error") else {"error": value}
+
+
+def parse(text: str | bytes) -> dict[str, Any]:
+    """A JSON object; NaN and Infinity, which are no JSON, become null. Raises ProtocolError."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8-sig", "replace")
+    try:
+        value = json.loads(text, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ProtocolError("a reply is nested too deeply") from None
+    except ValueError:
+        raise ProtocolError(f"a reply is not JSON: {one_line(text, 80)}") from None
+    if not isinstance(value, dict):
+        raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")
+    return value

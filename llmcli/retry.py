@@ -1,0 +1,82 @@
+"""Again, where the same request may well succeed: exponential backoff with full jitter.
+
+The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from .errors import LlmcliError, TryLater
+from .trace import Trace
+
+T = TypeVar("T")
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 8.0
+# A server that asks for more is not waited for.
+_LONGEST_RETRY_AFTER = 120.0
+
+
+class Shown(Protocol):
+    """What an attempt has shown so far."""
+
+    @property
+    def committed(self) -> bool:
+        """Something of the answer was written where it cannot be taken back."""
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        """Forget what was shown; the next attempt begins in `wait` seconds."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`retries` after the first attempt, none beyond `remaining()` seconds."""
+
+    retries: int
+    remaining: Callable[[], float]
+
+
+def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trace) -> T:
+    """`attempt()`, again after transient errors as long as nothing was committed.
+
+    Raises the last error; TryLater where the server asks for more time than there is.
+    """
+    for number in range(policy.retries + 1):
+        try:
+            return attempt()
+        except LlmcliError as error:
+            trace.failed(error.message)
+            if not error.transient or shown.committed or number == policy.retries:
+                raise
+            wait = delay(number, error.retry_after)
+            if error.retry_after and wait > min(_LONGEST_RETRY_AFTER, policy.remaining()):
+                raise _too_long(error) from error
+            if wait > policy.remaining():
+                raise
+            shown.again(error, wait)
+            trace.stage(f"waiting to try again after: {error.message}")
+            time.sleep(wait)
+            trace.waited = wait
+    raise AssertionError("the last attempt returns or raises")
+
+
+def delay(number: int, retry_after: float | None) -> float:
+    """Seconds before attempt `number` + 1 (from 0): what the server says, else full jitter."""
+    if retry_after is not None:
+        return retry_after
+    return random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**number))
+
+
+def _too_long(error: LlmcliError) -> TryLater:
+    seconds = error.retry_after or 0
+    return TryLater(
+        f"{error.message}; the server asks to wait {seconds:.0f} s",
+        hint=f"try again in {seconds:.0f} s",
+        code=error.code,
+        metadata=error.metadata,
+        status=error.status,
+        retry_after=seconds,
+    )
