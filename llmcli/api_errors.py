@@ -12,6 +12,8 @@ from .schema import Chunk
 from .terminal import one_line
 
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
+_FOR_EVER = 1e9  # seconds; NaN is not less either
+_LARGEST = 1000
 _TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _SPENT = re.compile(
     r"insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
@@ -50,7 +52,7 @@ def read(value: Any) -> Report | None:
     if isinstance(error, str) and error.lstrip().startswith("{"):
         try:
             error = json.loads(error)
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
         if isinstance(error, dict):
             error = error.get("error") or error
@@ -83,7 +85,7 @@ def _raw_reason(metadata: dict[str, Any] | None) -> str:
     if isinstance(raw, str) and raw.lstrip().startswith("{"):
         try:
             raw = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return str(raw)
     if isinstance(raw, dict):
         inner = read(raw)
@@ -94,13 +96,16 @@ def _raw_reason(metadata: dict[str, Any] | None) -> str:
 def _detail(detail: Any) -> str:
     """FastAPI's `detail`: a text, or a list of `{"loc": […], "msg": text}`."""
     if isinstance(detail, list):
-        return ", ".join(
-            f"{'.'.join(map(str, d.get('loc', [])))}: {d.get('msg')}"
-            if isinstance(d, dict)
-            else str(d)
-            for d in detail
-        )
+        return ", ".join(map(_detail_item, detail))
     return detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
+
+
+def _detail_item(item: Any) -> str:
+    if not isinstance(item, dict):
+        return str(item)
+    place = item.get("loc")
+    where = ".".join(map(str, place)) if isinstance(place, list) else ""
+    return f"{where}: {item.get('msg')}" if where else str(item.get("msg"))
 
 
 def in_chunk(chunk: Chunk, choice: dict[str, Any] | None) -> LlmcliError | None:
@@ -145,16 +150,21 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        from datetime import UTC, datetime
-        from email.utils import parsedate_to_datetime
+        seconds = _until(value)
+    return max(0.0, seconds) if seconds < _FOR_EVER else None
 
-        try:
-            when = parsedate_to_datetime(value)
-        except ValueError:
-            return None
+
+def _until(date: str) -> float:
+    """Seconds until an HTTP date; endless for what is none."""
+    from datetime import UTC, datetime
+    from email.utils import parsedate_to_datetime
+
+    try:
+        when = parsedate_to_datetime(date)
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        seconds = (when - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if seconds < 1e9 else None
+        return (when - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return _FOR_EVER
 
 
 def from_report(report: Report, status: int | None = None, is_json: bool = True) -> LlmcliError:
@@ -176,9 +186,9 @@ def from_report(report: Report, status: int | None = None, is_json: bool = True)
 
 
 def _number(code: int | str | None) -> int | None:
-    if isinstance(code, int) or (isinstance(code, str) and code.isascii() and code.isdigit()):
-        return int(code)
-    return None
+    """An HTTP status that stands in an error's `code`, as number or text."""
+    text = str(code) if isinstance(code, str) or (isinstance(code, int) and code < _LARGEST) else ""
+    return int(text) if re.fullmatch(r"[1-5]\d\d", text) else None
 
 
 def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliError]:
@@ -193,7 +203,7 @@ def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliE
         return errors.Filtered
     if status == 429 or "rate_limit" in words:
         return errors.TryLater
-    if status in (401, 403) or "authentication" in words or "invalid_api_key" in words:
+    if status in (401, 403, 407) or "authentication" in words or "invalid_api_key" in words:
         return errors.AuthError
     if "model_not_found" in words or (status in (None, 400, 404) and _MODEL.search(everything)):
         return errors.NoModel

@@ -10,7 +10,17 @@ from typing import Any
 from . import pricing
 from .backends import Stream
 from .completion import Accumulator, Completion, Delta
-from .errors import ExitCode, Interrupted, LlmcliError, NoModel, ProtocolError, TimedOut, Truncated
+from .errors import (
+    ExitCode,
+    Interrupted,
+    LlmcliError,
+    NetworkError,
+    NoModel,
+    ProtocolError,
+    ServerError,
+    TimedOut,
+    Truncated,
+)
 from .pricing import Cost
 from .schema import ChatRequest, Usage
 from .trace import Trace
@@ -129,12 +139,23 @@ def _complete(
     except (TimedOut, Truncated) as error:
         # The answer had its end already; only the stream's was still to come.
         if not accumulator.finish_reason or error.inside_event:
-            raise
+            raise _before_answer(error, accumulator) from None
         call.trace.warn(f"{error.message} after the end of the answer")
-    completion = accumulator.completion(allow_cut)
+    try:
+        completion = accumulator.completion(allow_cut)
+    except Truncated as error:
+        raise _before_answer(error, accumulator) from None
     for warning in completion.warnings():
         call.trace.warn(warning)
     return completion
+
+
+def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
+    """A stream that broke before anything of an answer came is no answer broken off."""
+    if isinstance(error, TimedOut) or accumulator.begun:
+        return error
+    kind = NetworkError if error.lost else ServerError
+    return kind(f"{error.message}; nothing of the answer had come", transient=True)
 
 
 def _describe(error: LlmcliError, call: Call) -> None:

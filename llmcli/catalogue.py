@@ -21,7 +21,7 @@ def remember(environment: Environment, base_url: str, ids: Sequence[str]) -> Non
     clean = [i for i in ids if i.isprintable() and not any(c.isspace() for c in i)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch.write_text("".join(f"{i}\n" for i in clean))
+        scratch.write_text("".join(f"{i}\n" for i in clean), encoding="utf-8")
         scratch.replace(target)
     except OSError:
         pass
@@ -29,6 +29,6 @@ def remember(environment: Environment, base_url: str, ids: Sequence[str]) -> Non
 
 def known(environment: Environment, base_url: str) -> list[str]:
     try:
-        return _file(environment, base_url).read_text().split()
+        return _file(environment, base_url).read_text(encoding="utf-8").split()
     except (OSError, UnicodeDecodeError):
         return []

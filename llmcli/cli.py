@@ -1,5 +1,6 @@
 """The Typer app: the commands, and the one place where a failure becomes an exit code."""
 
+import errno
 import os
 import signal
 import sys
@@ -19,10 +20,12 @@ from .commands.local import app as local_app
 from .environment import (
     STDERR,
     STDOUT,
+    CheckedStdout,
     Environment,
+    arguments,
     die_by_signal,
+    last_words,
     leave,
-    quiet_signals,
     write_all,
 )
 from .errors import (
@@ -32,7 +35,6 @@ from .errors import (
     OutOfResources,
     ReaderGone,
     UsageError,
-    WriteError,
 )
 from .options import OutputOptions
 from .output.choose import Output
@@ -58,6 +60,7 @@ class Run:
 
     environment: Environment
     implicit: bool
+    commands: tuple[str, ...] = COMMANDS
 
 
 def _version(wanted: bool) -> None:
@@ -91,6 +94,8 @@ def llmcli(
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """`ask` put in front where it was left out, and whether it was."""
     first = arguments[0] if arguments else ""
+    if first == "help":
+        return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False
     near = get_close_matches(first, COMMANDS, 1, cutoff=0.75)
@@ -128,10 +133,10 @@ def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Outp
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
-    message = error.format_message().replace("\n", " ").rstrip(".")
-    named = [word for word in arguments[:2] if word.isalpha()]
-    commands = " ".join(["llmcli", *(w for w in named[:1] if w in COMMANDS)])
-    return UsageError(message[:1].lower() + message[1:], hint=f"see {commands} --help")
+    message = error.format_message().replace("\n", " ").rstrip(".?")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else f"llmcli {arguments[0]}"
+    return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:
@@ -142,48 +147,61 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
         raise
     except MemoryError:
         raise OutOfResources("out of memory") from None
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise OutOfResources(f"the system: {error.strerror}") from None
+        raise _defect(error, environment) from error
     except Exception as error:
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             raise OutOfResources("cannot start a thread") from None
-        if os.environ.get("LLMCLI_DEBUG") == "1":
-            import traceback
+        raise _defect(error, environment) from error
 
-            shown = environment.redact(traceback.format_exc())
-            os.write(STDERR, shown.encode(errors="replace"))
-        what = f"{type(error).__name__} in llmcli {__version__}"
-        raise InternalError(
-            f"internal error: {what}",
-            hint="please report it with the traceback that LLMCLI_DEBUG=1 prints",
-        ) from error
+
+def _defect(error: Exception, environment: Environment) -> InternalError:
+    if os.environ.get("LLMCLI_DEBUG") == "1":
+        import traceback
+
+        shown = environment.redact(traceback.format_exc())
+        os.write(STDERR, shown.encode(errors="replace"))
+    hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
+    what = f"{type(error).__name__} in llmcli {__version__}"
+    return InternalError(f"internal error: {what}", hint=hint)
 
 
 def main() -> NoReturn:
     """The console script."""
     environment = Environment.of_process()
+    sys.stdout = CheckedStdout()
+    os.environ.pop("_LLMCLI_COMPLETE", None)  # Typer's own completion, which we do not have
     try:
-        leave(_guarded(sys.argv[1:], environment))
+        leave(_guarded(arguments(sys.argv[1:]), environment))
     except ReaderGone:
-        die_by_signal(signal.SIGPIPE)
-    except KeyboardInterrupt:
-        die_by_signal(signal.SIGINT)
+        _end(environment, Interrupted(signal.SIGPIPE))
     except (LlmcliError, Interrupted) as error:
-        quiet_signals()
-        _tell(environment, error)
+        _end(environment, error)
+
+
+def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn:
+    """Tell of the failure, in the form that was asked for and as one line; then end by it."""
+
+    def end() -> NoReturn:
         if isinstance(error, Interrupted):
             die_by_signal(error.signal_number)
         leave(error.exit_code)
 
-
-def _tell(environment: Environment, error: LlmcliError | Interrupted) -> None:
-    """The failure in the form that was asked for, then as one line on stderr."""
+    last_words(end, 0 if isinstance(error, Interrupted) else environment.remaining())
     if environment.renderer:
         try:
             environment.renderer.fail(error)
-        except (ReaderGone, WriteError):
+        except (ReaderGone, LlmcliError):
             pass  # nobody can be told there any more
-    # At ^C on a keyboard everyone knows why it ended; in a cron mail nobody would.
-    if isinstance(error, LlmcliError) or error.signal_number != signal.SIGINT:
+        except Exception as defect:
+            environment.say(str(_defect(defect, environment)))
+    # At ^C and at a closed pipe everyone knows why it ended; in a cron mail nobody would.
+    silent = (signal.SIGINT, signal.SIGPIPE)
+    if isinstance(error, LlmcliError) or error.signal_number not in silent:
         environment.say(str(error))
+    end()
 
 
 if __name__ == "__main__":

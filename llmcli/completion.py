@@ -95,6 +95,11 @@ class Accumulator:
             raise error
         return delta
 
+    @property
+    def begun(self) -> bool:
+        """Something of the answer has come."""
+        return bool(self._text or self._reasoning or self._refusal or self._calls.whole())
+
     def partial(self) -> Completion:
         return Completion(
             id=self.id,

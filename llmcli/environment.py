@@ -1,11 +1,11 @@
 """The outside world of one run: streams, variables, paths, signals. Built once and handed in."""
 
+import io
 import os
 import select
 import signal
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
@@ -14,6 +14,8 @@ from .errors import Interrupted, LlmcliError, ReaderGone, TimedOut, WriteError
 from .terminal import one_line
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+# Seconds to clean up after a signal or the deadline.
+_GRACE = 0.5
 
 
 class Failing(Protocol):
@@ -43,6 +45,9 @@ class Environment:
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, _interrupt)
         return environment
+
+    def at(self, stage: str) -> None:
+        self.stage = stage
 
     def is_terminal(self, descriptor: int) -> bool:
         return descriptor not in self.closed and os.isatty(descriptor)
@@ -92,7 +97,9 @@ class Environment:
 
     @property
     def home(self) -> Path:
-        return Path(self.variables.get("HOME") or os.path.expanduser("~"))
+        home = self.variables.get("HOME") or os.path.expanduser("~")
+        # Without a home, "~" would be read in the working directory.
+        return Path(home if os.path.isabs(home) else "/nonexistent")
 
     def _directory(self, variable: str, default: str) -> Path:
         # A relative path is to be ignored: XDG Base Directory Specification.
@@ -134,6 +141,28 @@ def plug_closed_descriptors() -> frozenset[int]:
     return frozenset(closed)
 
 
+class CheckedStdout(io.TextIOBase):
+    """What libraries print, such as help, with the checks of `write_all`."""
+
+    encoding = "utf-8"
+    errors = "replace"
+
+    def write(self, text: str) -> int:
+        write_all(STDOUT, text.encode(errors="replace"))
+        return len(text)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return os.isatty(STDOUT)
+
+
+def arguments(argv: Sequence[str]) -> list[str]:
+    """Arguments are UTF-8 whatever the locale; other bytes stand as lone surrogates."""
+    return [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in argv]
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write every byte of `data` to `descriptor`. Raises WriteError, or ReaderGone on EPIPE."""
     view = memoryview(data)
@@ -153,11 +182,15 @@ def _interrupt(number: int, _frame: FrameType | None) -> Any:
     raise Interrupted(number)
 
 
-def quiet_signals() -> None:
-    """From here on the run only cleans up: nothing may interrupt that half-way."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
+def last_words(end: Callable[[], NoReturn], seconds: float) -> None:
+    """From here on the run only cleans up and says why it ends; `end()` cuts that short after
+    `seconds`, lest a reader that does not read keeps it for ever. A second signal ends at once."""
+    signal.signal(signal.SIGALRM, lambda _number, _frame: end())
+    if seconds != float("inf"):
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, _GRACE))
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def die_by_signal(number: int) -> NoReturn:
@@ -170,11 +203,6 @@ def die_by_signal(number: int) -> NoReturn:
 def leave(code: int) -> NoReturn:
     """End without the interpreter's own clean-up, which can hang on threads and costs 25 ms.
 
-    Everything was written with os.write; what libraries may have printed is flushed here.
+    Nothing is lost: everything is written by os.write.
     """
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass
     os._exit(code)

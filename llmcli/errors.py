@@ -113,6 +113,8 @@ class LlmcliError(Exception):
         self.about: str | None = None
         # The stream broke off inside an event: what came is not whole, whatever it said before.
         self.inside_event = False
+        # The connection broke, rather than that the server ended the stream.
+        self.lost = False
 
     @property
     def kind(self) -> str:

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import url
 from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
 from .errors import ConfigError
 from .url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"
+_MOST_PRINTED = 65536
 
 
 @dataclass(frozen=True)
@@ -45,49 +47,61 @@ def _candidates(environment: Environment, settings: Settings, base_url: str) -> 
     value = environment.variables.get("CLINE_API_KEY")
     if value and _is_vendor(base_url):
         yield _checked(value, "CLINE_API_KEY")
-    if _belongs(settings, base_url):
-        yield from _configured(settings, base_url, environment)
+    yield from _configured(settings, base_url, environment)
 
 
 def _is_vendor(base_url: str) -> bool:
     return origin(base_url) == origin(DEFAULT_BASE_URL) or is_loopback(base_url)
 
 
-def _belongs(settings: Settings, base_url: str) -> bool:
-    """Whether the configured key was configured for this endpoint."""
-    if settings.source("base_url") not in ("flag", "LLMCLI_BASE_URL"):
-        return True
-    configured = settings.configured_base_url
-    return origin(configured) == origin(base_url) if configured else _is_vendor(base_url)
+def _belongs(settings: Settings, name: str, base_url: str) -> bool:
+    """Whether the key of setting `name` was configured for this endpoint."""
+    if name not in settings.beside:
+        return True  # named for this run, by the environment
+    home = settings.beside[name] or DEFAULT_BASE_URL
+    return origin(url.check(home)) == origin(base_url)
 
 
 def _configured(settings: Settings, base_url: str, environment: Environment) -> Iterator[Key]:
-    if settings.api_key_command:
+    if settings.api_key_command and _belongs(settings, "api_key_command", base_url):
         yield _from_command(settings.api_key_command, environment)
-    wanted = settings.keyring
-    if wanted is None:
-        wanted = not is_loopback(base_url) and not settings.api_key_file
-    if wanted and (key := _from_keyring(settings.profile or "default", bool(settings.keyring))):
-        yield key
-    if settings.api_key_file:
+    if _keyring_wanted(settings, base_url):
+        key = _from_keyring(settings.profile or "default", required=bool(settings.keyring))
+        if key:
+            yield key
+    if settings.api_key_file and _belongs(settings, "api_key_file", base_url):
         yield _from_file(settings.api_key_file, environment.home)
 
 
+def _keyring_wanted(settings: Settings, base_url: str) -> bool:
+    """Asked for beside this endpoint; or not spoken of, and it is the endpoint of the config."""
+    if settings.keyring is not None:
+        return settings.keyring and _belongs(settings, "keyring", base_url)
+    pointed_elsewhere = settings.source("base_url") in ("flag", "LLMCLI_BASE_URL")
+    return not (pointed_elsewhere or is_loopback(base_url) or settings.api_key_file)
+
+
 def _from_command(command: list[str] | str, environment: Environment) -> Key:
-    arguments = shlex.split(command) if isinstance(command, str) else command
     import subprocess
 
     environment.stage = "api_key_command has not ended"
     try:
-        done = subprocess.run(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=True
-        )
+        arguments = shlex.split(command) if isinstance(command, str) else command
+        # stdin is the prompt's; stderr stays, for a program that asks for a passphrase.
+        with subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            printed = process.stdout.read(_MOST_PRINTED)
+            if len(printed) == _MOST_PRINTED:
+                process.kill()
+                raise ConfigError(f"api_key_command printed {_MOST_PRINTED} bytes: that is no key")
     except (OSError, IndexError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"api_key_command {arguments[:1]} cannot be run: {reason}") from None
-    except subprocess.CalledProcessError as error:
-        raise ConfigError(f"api_key_command failed with exit code {error.returncode}") from None
-    lines = done.stdout.decode(errors="replace").splitlines()
+        raise ConfigError(f"api_key_command cannot be run: {reason}") from None
+    if process.returncode:
+        raise ConfigError(f"api_key_command failed with exit code {process.returncode}")
+    lines = printed.decode(errors="replace").splitlines()
     return _checked(lines[0] if lines else "", "api_key_command")
 
 
@@ -99,15 +113,16 @@ def _from_file(name: str, home: Path) -> Key:
             if stat.S_ISREG(mode) and mode & 0o077:
                 raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
             return _checked(file.read(65536).decode(errors="replace"), f"api_key_file {path}")
-    except OSError as error:
-        raise ConfigError(f"cannot read api_key_file {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read api_key_file {path}: {reason}") from None
 
 
 def _from_keyring(name: str, required: bool) -> Key | None:
     if importlib.util.find_spec("keyring") is None:
         if required:
             raise ConfigError("keyring = true, but keyring is not installed",
-                              hint="pip install 'llmcli[keyring]'")  # fmt: skip
+                              hint="install llmcli[keyring]")  # fmt: skip
         return None
     import keyring
 
@@ -138,11 +153,14 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
     """Fingerprint and source for `config show`, which runs no program and opens no keyring."""
     for name in ("LLMCLI_API_KEY", "CLINE_API_KEY"):
         if value := environment.variables.get(name):
-            return _checked(value, name).fingerprint, name
+            return Key(value.strip(), name).fingerprint, name
     if settings.api_key_command:
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
-        return _from_file(settings.api_key_file, environment.home).fingerprint, "api_key_file"
+        try:
+            return _from_file(settings.api_key_file, environment.home).fingerprint, "api_key_file"
+        except ConfigError as error:
+            return None, str(error)
     return None, "keyring, if it holds one" if settings.keyring else "none"
 
 

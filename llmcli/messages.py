@@ -30,13 +30,14 @@ def parse(text: str, name: str) -> list[Message]:
     """A JSON list of messages, or an object that holds one as `messages`. Raises BadRequest."""
     try:
         value: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"{name} is not JSON: {error}") from None
     if isinstance(value, dict):
         value = value.get("messages")
     if not isinstance(value, list):
         raise BadRequest(
-            f"{name} holds no list of messages", hint='[{"role": "user", "content": …}]'
+            f"{name} holds no list of messages",
+            hint='expected [{"role": "user", "content": "..."}]',
         )
     for index, message in enumerate(value):
         if problem := _problem(message):

@@ -45,7 +45,7 @@ class SamplingOptions:
         Option("--model", "-m", metavar="MODEL", help="Model id, or local/PATH for a GGUF file."),
     ] = None
     temperature: Annotated[
-        float | None, Option("--temperature", metavar="NUMBER", help="0 to 2.")
+        float | None, Option("--temperature", metavar="NUMBER", help="Sampling temperature.")
     ] = None
     max_tokens: Annotated[
         int | None, Option("--max-tokens", metavar="N", min=1, help="Most tokens to answer with.")
@@ -60,7 +60,9 @@ class SamplingOptions:
     reasoning: Annotated[
         str | None,
         Option(
-            "--reasoning", metavar="EFFORT", help="none, low, medium, high, or a number of tokens."
+            "--reasoning",
+            metavar="EFFORT",
+            help="An effort such as low or high, or a number of tokens.",
         ),
     ] = None
     option: Annotated[
@@ -116,7 +118,7 @@ class OutputOptions:
     ] = False
     quiet: Annotated[bool, Option("--quiet", "-q", help="No usage line, no notes.")] = False
     verbose: Annotated[
-        bool, Option("--verbose", "-v", help="Show request and times on stderr.")
+        bool, Option("--verbose", "-v", help="Show URL, status, request id and times.")
     ] = False
     usage_file: Annotated[
         str | None, Option("--usage-file", metavar="FILE", help="Append usage as one JSON line.")

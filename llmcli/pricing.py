@@ -8,6 +8,8 @@ from .schema import Usage
 
 # More than this for one reply is a server's mistake, not a price.
 _ABSURD = Decimal(1_000_000)
+# And less than a digit at this power of ten.
+_SMALLEST = -20
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,18 @@ def amount(value: Any) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() and 0 <= number <= _ABSURD else None
+    if not number.is_finite() or (number.is_signed() and number) or number > _ABSURD:
+        return None
+    return None if number and number.adjusted() < _SMALLEST else number
 
 
 def tokens(value: Any) -> int | None:
     """A token count, which some servers send as a string; None if it is none."""
-    number = amount(value)
-    return int(number) if number is not None and number == number.to_integral_value() else None
+    if isinstance(value, str) and value.isdecimal() and len(value) <= -_SMALLEST:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value >= 0 and value == value // 1 else None
 
 
 def cost(usage: Usage | None) -> Cost:

@@ -11,8 +11,10 @@ from .environment import STDIN, Environment
 from .errors import BadRequest, NoInput, UsageError
 from .schema import ContentPart, ImageURL
 
+_STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 STDIN_PLACE = "{stdin}"
 _NOTICE_AFTER = 2.0
+_MOST_DIGITS = 15
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
 
 
@@ -39,10 +41,11 @@ class Input:
         return self._read_all(STDIN, "stdin")
 
     def file(self, name: str) -> bytes:
-        if name == "-":
+        if name in _STDIN_NAMES:
             return self.stdin(notice=False)
         try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+            path = name.encode("utf-8", "surrogateescape")
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except (OSError, ValueError) as error:
             raise _unreadable(name, error) from None
         try:
@@ -53,7 +56,7 @@ class Input:
     def text_of(self, value: str, option: str) -> str:
         """`value` itself, or the text of the file in `@FILE`."""
         if not value.startswith("@"):
-            return text(os.fsencode(value), option)
+            return check_text(value, option)
         return text(self.file(value[1:]), f"{option} {value}")
 
     def _wait_with_notice(self) -> None:
@@ -93,7 +96,7 @@ def size(value: str) -> int:
     number, unit = value.strip(), 1
     if number[-1:].lower() in units:
         number, unit = number[:-1], units[number[-1].lower()]
-    if not number.isdecimal() or not int(number):
+    if not number.isdecimal() or len(number) > _MOST_DIGITS or not int(number):
         raise UsageError(f"--max-input {value!r} is no size", hint="such as 64M")
     return int(number) * unit
 
@@ -108,15 +111,19 @@ def text(data: bytes, name: str) -> str:
         offset = bad if offset < 0 else min(bad, offset)
     if offset < 0:
         return decoded
+    what = "is binary" if not data[offset] else "is not UTF-8 text"
     hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
-    raise BadRequest(
-        f"{name} is not UTF-8 text: byte 0x{data[offset]:02x} at offset {offset}", hint=hint
-    )
+    raise BadRequest(f"{name} {what}: byte 0x{data[offset]:02x} at offset {offset}", hint=hint)
 
 
 def words(arguments: Sequence[str]) -> str:
     """The words of PROMPT joined by one space."""
-    return text(b" ".join(os.fsencode(word) for word in arguments), "PROMPT")
+    return check_text(" ".join(arguments), "PROMPT")
+
+
+def check_text(value: str, name: str) -> str:
+    """`value`, unless an argument had bytes that are not UTF-8."""
+    return text(value.encode("utf-8", "surrogateescape"), name)
 
 
 def content(
@@ -131,17 +138,26 @@ def content(
     texts: list[str] = []
     for name in files:
         data = source.file(name)
+        shown = "stdin" if name in _STDIN_NAMES else name
+        if shown == "stdin" and not data.strip():
+            raise UsageError("-f - was given, but stdin is empty; nothing sent")
         if kind := image_type(data):
             url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
             parts.append(ContentPart(type="image_url", image_url=ImageURL(url=url)))
         else:
-            shown = "stdin" if name == "-" else name
-            texts.append(f'<file name="{shown}">\n{text(data, shown).rstrip(chr(10))}\n</file>')
+            inner = text(data, shown).rstrip("\n")
+            texts.append(f'<file name="{_attribute(shown)}">\n{inner}\n</file>')
     texts += _prompt_with_stdin(source, prompt, bool(files) or other)
     whole = "\n\n".join(t for t in texts if t)
     if not parts:
         return whole if whole.strip() else ""
     return [ContentPart(type="text", text=whole), *parts] if whole.strip() else parts
+
+
+def _attribute(name: str) -> str:
+    """A file's name that cannot end its own tag."""
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return name.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
 def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
@@ -157,6 +173,8 @@ def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
     if not available:
         return [prompt]
     piped = _stdin_text(source, notice=bool(prompt) or other)
+    if wanted and not piped.strip():
+        raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is empty; nothing sent")
     return [prompt.replace(STDIN_PLACE, piped)] if wanted else [piped, prompt]
 
 

@@ -25,10 +25,12 @@ def consolidate(details: list[Any]) -> list[Detail]:
     for detail in details:
         if not isinstance(detail, dict):
             continue
-        group = groups.setdefault(detail.get("index"), {})
+        index = detail.get("index")
+        group = groups.setdefault(index if isinstance(index, (int, str)) else None, {})
         for key, value in detail.items():
             if key in ("text", "summary") and isinstance(value, str):
-                group[key] = (group.get(key) or "") + value
+                before = group.get(key)
+                group[key] = (before if isinstance(before, str) else "") + value
             elif value is not None or key not in group:
                 group[key] = value
     return [d for d in groups.values() if d.get("type") != "reasoning.encrypted" or d.get("data")]

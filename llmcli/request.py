@@ -5,13 +5,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .errors import UsageError
+from .errors import BadRequest, UsageError
 from .schema import ChatRequest, Message
 
 # OpenAI's o-series and gpt-5 refuse max_tokens.
 _COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
+_MOST_DIGITS = 12
 # Fields with an option of their own, which does more than set the field.
-_RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
+RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
 
 
 def build(
@@ -40,7 +41,9 @@ def build(
 
 def _reasoning(value: str) -> dict[str, Any]:
     """`none`, `low`, `medium`, `high` is an effort, a number a budget of tokens."""
-    return {"max_tokens": int(value)} if value.isdecimal() else {"effort": value}
+    if value.isdecimal() and len(value) <= _MOST_DIGITS:
+        return {"max_tokens": int(value)}
+    return {"effort": value}
 
 
 def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
@@ -50,11 +53,11 @@ def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise UsageError(f"-o {pair!r} is not KEY=JSON")
-        if key in _RESERVED:
-            raise UsageError(f"-o {key} cannot be set", hint=f"use {_RESERVED[key]}")
+        if key in RESERVED:
+            raise UsageError(f"-o {key} cannot be set", hint=f"use {RESERVED[key]}")
         try:
             extra[key] = json.loads(text, parse_constant=_refuse)
-        except ValueError:
+        except (ValueError, RecursionError):
             hint = f"a text wants quotes: -o '{key}={json.dumps(text)}'"
             raise UsageError(f"the value of -o {key} is not JSON: {text!r}", hint=hint) from None
     return extra
@@ -64,9 +67,24 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def encode(request: ChatRequest) -> bytes:
-    """The bytes that are sent: UTF-8, with escapes only where a text holds a lone surrogate."""
-    try:
-        return json.dumps(request, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(request, separators=(",", ":")).encode()
+def encode(request: ChatRequest, indent: int | None = None) -> bytes:
+    """The bytes that are sent: UTF-8, with escapes only where a text holds a lone surrogate.
+
+    Raises BadRequest for what JSON cannot carry.
+    """
+    separators = (",", ":") if indent is None else None
+    for ascii_only in (False, True):
+        try:
+            text = json.dumps(
+                request,
+                ensure_ascii=ascii_only,
+                allow_nan=False,
+                separators=separators,
+                indent=indent,
+            )
+            return text.encode()
+        except UnicodeEncodeError:
+            continue
+        except (ValueError, TypeError, RecursionError) as error:
+            raise BadRequest(f"the request cannot be JSON: {error}") from None
+    raise AssertionError("ASCII can always be encoded")

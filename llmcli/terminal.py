@@ -4,7 +4,7 @@ import re
 
 # C0 controls but tab and newline, a lone CR, DEL, C1 controls, and the bidi controls
 # that can make text read other than it is (CVE-2021-42574).
-_UNSAFE = re.compile(
+UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
 )
 
@@ -16,7 +16,7 @@ def _visible(match: re.Match[str]) -> str:
 
 def harmless(text: str) -> str:
     """Control sequences become visible `\\x1b`; newlines and tabs stay."""
-    return _UNSAFE.sub(_visible, text)
+    return UNSAFE.sub(_visible, text)
 
 
 def one_line(text: str, limit: int = 2000) -> str:

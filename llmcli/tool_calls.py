@@ -26,7 +26,7 @@ class ToolCalls:
         return [cast(ToolCall, {k: v for k, v in c.items() if k != "index"}) for c in self._calls]
 
     def _find(self, piece: dict[str, Any], position: int, alone: bool) -> ToolCall:
-        identity = piece.get("id") or ""
+        identity = _text(piece.get("id"))
         index = piece.get("index")
         if index is None and not identity:
             if alone and self._calls:
@@ -47,7 +47,7 @@ class ToolCalls:
         for key, value in piece.items():
             if key not in ("index", "id", "function") and value is not None:
                 call[key] = value  # type: ignore[literal-required]  # unknown keys ride along
-        call["id"] = call["id"] or piece.get("id") or ""
+        call["id"] = call["id"] or _text(piece.get("id"))
         function = piece.get("function")
         if not isinstance(function, dict):
             return
@@ -60,9 +60,14 @@ class ToolCalls:
             call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
 
 
+def _text(value: Any) -> str:
+    """An id, which may come as a number or not at all."""
+    return "" if value is None or isinstance(value, (dict, list, bool)) else str(value)
+
+
 def malformed(call: ToolCall) -> bool:
     """Whether the arguments are no JSON object; none at all counts as `{}`."""
     try:
         return not isinstance(json.loads(call["function"]["arguments"] or "{}"), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True

@@ -59,7 +59,8 @@ def named(environment: Environment, model: str) -> LocalModel:
     """The file behind `local`, the embedded model's own name, or `local/PATH`."""
     if model in ("local", "local/", MODEL):
         return LocalModel(MODEL, path(environment))
-    return LocalModel(model, Path(model.removeprefix("local/")).expanduser())
+    name = model.removeprefix("local/")
+    return LocalModel(model, environment.home / name[2:] if name.startswith("~/") else Path(name))
 
 
 def remove(environment: Environment) -> bool:

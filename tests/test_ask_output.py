@@ -210,7 +210,8 @@ def test_failure_is_in_the_json_with_the_partial_text(run: Run, endpoint: Endpoi
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [(["--modle"], 2), (["-f", "missing"], 66), (["-o", "x"], 2)]
+    ("arguments", "code"),
+    [(["--modle"], 2), (["-f", "missing"], 66), (["-o", "x"], 2), (["--json", "--events"], 2)],
 )
 def test_failure_before_anything_is_sent_is_json_too(
     run: Run, endpoint: Endpoint, arguments: list[str], code: int
@@ -267,6 +268,7 @@ def test_output_file_is_replaced_only_on_success(
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert target.read_text() == "today\n"
     assert target.stat().st_mode & 0o777 == 0o640
+    assert not (tmp_path / "out.txt.part").exists()
 
 
 def test_output_file_leaves_nothing_behind(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
@@ -287,6 +289,12 @@ def test_output_follows_a_link_and_writes_to_devices(
     assert (tmp_path / "link.txt").is_symlink()
     assert (tmp_path / "real.txt").read_text() == "x\n"
     assert run("ask", "-O", "/dev/null", "hi").returncode == 0
+    log = tmp_path / "log.txt"
+    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        log.write_text("before\n")
+        with log.open("ab") as stdout:
+            assert run("ask", "-O", name, "hi", stdout=stdout).returncode == 0
+        assert log.read_text() == "before\nx\n"
     assert run("ask", "-O", "-", "hi").stdout == b"x\n"
 
 

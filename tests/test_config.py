@@ -52,7 +52,7 @@ def test_default_profile_system_and_tables(run: Run, server: Server, config: Con
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('model = "x"\ntemperature = = 1\n', ":2:15: Invalid value"),
+        ('model = "x"\ntemperature = = 1\n', ":2:15: not TOML: Invalid value"),
         ('model = "x', ":1:"),
         ('modle = "x"\n', ":1: unknown setting 'modle'; did you mean model?"),
         ("[profiles.a]\nmodell = 1\n", ":2: unknown setting 'modell'; did you mean model?"),

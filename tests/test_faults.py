@@ -148,7 +148,10 @@ FAULTS: dict[str, Fault] = {
     "json_that_is_no_completion": Fault(
         error("200 OK", {"hello": "world"}), 76, "JSON but no completion"
     ),
-    "json_that_is_cut": Fault(body(b'{"choices": [', "application/json"), 76, "not JSON"),
+    "json_that_is_cut": Fault(
+        body(b'{"choices": [', "application/json"), 69, "the reply ended inside its JSON"
+    ),
+    "json_that_is_broken": Fault(body(b'{"choices": x}', "application/json"), 76, "not JSON"),
     # within the answer
     "rst_in_answer": Fault(raw(CHUNKED + in_chunks(SOME), reset=True), 85, LOST, b"some"),
     "fin_in_a_chunk": Fault(raw(CHUNKED + in_chunks(SOME) + b"ff\r\nda"), 85, LOST, b"some"),
@@ -164,7 +167,35 @@ FAULTS: dict[str, Fault] = {
     "cut_inside_an_event": Fault(
         body(SOME + STOP[:-9]), 85, "inside an event after 4 chars", b"some"
     ),
-    "nothing_but_a_head": Fault(body(b""), 85, "stream ended without finish_reason or [DONE]"),
+    "nothing_but_a_head": Fault(body(b""), 69, "nothing of the answer had come"),
+    "rst_after_the_head": Fault(raw(CHUNKED, reset=True), 68, "nothing of the answer had come"),
+    "half_an_event_then_silence": Fault(
+        raw(CHUNKED + in_chunks(SOME + STOP[:-9]), wait=True), 124, "no data for", b"some", SHORT
+    ),
+    "deep_error_event": Fault(body(b"event: error\ndata: " + b"[" * 100_000 + b"\n\n"), 69, ""),
+    "deep_error_text": Fault(body(event({"error": "{" + '"a":[' * 50_000})), 69, ""),
+    "deep_arguments": Fault(
+        body(
+            event(
+                chunk(
+                    None,
+                    delta={"tool_calls": [{"function": {"name": "f", "arguments": "[" * 100_000}}]},
+                )
+            )
+            + STOP
+        ),
+        87,
+        "not a JSON object",
+    ),
+    "error_code_of_many_digits": Fault(
+        error("400 Bad", {"error": {"message": "no", "code": "9" * 5000}}), 65, "HTTP 400: no"
+    ),
+    "detail_of_odd_types": Fault(
+        error("422 U", {"detail": [{"loc": None, "msg": "bad"}, 5]}), 65, "bad, 5"
+    ),
+    "retry_after_of_the_year_million": Fault(
+        error("429 T", {}, "Retry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999999999"), 75, ""
+    ),
     "half_open": Fault(
         raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 0.5 s after 4", b"some", SHORT
     ),
@@ -300,7 +331,8 @@ def test_fault_in_json(run: Run, endpoint: Endpoint, name: str) -> None:
     value = json.loads(done.stdout)
     assert done.returncode == fault.code == value["llmcli"]["exit_code"]
     assert value["error"]["message"]
-    assert value["choices"][0]["message"]["content"] == fault.stdout.decode().rstrip("\n")
+    text = value["choices"][0]["message"]["content"] or ""
+    assert text == fault.stdout.decode().rstrip("\n")
     assert KEY.encode() not in done.stdout
 
 
@@ -554,7 +586,7 @@ def test_proxy_that_cannot_be_used(run: Run, env: dict[str, str], home: Path, pr
     done = run("ask", "hi", "-m", "m", "--base-url", "https://far.invalid/v1", "--retries", "0")
     assert done.returncode == 78
     if "socks" in proxy:
-        assert "pip install 'llmcli[socks]'" in one_line(done.stderr)
+        assert "install llmcli[socks]" in one_line(done.stderr)
 
 
 def test_the_name_resolution_hook_is_silent_about_secrets(run: Run, endpoint: Endpoint) -> None:

@@ -35,10 +35,11 @@ def key_file(home: Path, text: str = KEY + "\n", mode: int = 0o600) -> Path:
 def test_order_of_sources(
     run: Run, server: Server, config: Config, env: dict[str, str], home: Path
 ) -> None:
-    config(f'api_key_file = "{key_file(home)}"\n')
+    here = f'base_url = "{server.base_url}"\n'
+    config(here + f'api_key_file = "{key_file(home)}"\n')
     assert run("ask", "hi").returncode == 0
     assert sent(server) == f"Bearer {KEY}"
-    config(f'api_key_file = "{key_file(home)}"\napi_key_command = "echo from-command"\n')
+    config(here + f'api_key_file = "{key_file(home)}"\napi_key_command = "echo from-command"\n')
     run("ask", "hi")
     assert sent(server) == "Bearer from-command"
     env["CLINE_API_KEY"] = "from-cline"
@@ -74,7 +75,7 @@ def test_key_command_without_a_shell_and_without_our_stdin(
     program = tmp_path / "give key"
     program.write_text(f"#!{sys.executable}\nimport sys\nprint(sys.argv[1] + sys.stdin.read())\n")
     program.chmod(0o700)
-    config(f'api_key_command = ["{program}", "$HOME"]\n')
+    config(f'base_url = "{server.base_url}"\napi_key_command = ["{program}", "$HOME"]\n')
     assert run("ask", "hi", input=b"piped").returncode == 0
     assert sent(server) == "Bearer $HOME"
     assert server.only.json["messages"][0]["content"] == "piped\n\nhi"
@@ -92,7 +93,7 @@ def test_key_command_without_a_shell_and_without_our_stdin(
 def test_key_command_that_fails(
     run: Run, server: Server, config: Config, command: str, says: str
 ) -> None:
-    config(f"api_key_command = '{command}'\n")
+    config(f"base_url = '{server.base_url}'\napi_key_command = '{command}'\n")
     done = run("ask", "hi")
     assert done.returncode == 78
     assert says in one_line(done.stderr)
@@ -104,7 +105,7 @@ def test_key_file_that_others_can_read_is_refused(
     run: Run, server: Server, config: Config, home: Path, mode: int
 ) -> None:
     path = key_file(home, mode=mode)
-    config('api_key_file = "~/key"\n')
+    config(f'base_url = "{server.base_url}"\napi_key_file = "~/key"\n')
     done = run("ask", "hi")
     assert done.returncode == 78
     assert f"{path} can be read by others; chmod 600 {path}" in one_line(done.stderr)
@@ -141,6 +142,16 @@ def test_a_key_goes_only_where_it_was_configured(
     config(f'base_url = "{server.base_url}/"\napi_key_file = "{key_file(home)}"\n')
     assert run("ask", "hi").returncode == 0
     assert sent(server) == f"Bearer {KEY}"
+    # One of the top level, beside the default endpoint, is not for the server of a profile.
+    profile = f'[profiles.home]\nbase_url = "{server.base_url}"\n'
+    for key in (f'api_key_file = "{key_file(home)}"\n', 'api_key_command = "false"\n'):
+        config(key + profile)
+        assert run("ask", "--profile", "home", "hi").returncode == 0
+        assert sent(server) is None
+        config(profile + key)
+    config(f'{profile}api_key_file = "{key_file(home)}"\n')
+    assert run("ask", "--profile", "home", "hi").returncode == 0
+    assert sent(server) == f"Bearer {KEY}"
 
 
 def test_keyring(run: Run, server: Server, config: Config, env: dict[str, str], home: Path) -> None:
@@ -154,7 +165,7 @@ def test_keyring(run: Run, server: Server, config: Config, env: dict[str, str], 
     )
     env["PYTHONPATH"] = str(home)
     env["PYTHON_KEYRING_BACKEND"] = "fakering.Ring"
-    config("keyring = true\n[profiles.work]\n")
+    config(f'base_url = "{server.base_url}"\nkeyring = true\n[profiles.work]\n')
     assert run("ask", "hi").returncode == 0
     assert sent(server) == "Bearer llmcli-default-key"
     run("ask", "--profile", "work", "hi")

@@ -14,11 +14,12 @@ PACKAGE = ROOT / "llmcli"
 # From the top down. A module may import those of lower layers, and of its own where marked.
 LAYERS: list[set[str]] = [
     {"__main__"},
+    {"entry"},
     {"cli"},
     {"commands.ask", "commands.config", "commands.local", "commands"},
     {"doctor", "output.choose"},
     {"output.usage"},
-    {"call"},
+    {"call", "compose"},
     {"connection"},
     {"backends.http", "backends.local"},
     {"backends.reply", "backends.http_errors"},
@@ -28,7 +29,7 @@ LAYERS: list[set[str]] = [
     {"output.json"},
     {"output.sink", "output.thinking", "output.renderer", "output"},
     {"backends", "options", "completion", "config"},
-    {"api_errors", "messages", "request", "pricing", "trace", "environment", "url"},
+    {"headers", "api_errors", "messages", "request", "pricing", "trace", "environment", "url"},
     {"tool_calls", "reasoning"},
     {"errors", "schema", "terminal", ""},
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import requests
 
 from .. import __version__
-from ..errors import AuthError, ConfigError, LlmcliError
+from ..errors import AuthError, LlmcliError
 from ..keys import Key
 from ..request import encode
 from ..schema import ChatRequest, Chunk
@@ -162,12 +162,3 @@ def _fault(error: Exception, url: str, idle_timeout: float) -> LlmcliError:
     if isinstance(error, LlmcliError):
         return error
     return http_errors.before_answer(error, host_of(url), idle_timeout)
-
-
-def check_headers(headers: Mapping[str, str]) -> None:
-    """Raises ConfigError for a header that could smuggle in another."""
-    for name, value in headers.items():
-        if not name or not all("!" <= c <= "~" and c not in '()<>@,;:\\"/[]?={}' for c in name):
-            raise ConfigError(f"{name!r} is no header name")
-        if any(c in "\r\n\0" or ord(c) > 255 for c in value) or value != value.strip():
-            raise ConfigError(f"the value of header {name} has a character that cannot be sent")

@@ -61,7 +61,9 @@ def in_answer(error: Exception, idle: float) -> LlmcliError:
     for cause in causes(error):
         if isinstance(cause, (urllib3.ReadTimeoutError, TimeoutError)):
             return TimedOut(f"no data for {idle:g} s", hint="wait longer with --idle-timeout")
-    return Truncated("connection lost", transient=True)
+    error = Truncated("connection lost", transient=True)
+    error.lost = True
+    return error
 
 
 def _timed_out_connecting(_cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -77,7 +79,7 @@ def _timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
 
 def _proxy(cause: Any, target: str, idle: float) -> LlmcliError:
     text = " ".join(str(c) for c in causes(cause))
-    if "407" in text:
+    if "Tunnel connection failed: 407" in text:
         return AuthError("the proxy asks for a password (407)", hint="set it in HTTPS_PROXY")
     if "timed out" in text:
         return _timed_out_connecting(cause, f"{target} through the proxy", idle)
@@ -108,10 +110,13 @@ def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
 
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
-    text = str(cause)
-    if "SOCKS" in text:
-        return ConfigError("a SOCKS proxy needs PySocks", hint="pip install 'llmcli[socks]'")
-    return ConfigError(f"cannot ask {target}: {one_line(text, 200)}")
+    if "SOCKS" in str(cause):
+        return ConfigError("a SOCKS proxy needs PySocks", hint="install llmcli[socks]")
+    # Its words are not shown: a broken proxy URL may hold a password.
+    return ConfigError(
+        f"cannot ask {target}: the host or the proxy's URL is not valid",
+        hint="see base_url, HTTPS_PROXY and HTTP_PROXY",
+    )
 
 
 def _no_http(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -144,7 +149,8 @@ _BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),
     ((ssl.SSLCertVerificationError,), _certificate),
     ((ssl.SSLError,), _tls),
-    ((socket.gaierror, urllib3.NameResolutionError), _name),
+    ((socket.gaierror,), _name),
+    ((urllib3.NameResolutionError,), _name),
     ((http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError), _closed),
     ((http.client.LineTooLong,), _headers),
     ((http.client.BadStatusLine, http.client.UnknownProtocol), _no_http),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..errors import BadRequest, ConfigError
+from ..errors import BadRequest, ConfigError, NoInput
 from ..schema import DONE, ChatRequest, Chunk
 from ..trace import Trace
 from . import Stream
@@ -14,6 +14,8 @@ from .worker import Put, in_thread
 
 # As much as the embedded model was trained for; more only costs memory.
 _CONTEXT = 8192
+# A small model may repeat itself without end.
+_MOST_TOKENS = 2048
 
 
 def stream(weights: Path, name: str, trace: Trace) -> Stream:
@@ -42,7 +44,10 @@ def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:
         else:
             put(server.handle_chat_completions(request))
     except (ValueError, TypeError, RuntimeError) as error:
-        raise BadRequest(f"the embedded model refuses the request: {error}") from None
+        reason = str(error)
+        if "image input is not supported" in reason:
+            reason = "it cannot see images"
+        raise BadRequest(f"the embedded model refuses the request: {reason}") from None
     put(DONE)
 
 
@@ -59,6 +64,10 @@ def _load(weights: Path, name: str) -> Any:
     threads = max(1, (os.cpu_count() or 1) // 2)
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
+    parameters.n_predict = _MOST_TOKENS
+    # As its authors advise for the embedded model; a request may say otherwise.
+    parameters.sampling.temp = 0.2
+    parameters.sampling.top_p = 0.9
     parameters.verbosity = -1
     # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
     parameters.hostnames = ["127.0.0.1"]
@@ -73,11 +82,14 @@ def _load(weights: Path, name: str) -> Any:
 
 
 def check_weights(weights: Path) -> None:
-    """Raises ConfigError unless `weights` can be a model: the runtime's own words say little."""
+    """The runtime's own words say little. Raises ConfigError, NoInput."""
     try:
         with weights.open("rb") as file:
             magic = file.read(4)
-    except OSError as error:
-        raise ConfigError(f"cannot read the model {weights}: {error.strerror}") from None
+    except FileNotFoundError:
+        raise NoInput(f"there is no model file {weights}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot read the model {weights}: {reason}") from None
     if magic != b"GGUF":
         raise ConfigError(f"{weights} is not a GGUF file")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .. import api_errors
-from ..errors import LlmcliError, ProtocolError
+from ..errors import LlmcliError, ProtocolError, Truncated
 from ..schema import DONE, Chunk
 from ..terminal import one_line
 from . import sse
@@ -73,7 +73,7 @@ def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole(blocks: Iterator[bytes]) -> Iterator[Chunk]:
-    value = parse(b"".join(bounded(blocks)))
+    value = parse(b"".join(bounded(blocks)), may_be_cut=True)
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
     if "choices" not in body and api_errors.read(value) is None:
@@ -109,16 +109,23 @@ def _error_event(data: str) -> Chunk:
     return value if isinstance(value, dict) and value.get("error") else {"error": value}
 
 
-def parse(text: str | bytes) -> dict[str, Any]:
-    """A JSON object; NaN and Infinity, which are no JSON, become null. Raises ProtocolError."""
+def parse(text: str | bytes, may_be_cut: bool = False) -> dict[str, Any]:
+    """A JSON object; NaN and Infinity, which are no JSON, become null.
+
+    Raises ProtocolError, or Truncated for a whole body (`may_be_cut`) that ends too early.
+    """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "replace")
     try:
         value = json.loads(text, parse_constant=lambda _: None)
     except RecursionError:
         raise ProtocolError("a reply is nested too deeply") from None
-    except ValueError:
+    except json.JSONDecodeError as error:
+        if may_be_cut and (error.pos >= len(text.rstrip()) or "Unterminated" in error.msg):
+            raise Truncated("the reply ended inside its JSON", transient=True) from None
         raise ProtocolError(f"a reply is not JSON: {one_line(text, 80)}") from None
+    except ValueError as error:  # a number of too many digits
+        raise ProtocolError(f"a reply cannot be read: {one_line(str(error), 80)}") from None
     if not isinstance(value, dict):
         raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")
     return value

@@ -13,6 +13,7 @@ from sseclient import Event, SSEClient
 from ..errors import LlmcliError, ProtocolError, Truncated
 
 MAX_EVENT_BYTES = 128 * 2**20
+MAX_EVENT_LINES = 20_000
 
 # A blank line, with any mix of the three line ends. Atomic, or CRLF would count as two ends.
 _BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
@@ -92,6 +93,9 @@ class _Splitter:
             del self._buffer[:begin]
 
     def _clean(self, event: bytes) -> bytes:
+        if event.count(b"\n") + event.count(b"\r") > MAX_EVENT_LINES:
+            # The parser grows quadratically with them.
+            raise ProtocolError(f"an event of more than {MAX_EVENT_LINES} lines")
         if b"\r" in event:
             event = _LINE_END.sub(b"\n", event)
         try:

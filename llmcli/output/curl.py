@@ -1,25 +1,27 @@
 """--curl: the request as a command that can be run, with no secret in it."""
 
-import json
 import re
 import shlex
 from collections.abc import Mapping
 
-from ..config import is_secret
+from ..headers import is_secret
+from ..request import encode
 from ..schema import ChatRequest
 
+_KEY = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
 
-def command(request: ChatRequest, url: str, headers: Mapping[str, str]) -> str:
+
+def command(request: ChatRequest, url: str, headers: Mapping[str, str]) -> bytes:
     """The body goes in as a here-document: an argument could be too long for the system."""
     lines = [
         f"curl -sS -N {shlex.quote(url)}",
-        '-H "Authorization: Bearer $LLMCLI_API_KEY"',
+        *([] if "authorization" in map(str.lower, headers) else [_KEY]),
         "-H 'Content-Type: application/json'",
         *(f"-H {_header(name, value)}" for name, value in headers.items()),
         "--data-binary @- <<'LLMCLI_BODY'",
     ]
-    body = json.dumps(request, ensure_ascii=False, indent=2)
-    return " \\\n  ".join(lines) + f"\n{body}\nLLMCLI_BODY\n"
+    body = encode(request, indent=2)
+    return " \\\n  ".join(lines).encode() + b"\n" + body + b"\nLLMCLI_BODY\n"
 
 
 def _header(name: str, value: str) -> str:

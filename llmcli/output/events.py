@@ -40,10 +40,16 @@ class EventsRenderer:
         self._sink.commit()
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
+        """A file that is not to be replaced gets no `end`: that goes to stdout, as all there is."""
         self._thinking.end()
-        if not self._ended:
-            self._end(error)
-        self._sink.abort(keep=not isinstance(error, Interrupted))
+        try:
+            if not self._ended:
+                self._end(error)
+        finally:
+            if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
+                error.message += f"; the events so far are in {kept}"
+        if self._sink.retractable:
+            before_start(self._report(error))
 
     def _end(self, error: LlmcliError | Interrupted | None) -> None:
         report = self._report(error)
@@ -59,5 +65,5 @@ class EventsRenderer:
 
 
 def before_start(report: dict[str, Any]) -> None:
-    """The `end` of a run that failed before there was a sink."""
+    """The `end` of a run that failed without a sink that stays."""
     write_all(STDOUT, line({"event": "end", **report}))

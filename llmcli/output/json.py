@@ -8,6 +8,7 @@ from typing import Any
 from ..completion import Completion, Delta
 from ..environment import STDOUT, write_all
 from ..errors import Interrupted, LlmcliError
+from ..terminal import UNSAFE
 from .sink import Sink
 from .thinking import Thinking
 
@@ -21,6 +22,8 @@ def line(value: dict[str, Any]) -> bytes:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except ValueError:  # a number too large for a float, which has become infinite
         text = json.dumps(_finite(value), ensure_ascii=False)
+    # JSON means the same with escapes, and they are harmless if this goes to a terminal.
+    text = UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     return (text + "\n").encode(errors="replace")
 
 

@@ -1,6 +1,7 @@
 """Where the bytes of an answer go: stdout, or a file that is replaced only on success."""
 
 import os
+import re
 import stat
 import tempfile
 from pathlib import Path
@@ -50,20 +51,32 @@ class FileSink:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._target = Path(os.path.realpath(name))
+        self._written = 0
         try:
-            mode = self._target.stat().st_mode if self._target.exists() else None
-            if mode is not None and stat.S_ISDIR(mode):
+            self._target = Path(os.path.realpath(name))
+            old = self._target.stat() if self._target.exists() else None
+            if old and stat.S_ISDIR(old.st_mode):
                 raise IsADirectoryError(0, "is a directory")
-            if mode is not None and not os.access(self._target, os.W_OK):
+            if old and not os.access(self._target, os.W_OK):
                 raise PermissionError(0, "Permission denied")
             self._descriptor, self._part = tempfile.mkstemp(
-                prefix=f".{self._target.name[:200]}.", suffix=".part", dir=self._target.parent
+                prefix=".llmcli-", suffix=".part", dir=self._target.parent
             )
-            os.fchmod(self._descriptor, 0o666 & ~_umask() if mode is None else stat.S_IMODE(mode))
-        except OSError as error:
-            raise CantCreate(f"cannot create {name}: {error.strerror}") from None
-        self._written = 0
+            self._inherit(old)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CantCreate(f"cannot create {name}: {reason}") from None
+        self._kept = f"{self._target}.part"
+
+    def _inherit(self, old: os.stat_result | None) -> None:
+        """Mode and, where we may, owner of the file that is replaced."""
+        mode = stat.S_IMODE(old.st_mode) if old else 0o666 & ~_umask()
+        if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            try:
+                os.fchown(self._descriptor, old.st_uid, old.st_gid)
+            except OSError:
+                pass
+        os.fchmod(self._descriptor, mode)
 
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
@@ -82,28 +95,38 @@ class FileSink:
             os.fsync(self._descriptor)
             os.close(self._descriptor)
             os.replace(self._part, self._target)
+            Path(self._kept).unlink(missing_ok=True)  # of an earlier failure
         except OSError as error:
             raise WriteError(f"{self._name}: write error: {error.strerror}") from None
 
     def abort(self, keep: bool) -> str | None:
-        kept = f"{self._target}.part"
         try:
             if keep and self._written:
-                os.replace(self._part, kept)
-                return kept
+                os.replace(self._part, self._kept)
+                return self._kept
             os.unlink(self._part)
         except OSError:
-            pass
+            return self._part if keep and self._written else None
         return None
 
 
+_OPEN = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)|/dev/(stdin|stdout|stderr)")
+
+
 class DeviceSink(StdoutSink):
-    """A pipe or device named by -O: it cannot be replaced, so it is written to."""
+    """A pipe or device named by -O: it cannot be replaced, so it is written to.
+
+    A name of an open descriptor is that descriptor: opened anew, a file would be overwritten.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
         try:
-            self._descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
+            if named := _OPEN.fullmatch(name):
+                number = named[1] or named[2] or ("stdin", "stdout", "stderr").index(named[3])
+                self._descriptor = os.dup(int(number))
+            else:
+                self._descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
             raise CantCreate(f"cannot open {name}: {error.strerror}") from None
 
@@ -117,11 +140,17 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
         if STDOUT in environment.closed:
             raise WriteError("write error: Bad file descriptor", hint="stdout is closed")
         return StdoutSink()
+    if _OPEN.fullmatch(name):
+        return DeviceSink(name)
     try:
         mode = os.stat(name).st_mode
     except OSError:
         return FileSink(name)
     return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
+
+
+def same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _umask() -> int:

@@ -43,9 +43,10 @@ class TextRenderer:
         self._sink.commit()
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
-        """What came stays as it came; only an answer cut by length is a whole line."""
+        """What came stays as it came; only an answer cut by length is a whole line, and on a
+        terminal the message begins on a line of its own."""
         self._thinking.end()
-        if isinstance(error, AnswerCut):
+        if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
         if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
             error.message += f"; the partial answer is in {kept}"

@@ -35,8 +35,11 @@ def dollars(amount: Decimal) -> str:
     """At least cents, at most what is needed to show two digits of a small amount."""
     if not amount:
         return "$0"
-    digits = max(2, 1 - amount.adjusted())
+    digits = min(max(2, 1 - amount.adjusted()), _MOST_DIGITS)
     return f"${amount:.{digits}f}"
+
+
+_MOST_DIGITS = 12
 
 
 class UsageFile:
@@ -46,8 +49,9 @@ class UsageFile:
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(name, flags, 0o666)
-        except OSError as error:
-            raise CantCreate(f"cannot open --usage-file {name}: {error.strerror}") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise CantCreate(f"cannot open --usage-file {name}: {reason}") from None
 
     def append(self, call: Call, error: LlmcliError | Interrupted | None) -> None:
         """One write under a lock: runs in parallel do not mix their lines."""
