@@ -21,6 +21,7 @@ def remember(environment: Environment, base_url: str, ids: Sequence[str]) -> Non
     clean = [i for i in ids if i.isprintable() and not any(c.isspace() for c in i)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch.touch(mode=0o600)
         scratch.write_text("".join(f"{i}\n" for i in clean), encoding="utf-8")
         scratch.replace(target)
     except OSError:

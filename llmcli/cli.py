@@ -181,6 +181,14 @@ def main() -> NoReturn:
         _end(environment, error)
 
 
+def _known_to_all(error: LlmcliError | Interrupted, environment: Environment) -> bool:
+    """Who closes the pipe, or presses ^C in a pipeline, knows why it ended."""
+    if not isinstance(error, Interrupted):
+        return False
+    at_keyboard = error.signal_number == signal.SIGINT and not environment.is_terminal(STDERR)
+    return at_keyboard or error.signal_number == signal.SIGPIPE
+
+
 def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn:
     """Tell of the failure, in the form that was asked for and as one line; then end by it."""
 
@@ -197,9 +205,7 @@ def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn
             pass  # nobody can be told there any more
         except Exception as defect:
             environment.say(str(_defect(defect, environment)))
-    # At ^C and at a closed pipe everyone knows why it ended; in a cron mail nobody would.
-    silent = (signal.SIGINT, signal.SIGPIPE)
-    if isinstance(error, LlmcliError) or error.signal_number not in silent:
+    if not _known_to_all(error, environment):
         environment.say(str(error))
     end()
 

@@ -74,7 +74,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "connect_timeout": (0.001, _LONGEST),
     "idle_timeout": (0.001, _LONGEST),
     "deadline": (0, _LONGEST),
-    "retries": (0, 1000),
+    "retries": (0, 10),  # more would amplify an outage
     "temperature": (-_LARGEST, _LARGEST),
     "top_p": (-_LARGEST, _LARGEST),
     "max_tokens": (1, _LARGEST),

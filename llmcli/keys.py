@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import resource
 import shlex
 import stat
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ def find(environment: Environment, settings: Settings, base_url: str) -> Key | N
     """
     for key in _candidates(environment, settings, base_url):
         environment.secrets.add(key.value)
+        # A crash of the interpreter must not leave the key in a core file.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         return key
     return None
 

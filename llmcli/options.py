@@ -99,7 +99,7 @@ class ConnectionOptions:
     ] = None
     retries: Annotated[
         int | None,
-        Option("--retries", metavar="N", min=0, help="Times a passing fault is tried again. [3]"),
+        Option("--retries", metavar="N", help="Times a passing fault is tried again. [3]"),
     ] = None
 
 

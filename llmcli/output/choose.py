@@ -99,6 +99,8 @@ class Output:
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._finished:
             return  # the answer is out, and whole
+        if isinstance(error, Interrupted) and self._call.accumulator.begun:
+            error.message += f"; {len(self._call.accumulator.partial().text)} chars kept"
         try:
             self._show_failure(error)
         finally:
