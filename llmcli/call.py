@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -20,9 +20,10 @@ from .errors import (
     ServerError,
     TimedOut,
     Truncated,
+    WriteError,
 )
 from .pricing import Cost
-from .schema import ChatRequest, Usage
+from .schema import ChatRequest, Chunk, Usage
 from .trace import Trace
 
 
@@ -116,22 +117,21 @@ def complete(
 ) -> Completion:
     """Show the answer as it arrives; return it whole. Raises what kept it from being whole."""
     try:
-        return _complete(stream, request, call, show, allow_cut)
-    except LlmcliError as error:
+        _receive(stream(request), call, show)
+        completion = call.accumulator.completion(allow_cut)
+    except LlmcliError as raised:
+        error = _before_answer(raised, call.accumulator)
         _describe(error, call)
-        raise
+        raise error from None
+    for warning in completion.warnings():
+        call.trace.warn(warning)
+    return completion
 
 
-def _complete(
-    stream: Stream,
-    request: ChatRequest,
-    call: Call,
-    show: Callable[[Delta], None],
-    allow_cut: bool,
-) -> Completion:
+def _receive(chunks: Iterator[Chunk], call: Call, show: Callable[[Delta], None]) -> None:
     accumulator = call.accumulator
     try:
-        for chunk in stream(request):
+        for chunk in chunks:
             delta = accumulator.add(chunk)
             if delta.text or delta.reasoning or delta.tool_calls:
                 _mark_first(call.trace)
@@ -139,20 +139,13 @@ def _complete(
     except (TimedOut, Truncated) as error:
         # The answer had its end already; only the stream's was still to come.
         if not accumulator.finish_reason or error.inside_event:
-            raise _before_answer(error, accumulator) from None
+            raise
         call.trace.warn(f"{error.message} after the end of the answer")
-    try:
-        completion = accumulator.completion(allow_cut)
-    except Truncated as error:
-        raise _before_answer(error, accumulator) from None
-    for warning in completion.warnings():
-        call.trace.warn(warning)
-    return completion
 
 
 def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
     """A stream that broke before anything of an answer came is no answer broken off."""
-    if isinstance(error, TimedOut) or accumulator.begun:
+    if not isinstance(error, Truncated) or accumulator.begun:
         return error
     kind = NetworkError if error.lost else ServerError
     return kind(f"{error.message}; nothing of the answer had come", transient=True)
@@ -165,7 +158,7 @@ def _describe(error: LlmcliError, call: Call) -> None:
     partial = isinstance(error, (TimedOut, Truncated)) and len(call.accumulator.partial().text)
     if partial:
         error.message += f" after {partial} chars; partial answer kept"
-    in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError))
+    in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))
     if in_words_of_server and attempts and attempts[-1]["status"] is not None:
         words.append(f"model {call.model}")
         if call.trace.request_id:

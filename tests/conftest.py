@@ -126,6 +126,18 @@ def _installer_settings() -> dict[str, str]:
     return settings
 
 
+def shell(env: dict[str, str], script: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run a bash script in which "$0" is llmcli."""
+    return subprocess.run(
+        ["bash", "-c", script, PROGRAM],
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+
+
 def one_line(stderr: bytes) -> str:
     """The only line of `stderr`."""
     lines = stderr.decode().splitlines()

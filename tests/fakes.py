@@ -121,6 +121,33 @@ def answer(*texts: str, usage: Any = None) -> Script:
     return script
 
 
+def reasoning(usage: Any = None) -> Script:
+    """A good stream with thinking before the answer."""
+
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        wire.event(chunk(None, delta={"reasoning": "let me think"}))
+        wire.text("answer")
+        wire.finish(usage=usage)
+
+    return script
+
+
+def broken(wire: Wire, _request: Request) -> None:
+    """An error after some text."""
+    wire.head()
+    wire.text("half an ans")
+    wire.event({"error": {"code": "server_error", "message": "gone", "metadata": {"k": 1}}})
+    wire.end()
+
+
+def started(wire: Wire, _request: Request) -> None:
+    """Some text, then silence."""
+    wire.head()
+    wire.text("some")
+    wire.receive()
+
+
 @dataclass
 class Server:
     """Answers each request by `script`; keeps what it received."""

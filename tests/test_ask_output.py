@@ -7,12 +7,11 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from .conftest import KEY, PROGRAM, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk
+from .fakes import Request, Script, Server, Wire, answer, chunk, reasoning
 
 Endpoint = Callable[[Script], Server]
 USAGE = {
@@ -83,15 +82,8 @@ def test_surrogates_split_over_two_chunks_are_one_character(run: Run, endpoint: 
     assert run("ask", "hi").stdout == "x🎉y\n".encode()
 
 
-def reasoning(wire: Wire, _request: Request) -> None:
-    wire.head()
-    wire.event(chunk(None, delta={"reasoning": "let me think"}))
-    wire.text("answer")
-    wire.finish(usage=USAGE)
-
-
 def test_reasoning_is_apart_from_the_answer(run: Run, endpoint: Endpoint) -> None:
-    endpoint(reasoning)
+    endpoint(reasoning())
     silent = run("ask", "hi", "-q")
     assert (silent.stdout, silent.stderr) == (b"answer\n", b"")
     shown = run("ask", "hi", "-q", "--show-reasoning")
@@ -132,194 +124,6 @@ def test_usage_file_that_cannot_be_written_costs_nothing(run: Run, endpoint: End
     done = run("ask", "--usage-file", "missing/usage", "hi")
     assert done.returncode == 73
     assert "--usage-file missing/usage" in one_line(done.stderr)
-    assert server.requests == []
-
-
-@pytest.mark.parametrize("arguments", [("--json",), ("--json", "--no-stream")])
-def test_json_is_the_api_shape(run: Run, endpoint: Endpoint, arguments: tuple[str, ...]) -> None:
-    def script(wire: Wire, request: Request) -> None:
-        if request.json["stream"]:
-            wire.head("200 OK", "text/event-stream", "x-request-id: req-7")
-            wire.event(chunk(None, delta={"role": "assistant", "reasoning": "hm"}))
-            wire.text("an")
-            wire.text("swer")
-            wire.finish(usage=USAGE)
-        else:
-            message = {"role": "assistant", "content": "answer", "reasoning": "hm"}
-            whole = chunk(None, message=message, finish_reason="stop") | {"usage": USAGE}
-            wire.json(whole, "200 OK", "x-request-id: req-7")
-
-    endpoint(script)
-    done = run("ask", "-q", "hi", *arguments)
-    assert done.returncode == 0, done.stderr
-    value = json.loads(done.stdout)
-    seconds = value["llmcli"].pop("seconds")
-    assert 0 < seconds["first_token"] <= seconds["total"]
-    assert value == {
-        "id": "gen-1",
-        "object": "chat.completion",
-        "created": 1700000000,
-        "model": "m",
-        "choices": [
-            {
-                "index": 0,
-                "message": {
-                    "role": "assistant",
-                    "content": "answer",
-                    "reasoning": "hm",
-                    "reasoning_details": [],
-                    "tool_calls": [],
-                },
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": USAGE,
-        "error": None,
-        "llmcli": {
-            "version": 1,
-            "ok": True,
-            "exit_code": 0,
-            "kind": "ok",
-            "request_id": "req-7",
-            "cost_usd": 0.00123,
-            "cost_source": "cost",
-            "attempts": [{"status": 200, "reason": None, "waited": 0.0}],
-            "retry_after": None,
-            "session": None,
-            "tag": None,
-        },
-    }
-
-
-def broken(wire: Wire, _request: Request) -> None:
-    wire.head()
-    wire.text("half an ans")
-    wire.event({"error": {"code": "server_error", "message": "gone", "metadata": {"k": 1}}})
-    wire.end()
-
-
-def test_failure_is_in_the_json_with_the_partial_text(run: Run, endpoint: Endpoint) -> None:
-    endpoint(broken)
-    done = run("ask", "--json", "hi")
-    assert done.returncode == 69
-    value = json.loads(done.stdout)
-    assert value["choices"][0]["message"]["content"] == "half an ans"
-    assert value["error"] == {"code": "server_error", "message": "gone", "metadata": {"k": 1}}
-    assert (value["llmcli"]["ok"], value["llmcli"]["kind"]) == (False, "server")
-    assert one_line(done.stderr) == "llmcli: gone (model m, 4 attempts)"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code"),
-    [(["--modle"], 2), (["-f", "missing"], 66), (["-o", "x"], 2), (["--json", "--events"], 2)],
-)
-def test_failure_before_anything_is_sent_is_json_too(
-    run: Run, endpoint: Endpoint, arguments: list[str], code: int
-) -> None:
-    endpoint(answer("x"))
-    for form in ("--json", "--events"):
-        done = run("ask", form, "hi", *arguments)
-        assert done.returncode == code
-        value = json.loads(done.stdout.splitlines()[-1])
-        assert value["llmcli"]["exit_code"] == code
-        assert value["error"]["message"] in one_line(done.stderr)
-
-
-def events(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def test_events_are_lines_and_end_with_the_object(run: Run, endpoint: Endpoint) -> None:
-    endpoint(reasoning)
-    *first, end = events(run("ask", "--events", "hi"))
-    assert first == [
-        {"event": "start", "model": "m"},
-        {"event": "reasoning", "content": "let me think"},
-        {"event": "delta", "content": "answer"},
-        {"event": "usage", "usage": USAGE, "cost_usd": 0.00123, "cost_source": "cost"},
-    ]
-    assert end["event"] == "end"
-    assert end["choices"][0]["message"]["content"] == "answer"
-    assert end["llmcli"]["ok"] is True
-
-
-def test_events_end_with_the_object_on_failure(run: Run, endpoint: Endpoint) -> None:
-    endpoint(broken)
-    done = run("ask", "--events", "hi")
-    assert [event["event"] for event in events(done)] == ["start", "delta", "end"]
-    assert events(done)[-1]["error"]["message"] == "gone"
-    assert done.returncode == 69
-
-
-def test_output_file_is_replaced_only_on_success(
-    run: Run, endpoint: Endpoint, tmp_path: Path
-) -> None:
-    target = tmp_path / "out.txt"
-    target.write_text("yesterday")
-    target.chmod(0o640)
-    endpoint(broken)
-    done = run("ask", "-O", "out.txt", "hi")
-    assert (done.returncode, done.stdout) == (69, b"")
-    assert target.read_text() == "yesterday"
-    assert (tmp_path / "out.txt.part").read_text() == "half an ans"
-    assert "out.txt.part" in one_line(done.stderr)
-    endpoint(answer("today"))
-    done = run("ask", "-q", "-O", "out.txt", "hi")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert target.read_text() == "today\n"
-    assert target.stat().st_mode & 0o777 == 0o640
-    assert not (tmp_path / "out.txt.part").exists()
-
-
-def test_output_file_leaves_nothing_behind(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
-    endpoint(lambda wire, _: wire.json({"error": {"message": "no"}}, "402 No"))
-    (tmp_path / "out.txt").write_text("yesterday")
-    assert run("ask", "-O", "out.txt", "hi").returncode == 83
-    assert {p.name for p in tmp_path.iterdir()} == {"home", "out.txt"}
-    assert (tmp_path / "out.txt").read_text() == "yesterday"
-
-
-def test_output_follows_a_link_and_writes_to_devices(
-    run: Run, endpoint: Endpoint, tmp_path: Path
-) -> None:
-    endpoint(answer("x"))
-    (tmp_path / "real.txt").write_text("old")
-    (tmp_path / "link.txt").symlink_to("real.txt")
-    assert run("ask", "-O", "link.txt", "hi").returncode == 0
-    assert (tmp_path / "link.txt").is_symlink()
-    assert (tmp_path / "real.txt").read_text() == "x\n"
-    assert run("ask", "-O", "/dev/null", "hi").returncode == 0
-    log = tmp_path / "log.txt"
-    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
-        log.write_text("before\n")
-        with log.open("ab") as stdout:
-            assert run("ask", "-O", name, "hi", stdout=stdout).returncode == 0
-        assert log.read_text() == "before\nx\n"
-    assert run("ask", "-O", "-", "hi").stdout == b"x\n"
-
-
-def test_json_failure_goes_to_stdout_where_the_file_must_stay(
-    run: Run, endpoint: Endpoint, tmp_path: Path
-) -> None:
-    (tmp_path / "out.json").write_text("{}")
-    endpoint(broken)
-    done = run("ask", "--json", "-O", "out.json", "hi")
-    assert (tmp_path / "out.json").read_text() == "{}"
-    assert json.loads(done.stdout)["llmcli"]["ok"] is False
-    endpoint(answer("good"))
-    done = run("ask", "--json", "-O", "out.json", "hi")
-    assert done.stdout == b""
-    assert json.loads((tmp_path / "out.json").read_text())["llmcli"]["ok"] is True
-
-
-@pytest.mark.parametrize("target", ["missing/out.txt", ".", "/proc/out.txt"])
-def test_output_that_cannot_be_created_costs_nothing(
-    run: Run, endpoint: Endpoint, target: str
-) -> None:
-    server = endpoint(answer("x"))
-    done = run("ask", "-O", target, "hi")
-    assert done.returncode == 73
-    assert f"cannot create {target}" in one_line(done.stderr)
     assert server.requests == []
 
 

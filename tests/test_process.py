@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk
+from .conftest import PROGRAM, Run, one_line, shell
+from .fakes import Request, Script, Server, Wire, answer, chunk, started
 
 Endpoint = Callable[[Script], Server]
 
@@ -25,23 +25,6 @@ def story(wire: Wire, _request: Request) -> None:
     while True:
         wire.text("and then\n" * 50)
         time.sleep(0.01)
-
-
-def started(wire: Wire, _request: Request) -> None:
-    wire.head()
-    wire.text("some")
-    wire.receive()
-
-
-def shell(env: dict[str, str], script: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        ["bash", "-c", script, PROGRAM],
-        env=env,
-        cwd=cwd,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
 
 
 @pytest.mark.parametrize("form", ["", "--events"])
@@ -122,57 +105,6 @@ def test_a_full_disk_leaves_the_old_file(
     assert "out: write error: File too large" in one_line(done.stderr)
     assert (tmp_path / "out").read_text() == "old"
     assert (tmp_path / "out.part").read_bytes().startswith(b"xxx")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-@pytest.mark.parametrize("form", ["text", "file", "json", "events"])
-def test_a_signal_ends_it_by_that_signal_and_cleans_up(
-    endpoint: Endpoint, env: dict[str, str], tmp_path: Path, number: signal.Signals, form: str
-) -> None:
-    server = endpoint(started)
-    options = {"text": [], "file": ["-O", "out"], "json": ["--json"], "events": ["--events"]}[form]
-    with subprocess.Popen(
-        [PROGRAM, "ask", "-n", "hi", *options],
-        env=env,
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        assert process.stdout and process.stderr
-        if form == "text":
-            assert os.read(process.stdout.fileno(), 100) == b"some"
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.2)
-        process.send_signal(number)
-        assert process.wait(30) == -number
-        stdout, said = process.stdout.read(), process.stderr.read().decode()
-    assert {path.name for path in tmp_path.iterdir()} == {"home"}
-    if form in ("json", "events"):
-        assert f'"exit_code": {128 + number}'.encode() in stdout.splitlines()[-1]
-    else:
-        assert stdout == b""
-    if number == signal.SIGINT:
-        assert said == ""
-    else:
-        assert said.startswith(f"llmcli: ended by {number.name}") and said.count("\n") == 1
-
-
-def test_ignored_signals_stay_ignored(
-    endpoint: Endpoint, env: dict[str, str], tmp_path: Path
-) -> None:
-    """As nohup and background jobs want it."""
-
-    def slow(wire: Wire, _request: Request) -> None:
-        wire.head()
-        wire.text("some")
-        time.sleep(0.7)
-        wire.finish()
-
-    endpoint(slow)
-    script = 'trap "" HUP INT; "$0" ask -n -q hi & sleep 0.5; kill -HUP $!; kill -INT $!; wait $!'
-    done = shell(env, script, tmp_path)
-    assert (done.returncode, done.stdout) == (0, b"some\n")
 
 
 @contextmanager
@@ -259,65 +191,3 @@ def test_files_are_private_whatever_the_umask(
     assert len(written) == 1
     assert written[0].stat().st_mode & 0o077 == 0
     assert written[0].parent.stat().st_mode & 0o077 == 0
-
-
-# Whatever hangs, ^C ends it
-
-
-def never(wire: Wire, _request: Request) -> None:
-    wire.receive()
-
-
-def slow_headers(wire: Wire, _request: Request) -> None:
-    while True:
-        wire.socket.sendall(b"H")
-        time.sleep(0.05)
-
-
-def comments(wire: Wire, _request: Request) -> None:
-    wire.head()
-    while True:
-        wire.send(b": keep-alive\n\n")
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("script", [never, slow_headers, comments, started])
-def test_interrupt_while_the_server_hangs(
-    endpoint: Endpoint, env: dict[str, str], script: Script
-) -> None:
-    server = endpoint(script)
-    with subprocess.Popen([PROGRAM, "ask", "-n", "hi"], env=env, stdout=subprocess.DEVNULL) as run:
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.3)
-        run.send_signal(signal.SIGINT)
-        assert run.wait(20) == -signal.SIGINT
-
-
-def test_interrupt_while_names_or_connections_hang(
-    env: dict[str, str], home: Path, tmp_path: Path
-) -> None:
-    (home / "sitecustomize.py").write_text(
-        "import pathlib, socket, threading\n"
-        "def hang(*a, **k):\n"
-        f"    pathlib.Path({str(tmp_path)!r}, 'hangs').touch()\n"
-        "    threading.Event().wait()\n"
-        "socket.getaddrinfo = hang\n"
-    )
-    env["PYTHONPATH"] = str(home)
-    arguments = ["ask", "-n", "hi", "-m", "m", "--base-url", "http://host.invalid"]
-    with subprocess.Popen([PROGRAM, *arguments], env=env) as run:
-        while not (tmp_path / "hangs").exists():
-            time.sleep(0.01)
-        run.send_signal(signal.SIGINT)
-        assert run.wait(20) == -signal.SIGINT
-
-
-def test_interrupt_while_waiting_to_try_again(endpoint: Endpoint, env: dict[str, str]) -> None:
-    server = endpoint(lambda wire, _: wire.json({"error": "x"}, "503 X", "Retry-After: 60"))
-    with subprocess.Popen([PROGRAM, "ask", "-n", "hi"], env=env) as run:
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.5)
-        run.send_signal(signal.SIGINT)
-        assert run.wait(20) == -signal.SIGINT

@@ -1,0 +1,75 @@
+"""Odd values from servers, each found by somebody who tried to break it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .conftest import Run, one_line
+from .fakes import Request, Script, Server, Wire, answer, chunk
+
+Endpoint = Callable[[Script], Server]
+Config = Callable[[str], Path]
+
+DIGITS = "9" * 5000
+
+
+def test_costs_that_are_none(run: Run, endpoint: Endpoint) -> None:
+    costs: list[Any] = ["1e-999999999999999", "1e-300000000", "1e999", -1, "NaN", True, [], DIGITS]
+    for cost in costs:
+        endpoint(answer("x", usage={"cost": cost, "prompt_tokens": 1048576}))
+        done = run("ask", "--json", "hi")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["llmcli"]["cost_usd"] is None
+        assert "1048576 in, cost unknown" in one_line(done.stderr)
+
+
+def test_reasoning_details_of_odd_types(run: Run, endpoint: Endpoint) -> None:
+    details = [{"index": [1], "text": 5}, {"index": [1], "text": "s"}, "x", {"index": {}}]
+
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.event(chunk(None, delta={"reasoning_details": details, "content": "good"}))
+        wire.finish()
+
+    endpoint(script)
+    for arguments in ((), ("--json",), ("--events",)):
+        done = run("ask", "hi", *arguments)
+        assert (done.returncode, b"good" in done.stdout) == (0, True), done.stderr
+
+
+def test_control_characters_in_json_are_escapes(run: Run, endpoint: Endpoint) -> None:
+    endpoint(answer("\x9b2J \u202e ok 日本"))
+    done = run("ask", "--json", "hi")
+    assert b"\\u009b2J \\u202e ok " in done.stdout and "日本".encode() in done.stdout
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "\x9b2J \u202e ok 日本"
+
+
+def test_lines_of_data_without_end(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.send(b"data: x\n" * 1_500_000 + b"\n")
+
+    endpoint(script)
+    done = run("ask", "hi")
+    assert done.returncode == 76
+    assert "an event of more than 20000 lines" in one_line(done.stderr)
+
+
+def test_a_refused_proxy_whose_port_looks_like_a_status(
+    run: Run, endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    endpoint(answer("x"))
+    env |= {"NO_PROXY": "", "HTTP_PROXY": "http://127.0.0.1:14071", "LLMCLI_ALLOW_HTTP": "1"}
+    done = run("ask", "hi", "--base-url", "http://far.invalid", "--retries", "0")
+    assert done.returncode == 68
+    env["HTTP_PROXY"] = "http://user:pr0#xySECRET@127.0.0.1:1"
+    done = run("ask", "hi", "--base-url", "http://far.invalid", "--retries", "0")
+    assert done.returncode in (68, 78)
+    assert b"pr0" not in done.stderr
+
+
+def test_show_masks_a_base_url_with_credentials(run: Run, config: Config) -> None:
+    config('base_url = "http://u:sk-pass@h/"\n')
+    for arguments in ((), ("--json",)):
+        assert b"sk-pass" not in run("config", "show", *arguments).stdout

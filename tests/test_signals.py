@@ -1,0 +1,125 @@
+"""Signals end it by that signal, whatever it waits for."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import PROGRAM, shell
+from .fakes import Request, Script, Server, Wire, started
+
+Endpoint = Callable[[Script], Server]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("form", ["text", "file", "json", "events"])
+def test_a_signal_ends_it_by_that_signal_and_cleans_up(
+    endpoint: Endpoint, env: dict[str, str], tmp_path: Path, number: signal.Signals, form: str
+) -> None:
+    server = endpoint(started)
+    options = {"text": [], "file": ["-O", "out"], "json": ["--json"], "events": ["--events"]}[form]
+    with subprocess.Popen(
+        [PROGRAM, "ask", "-n", "hi", *options],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout and process.stderr
+        if form == "text":
+            assert os.read(process.stdout.fileno(), 100) == b"some"
+        while not server.requests:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        process.send_signal(number)
+        assert process.wait(30) == -number
+        stdout, said = process.stdout.read(), process.stderr.read().decode()
+    assert {path.name for path in tmp_path.iterdir()} == {"home"}
+    if form in ("json", "events"):
+        assert f'"exit_code": {128 + number}'.encode() in stdout.splitlines()[-1]
+    else:
+        assert stdout == b""
+    if number == signal.SIGINT:
+        assert said == ""
+    else:
+        assert said.startswith(f"llmcli: ended by {number.name}") and said.count("\n") == 1
+
+
+def test_ignored_signals_stay_ignored(
+    endpoint: Endpoint, env: dict[str, str], tmp_path: Path
+) -> None:
+    """As nohup and background jobs want it."""
+
+    def slow(wire: Wire, _request: Request) -> None:
+        wire.head()
+        wire.text("some")
+        time.sleep(0.7)
+        wire.finish()
+
+    endpoint(slow)
+    script = 'trap "" HUP INT; "$0" ask -n -q hi & sleep 0.5; kill -HUP $!; kill -INT $!; wait $!'
+    done = shell(env, script, tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"some\n")
+
+
+def never(wire: Wire, _request: Request) -> None:
+    wire.receive()
+
+
+def slow_headers(wire: Wire, _request: Request) -> None:
+    while True:
+        wire.socket.sendall(b"H")
+        time.sleep(0.05)
+
+
+def comments(wire: Wire, _request: Request) -> None:
+    wire.head()
+    while True:
+        wire.send(b": keep-alive\n\n")
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("script", [never, slow_headers, comments, started])
+def test_interrupt_while_the_server_hangs(
+    endpoint: Endpoint, env: dict[str, str], script: Script
+) -> None:
+    server = endpoint(script)
+    with subprocess.Popen([PROGRAM, "ask", "-n", "hi"], env=env, stdout=subprocess.DEVNULL) as run:
+        while not server.requests:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == -signal.SIGINT
+
+
+def test_interrupt_while_names_or_connections_hang(
+    env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    (home / "sitecustomize.py").write_text(
+        "import pathlib, socket, threading\n"
+        "def hang(*a, **k):\n"
+        f"    pathlib.Path({str(tmp_path)!r}, 'hangs').touch()\n"
+        "    threading.Event().wait()\n"
+        "socket.getaddrinfo = hang\n"
+    )
+    env["PYTHONPATH"] = str(home)
+    arguments = ["ask", "-n", "hi", "-m", "m", "--base-url", "http://host.invalid"]
+    with subprocess.Popen([PROGRAM, *arguments], env=env) as run:
+        while not (tmp_path / "hangs").exists():
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == -signal.SIGINT
+
+
+def test_interrupt_while_waiting_to_try_again(endpoint: Endpoint, env: dict[str, str]) -> None:
+    server = endpoint(lambda wire, _: wire.json({"error": "x"}, "503 X", "Retry-After: 60"))
+    with subprocess.Popen([PROGRAM, "ask", "-n", "hi"], env=env) as run:
+        while not server.requests:
+            time.sleep(0.01)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(20) == -signal.SIGINT
