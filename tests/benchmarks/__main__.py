@@ -1,0 +1,3 @@
+from . import interrupt
+
+interrupt.main()
