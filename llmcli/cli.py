@@ -94,7 +94,7 @@ def llmcli(
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """`ask` put in front where it was left out, and whether it was."""
     first = arguments[0] if arguments else ""
-    if first == "help":
+    if first == "help" and (len(arguments) == 1 or arguments[1] in COMMANDS):
         return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from . import url
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .headers import is_secret
@@ -61,8 +62,16 @@ class Settings:
     retries: int = _setting(int, 3, "times a passing fault is tried again")
     profile: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
-    # For each setting of config.toml, the base_url that held where it was set (None: the default).
+    # For each setting and header of config.toml, the base_url that held there (None: the default).
     beside: Mapping[str, str | None] = field(default_factory=dict)
+
+    def belongs(self, name: str, base_url: str) -> bool:
+        """Whether the key or header `name` was configured for the endpoint `base_url`, or for
+        this run: a secret goes nowhere else."""
+        if name not in self.beside:
+            return True
+        home = self.beside[name] or DEFAULT_BASE_URL
+        return url.origin(url.check(home)) == url.origin(base_url)
 
     def source(self, name: str) -> str:
         return self.sources.get(name, "default")
@@ -103,7 +112,10 @@ def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | N
     for origin, layer in layers:
         if origin not in ("environment", "flag"):
             base_url = layer.get("base_url", values.get("base_url"))
-            beside |= dict.fromkeys(layer, base_url)
+            beside |= dict.fromkeys([*layer, *layer.get("headers", {})], base_url)
+        else:
+            for name in layer.get("headers", {}):
+                beside.pop(name, None)  # named for this run
         for key, value in layer.items():
             merge = isinstance(value, dict) and isinstance(values.get(key), dict)
             values[key] = values[key] | value if merge else value

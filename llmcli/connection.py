@@ -119,7 +119,7 @@ def endpoint(environment: Environment, settings: Settings, connection: Connectio
             f"the key goes to {url.host_of(base_url)} unencrypted; "
             "use https://, or set allow_http = true"
         )
-    headers = headers_of(settings)
+    headers = headers_of(settings, base_url)
     environment.secrets.update(v for n, v in headers.items() if v and header_rules.is_secret(n))
     return http.Endpoint(
         base_url=base_url,
@@ -131,8 +131,13 @@ def endpoint(environment: Environment, settings: Settings, connection: Connectio
     )
 
 
-def headers_of(settings: Settings) -> dict[str, str]:
-    """The user's own. Raises ConfigError."""
+def headers_of(settings: Settings, base_url: str) -> dict[str, str]:
+    """The user's own, without the secrets of another endpoint. Raises ConfigError."""
     header_rules.check(settings.headers)
     named = {"HTTP-Referer": settings.http_referer, "X-Title": settings.x_title}
-    return {**{name: value for name, value in named.items() if value}, **settings.headers}
+    own = {
+        name: value
+        for name, value in settings.headers.items()
+        if not header_rules.is_secret(name) or settings.belongs(name, base_url)
+    }
+    return {**{name: value for name, value in named.items() if value}, **own}

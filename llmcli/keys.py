@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import url
 from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
 from .errors import ConfigError
@@ -57,29 +56,21 @@ def _is_vendor(base_url: str) -> bool:
     return origin(base_url) == origin(DEFAULT_BASE_URL) or is_loopback(base_url)
 
 
-def _belongs(settings: Settings, name: str, base_url: str) -> bool:
-    """Whether the key of setting `name` was configured for this endpoint."""
-    if name not in settings.beside:
-        return True  # named for this run, by the environment
-    home = settings.beside[name] or DEFAULT_BASE_URL
-    return origin(url.check(home)) == origin(base_url)
-
-
 def _configured(settings: Settings, base_url: str, environment: Environment) -> Iterator[Key]:
-    if settings.api_key_command and _belongs(settings, "api_key_command", base_url):
+    if settings.api_key_command and settings.belongs("api_key_command", base_url):
         yield _from_command(settings.api_key_command, environment)
     if _keyring_wanted(settings, base_url):
         key = _from_keyring(settings.profile or "default", required=bool(settings.keyring))
         if key:
             yield key
-    if settings.api_key_file and _belongs(settings, "api_key_file", base_url):
+    if settings.api_key_file and settings.belongs("api_key_file", base_url):
         yield _from_file(settings.api_key_file, environment.home)
 
 
 def _keyring_wanted(settings: Settings, base_url: str) -> bool:
     """Asked for beside this endpoint; or not spoken of, and it is the endpoint of the config."""
     if settings.keyring is not None:
-        return settings.keyring and _belongs(settings, "keyring", base_url)
+        return settings.keyring and settings.belongs("keyring", base_url)
     pointed_elsewhere = settings.source("base_url") in ("flag", "LLMCLI_BASE_URL")
     return not (pointed_elsewhere or is_loopback(base_url) or settings.api_key_file)
 

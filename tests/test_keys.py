@@ -154,6 +154,24 @@ def test_a_key_goes_only_where_it_was_configured(
     assert sent(server) == f"Bearer {KEY}"
 
 
+def test_a_secret_header_goes_only_where_it_was_configured(
+    run: Run, server: Server, config: Config
+) -> None:
+    here, there = f'base_url = "{server.base_url}"\n', 'base_url = "https://other.invalid"\n'
+    secret = 'headers = { X-Api-Key = "topsecret", X-Team = "blue" }\n'
+    for text, arguments, expected in (
+        (here + secret, (), "topsecret"),
+        (there + secret, (), None),  # LLMCLI_BASE_URL points elsewhere
+        (secret + "[profiles.p]\n" + here, ("--profile", "p"), None),
+        ("[profiles.p]\n" + here + secret, ("--profile", "p"), "topsecret"),
+        (there + secret, ("--header", "X-Api-Key=mine"), "mine"),
+    ):
+        config(text).chmod(0o600)
+        assert run("ask", "hi", *arguments).returncode == 0
+        headers = server.requests[-1].headers
+        assert (headers.get("x-api-key"), headers["x-team"]) == (expected, "blue")
+
+
 def test_keyring(run: Run, server: Server, config: Config, env: dict[str, str], home: Path) -> None:
     (home / "fakering.py").write_text(
         "from keyring.backend import KeyringBackend\n"

@@ -107,4 +107,4 @@ def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: b
     if chosen.base_url is None:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
     url = f"{chosen.base_url}/chat/completions"
-    return curl.command(body, url, connection.headers_of(settings))
+    return curl.command(body, url, connection.headers_of(settings, chosen.base_url))
