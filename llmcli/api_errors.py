@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import errors
@@ -12,8 +12,12 @@ from .schema import Chunk
 from .terminal import one_line
 
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
-_FOR_EVER = 1e9  # seconds; NaN is not less either
+_FOR_EVER = 1e9  # seconds
 _LARGEST = 1000
+_LONGEST_MESSAGE = 65536  # who shows it makes it short
+_SPENT_CODE = re.compile(r"insufficient_quota|spend_?limit|hard_?limit|out_of_credits", re.I)
+_TOO_MANY = 429
+_SOON = 3600.0
 _TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _SPENT = re.compile(
     r"insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
@@ -48,23 +52,30 @@ def read(value: Any) -> Report | None:
     """
     if not isinstance(value, dict):
         return None
-    error = value.get("error")
-    if isinstance(error, str) and error.lstrip().startswith("{"):
-        try:
-            error = json.loads(error)
-        except (ValueError, RecursionError):
-            pass
-        if isinstance(error, dict):
-            error = error.get("error") or error
+    error = _unpacked(value.get("error") or value.get("errors"))
     if isinstance(error, dict) and error:
         return _of_object(error, value)
     if isinstance(error, str) and error:
         return Report(error, value.get("code"))
-    if value.get("success") is False or value.get("object") == "error":
+    bare = "choices" not in value and isinstance(value.get("message"), str)
+    if error or bare or value.get("success") is False or value.get("object") == "error":
         return _of_object(value, {})
     if value.get("detail") and "choices" not in value:
         return Report(_detail(value["detail"]), value.get("code"))
     return None
+
+
+def _unpacked(error: Any) -> Any:
+    """An error out of a list, or out of JSON in a text."""
+    if isinstance(error, list) and error:
+        error = error[0]
+    if isinstance(error, str) and error.lstrip().startswith("{"):
+        try:
+            inner = json.loads(error)
+        except (ValueError, RecursionError):
+            return error
+        return inner.get("error") or inner if isinstance(inner, dict) else error
+    return error
 
 
 def _of_object(error: dict[str, Any], outer: dict[str, Any]) -> Report:
@@ -123,14 +134,21 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
+    if isinstance(value, list) and value:
+        value = value[0]  # as one vendor wraps its errors
     report = read(value)
     if report is None and isinstance(value, dict) and isinstance(value.get("message"), str):
         report = Report(value["message"], value.get("code"))
     is_json = report is not None
     if report is None:
         report = Report(_page_text(text) or "no reason given")
+    wait = retry_after(headers)
+    soon = status == _TOO_MANY and wait is not None and wait < _SOON
+    if soon and not _SPENT_CODE.search(f"{report.code} {report.type}"):
+        # It says when to come again: no budget is spent, whatever words it uses.
+        report = replace(report, type=f"{report.type} rate_limit")
     error = from_report(report, status, is_json)
-    error.retry_after = retry_after(headers)
+    error.retry_after = wait
     return error
 
 
@@ -148,14 +166,14 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(value)
+        seconds: float | None = float(value)
     except ValueError:
         seconds = _until(value)
-    return max(0.0, seconds) if seconds < _FOR_EVER else None
+    return None if seconds is None or seconds != seconds else min(max(0.0, seconds), _FOR_EVER)
 
 
-def _until(date: str) -> float:
-    """Seconds until an HTTP date; endless for what is none."""
+def _until(date: str) -> float | None:
+    """Seconds until an HTTP date."""
     from datetime import UTC, datetime
     from email.utils import parsedate_to_datetime
 
@@ -164,14 +182,14 @@ def _until(date: str) -> float:
         when = when if when.tzinfo else when.replace(tzinfo=UTC)
         return (when - datetime.now(UTC)).total_seconds()
     except (ValueError, TypeError, OverflowError):
-        return _FOR_EVER
+        return None
 
 
 def from_report(report: Report, status: int | None = None, is_json: bool = True) -> LlmcliError:
     """Choose the class by code, type and text first, by the status where those say nothing."""
     number = _number(report.code) or status
     kind = _class_of(report, number, is_json)
-    message = one_line(report.message, 500)
+    message = one_line(report.message, _LONGEST_MESSAGE)
     if status is not None:
         message = f"HTTP {status}: {message}"
     return kind(
@@ -195,7 +213,8 @@ def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliE
     words = f"{report.code} {report.type}"
     everything = f"{words} {report.message}"
     metadata = report.metadata or {}
-    if status == 402 or (status in (None, 429, 403) and _SPENT.search(everything)):
+    spent = _SPENT_CODE.search(words) or ("rate_limit" not in words and _SPENT.search(everything))
+    if status == 402 or (status in (None, 429, 403) and spent):
         return errors.PaymentRequired
     if status == 413 or (status in (None, 400, 422, 500) and _LONG.search(everything)):
         return errors.TooLong

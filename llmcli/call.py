@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,7 +25,10 @@ from .errors import (
 )
 from .pricing import Cost
 from .schema import ChatRequest, Chunk, Usage
+from .terminal import one_line
 from .trace import Trace
+
+_LONGEST_MESSAGE = 560
 
 
 @dataclass
@@ -47,7 +51,11 @@ class Call:
             return pricing.LOCAL
         last = pricing.cost(self.accumulator.usage)
         earlier = [cost.usd for usage in self.discarded if (cost := pricing.cost(usage)).usd]
-        if last.usd is None or not earlier:
+        if not earlier:
+            return last
+        if last.usd is None and not self.accumulator.begun:
+            return Cost(sum(earlier, Decimal(0)), "discarded attempts")
+        if last.usd is None:
             return last
         return Cost(last.usd + sum(earlier), last.source)
 
@@ -86,7 +94,7 @@ class Call:
             "ok": error is None,
             "exit_code": int(error.exit_code if error else ExitCode.OK),
             "kind": error.kind if error else ExitCode.OK.kind,
-            "request_id": self.trace.request_id,
+            "request_id": self._redacted(self.trace.request_id),
             "cost_usd": None if cost.usd is None else float(cost.usd),
             "cost_source": cost.source,
             "attempts": self._redacted(self.trace.attempts),
@@ -136,9 +144,12 @@ def _receive(chunks: Iterator[Chunk], call: Call, show: Callable[[Delta], None])
             if delta.text or delta.reasoning or delta.tool_calls:
                 _mark_first(call.trace)
                 show(delta)
+            if accumulator.error:
+                raise accumulator.error
     except (TimedOut, Truncated) as error:
         # The answer had its end already; only the stream's was still to come.
-        if not accumulator.finish_reason or error.inside_event:
+        whole = accumulator.finish_reason and not accumulator.resumed
+        if not whole or error.inside_event:
             raise
         call.trace.warn(f"{error.message} after the end of the answer")
 
@@ -166,6 +177,8 @@ def _describe(error: LlmcliError, call: Call) -> None:
     if len(attempts) > 1:
         words.append(f"{len(attempts)} attempts")
     error.about = ", ".join(words) or None
+    # First without secrets, then short: a key cut in half would not be recognised.
+    error.message = one_line(call.redact(error.message), _LONGEST_MESSAGE)
     if isinstance(error, NoModel) and call.model:
         near = get_close_matches(call.model, call.known_models(), 3, cutoff=0.5)
         if near:

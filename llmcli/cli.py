@@ -87,7 +87,8 @@ def llmcli(
       llmcli ask --json hi | jq -r '.choices[0].message.content'
       llmcli config check
 
-    `llmcli "words with a space"` and `… | llmcli` mean `llmcli ask`: see `llmcli ask --help`.
+    `llmcli "words with a space"` and `... | llmcli` mean `llmcli ask`; a single word needs it, as
+    it could be a mistyped command. See `llmcli ask --help`.
     """
 
 
@@ -133,7 +134,7 @@ def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Outp
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
-    message = error.format_message().replace("\n", " ").rstrip(".?")
+    message = error.format_message().replace("\n", " ").rstrip(".?").replace(". Did", "; did")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else f"llmcli {arguments[0]}"
     return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")

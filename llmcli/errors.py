@@ -19,6 +19,9 @@ from enum import IntEnum
 from signal import Signals
 from typing import Any, ClassVar
 
+# The hint where an extra is missing.
+HOW_TO_INSTALL = "install llmcli[{0}] (from a clone: pip install '.[{0}]')"
+
 
 class ExitCode(IntEnum):
     """The exit codes users rely on. They never change meaning; new ones may come."""
@@ -39,7 +42,7 @@ class ExitCode(IntEnum):
     PARTIAL = 3, "`map` ran to its end, some records failed", "`--resume`"
     BAD_REQUEST = (
         65,
-        "400, 422; input that is not text; the answer does not fit what was asked for",
+        "400, 422; input that is not text or too large; the answer does not fit what was asked for",
         "no",
     )
     NO_INPUT = 66, "a file, template or session that cannot be read", "no"
@@ -50,7 +53,7 @@ class ExitCode(IntEnum):
     CANT_CREATE = 73, "`-O`, a session or a model file cannot be created", "no"
     IO = 74, "a write error on stdout or `-O` (`/dev/full`, a closed descriptor)", ""
     TRY_LATER = 75, "429, or `Retry-After` beyond the deadline", "yes"
-    PROTOCOL = 76, "TLS verification, a redirect, neither events nor JSON", "no"
+    PROTOCOL = 76, "TLS verification, a redirect, no such endpoint, neither events nor JSON", "no"
     AUTH = 77, "401, 403", "no"
     CONFIG = (
         78,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
-from .errors import ConfigError
+from .errors import HOW_TO_INSTALL, ConfigError
 from .url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"
@@ -64,7 +64,7 @@ def _configured(settings: Settings, base_url: str, environment: Environment) -> 
         if key:
             yield key
     if settings.api_key_file and settings.belongs("api_key_file", base_url):
-        yield _from_file(settings.api_key_file, environment.home)
+        yield _from_file(_path(environment, settings))
 
 
 def _keyring_wanted(settings: Settings, base_url: str) -> bool:
@@ -92,15 +92,25 @@ def _from_command(command: list[str] | str, environment: Environment) -> Key:
                 raise ConfigError(f"api_key_command printed {_MOST_PRINTED} bytes: that is no key")
     except (OSError, IndexError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"api_key_command cannot be run: {reason}") from None
+        name = f" {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
+        raise ConfigError(f"api_key_command cannot be run{name}: {reason}") from None
     if process.returncode:
         raise ConfigError(f"api_key_command failed with exit code {process.returncode}")
     lines = printed.decode(errors="replace").splitlines()
     return _checked(lines[0] if lines else "", "api_key_command")
 
 
-def _from_file(name: str, home: Path) -> Key:
-    path = home / name[2:] if name.startswith("~/") else Path(name)
+def _path(environment: Environment, settings: Settings) -> Path:
+    """`~/` is the home; a relative path of config.toml begins in its own directory."""
+    name = settings.api_key_file or ""
+    if name.startswith("~/"):
+        return environment.home / name[2:]
+    return (
+        environment.config_file.parent / name if "api_key_file" in settings.beside else Path(name)
+    )
+
+
+def _from_file(path: Path) -> Key:
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -116,7 +126,7 @@ def _from_keyring(name: str, required: bool) -> Key | None:
     if importlib.util.find_spec("keyring") is None:
         if required:
             raise ConfigError("keyring = true, but keyring is not installed",
-                              hint="install llmcli[keyring]")  # fmt: skip
+                              hint=HOW_TO_INSTALL.format("keyring"))  # fmt: skip
         return None
     import keyring
 
@@ -145,14 +155,19 @@ def _checked(value: str, source: str) -> Key:
 
 def describe(environment: Environment, settings: Settings) -> tuple[str | None, str]:
     """Fingerprint and source for `config show`, which runs no program and opens no keyring."""
+    base_url = settings.base_url or DEFAULT_BASE_URL
     for name in ("LLMCLI_API_KEY", "CLINE_API_KEY"):
-        if value := environment.variables.get(name):
+        value = environment.variables.get(name)
+        if value and (name == "LLMCLI_API_KEY" or _is_vendor(base_url)):
             return Key(value.strip(), name).fingerprint, name
+    for name in ("api_key_command", "api_key_file"):
+        if getattr(settings, name) and not settings.belongs(name, base_url):
+            return None, f"{name} is not for this endpoint"
     if settings.api_key_command:
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
         try:
-            return _from_file(settings.api_key_file, environment.home).fingerprint, "api_key_file"
+            return _from_file(_path(environment, settings)).fingerprint, "api_key_file"
         except ConfigError as error:
             return None, str(error)
     return None, "keyring, if it holds one" if settings.keyring else "none"

@@ -116,7 +116,7 @@ class OutputOptions:
     no_newline: Annotated[
         bool, Option("--no-newline", help="Do not end the answer with a newline.")
     ] = False
-    quiet: Annotated[bool, Option("--quiet", "-q", help="No usage line, no notes.")] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No usage line, no warnings.")] = False
     verbose: Annotated[
         bool, Option("--verbose", "-v", help="Show URL, status, request id and times.")
     ] = False

@@ -57,7 +57,7 @@ class Input:
         """`value` itself, or the text of the file in `@FILE`."""
         if not value.startswith("@"):
             return check_text(value, option)
-        return text(self.file(value[1:]), f"{option} {value}")
+        return text(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")
 
     def _wait_with_notice(self) -> None:
         until = time.monotonic() + _NOTICE_AFTER
@@ -113,6 +113,8 @@ def text(data: bytes, name: str) -> str:
         return decoded
     what = "is binary" if not data[offset] else "is not UTF-8 text"
     hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
+    if name.startswith(("PROMPT", "-")):
+        hint = "check the shell's encoding"
     raise BadRequest(f"{name} {what}: byte 0x{data[offset]:02x} at offset {offset}", hint=hint)
 
 
@@ -167,6 +169,8 @@ def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
         return [_stdin_text(source, notice=False)]
     wanted = STDIN_PLACE in prompt
     available = source.use_stdin and not source.stdin_taken and _has_stdin(source.environment)
+    if wanted and source.stdin_taken:
+        raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is a file or the messages already")
     if wanted and not available:
         hint = "drop -n" if not source.use_stdin else "pipe something in"
         raise UsageError(f"{STDIN_PLACE} in PROMPT, but there is no stdin to read", hint=hint)

@@ -16,8 +16,15 @@ def text_of(details: list[Any]) -> str:
     )
 
 
+def _place(detail: Detail) -> str:
+    """What belongs together: the same index and type; without an index the same id as well."""
+    index = detail.get("index")
+    known = isinstance(index, (int, str))
+    return repr((index, detail.get("type")) if known else (detail.get("type"), detail.get("id")))
+
+
 def consolidate(details: list[Any]) -> list[Detail]:
-    """One entry for each `index`: text and summary joined, the last of every other key.
+    """One entry for each `index` and type: text and summary joined, the last of every other key.
 
     An encrypted entry without `data` is dropped, as the API refuses it.
     """
@@ -25,8 +32,7 @@ def consolidate(details: list[Any]) -> list[Detail]:
     for detail in details:
         if not isinstance(detail, dict):
             continue
-        index = detail.get("index")
-        group = groups.setdefault(index if isinstance(index, (int, str)) else None, {})
+        group = groups.setdefault(_place(detail), {})
         for key, value in detail.items():
             if key in ("text", "summary") and isinstance(value, str):
                 before = group.get(key)

@@ -48,7 +48,7 @@ def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trac
         try:
             return attempt()
         except LlmcliError as error:
-            trace.failed(error.message)
+            trace.failed(error.message.removesuffix("; partial answer kept"))
             if not error.transient or shown.committed or number == policy.retries:
                 raise
             wait = delay(number, error.retry_after)

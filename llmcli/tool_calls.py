@@ -32,6 +32,9 @@ class ToolCalls:
             if alone and self._calls:
                 return self._calls[-1]
             index = position
+        last = self._calls[-1] if self._calls else None
+        if last and index is not None and last.get("index") == index and not _name(piece):
+            return last  # some servers give each piece an id of its own
         for call in reversed(self._calls):
             same_index = index is None or call.get("index") == index
             if same_index and (not identity or call["id"] in ("", identity)):
@@ -60,13 +63,20 @@ class ToolCalls:
             call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
 
 
+def _name(piece: dict[str, Any]) -> str:
+    function = piece.get("function")
+    return _text(function.get("name")) if isinstance(function, dict) else ""
+
+
 def _text(value: Any) -> str:
     """An id, which may come as a number or not at all."""
     return "" if value is None or isinstance(value, (dict, list, bool)) else str(value)
 
 
 def malformed(call: ToolCall) -> bool:
-    """Whether the arguments are no JSON object; none at all counts as `{}`."""
+    """Whether it cannot be run: no name, or arguments that are no JSON object; none are `{}`."""
+    if not call["function"]["name"]:
+        return True
     try:
         return not isinstance(json.loads(call["function"]["arguments"] or "{}"), dict)
     except (ValueError, RecursionError):

@@ -22,6 +22,7 @@ class Trace:
     stage: Callable[[str], None] = _silent
     waited: float = 0.0
     warnings: list[str] = field(default_factory=list)
+    redact: Callable[[str], str] = str
 
     def warn(self, warning: str) -> None:
         if warning not in self.warnings:

@@ -103,7 +103,7 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
         if shape.status != 200:
             raise api_errors.from_response(shape.status, shape.headers, b"".join(blocks))
         complete(
-            lambda _: reply.chunks(iter(blocks), shape.content_type, call.trace.warn),
+            lambda _: reply.chunks(iter(blocks), shape.content_type, call.trace),
             {},
             call,
             lambda _: None,

@@ -42,6 +42,9 @@ def test_order_of_sources(
     config(here + f'api_key_file = "{key_file(home)}"\napi_key_command = "echo from-command"\n')
     run("ask", "hi")
     assert sent(server) == "Bearer from-command"
+    env["LLMCLI_API_KEY_COMMAND"] = '["echo", "from-variable"]'
+    run("ask", "hi")
+    assert sent(server) == "Bearer from-variable"
     env["CLINE_API_KEY"] = "from-cline"
     run("ask", "hi")
     assert sent(server) == "Bearer from-cline"
@@ -85,7 +88,7 @@ def test_key_command_without_a_shell_and_without_our_stdin(
     ("command", "says"),
     [
         ("false", "api_key_command failed with exit code 1"),
-        ("/nonexistent/program", "cannot be run: No such file"),
+        ("/nonexistent/program", "cannot be run '/nonexistent/program': No such file"),
         ("true", "the key from api_key_command is empty"),
         ('printf "a b"', "contains character U+0020 at position 2 of 3"),
     ],

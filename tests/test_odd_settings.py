@@ -169,7 +169,7 @@ def test_a_locale_without_utf8(
 def test_curl_cannot_be_made_to_run_commands(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint(answer("x"))
     done = run("ask", "--curl", "--header", "X-Key$(touch PWNED)=v", "hi")
-    assert (done.returncode, done.stdout) == (78, b"")
+    assert (done.returncode, done.stdout) == (2, b"")
     done = run("ask", "--curl", "--header", "X-Pass=secret1", "--header", "Session=secret2", "hi")
     assert done.returncode == 0
     assert b"secret1" not in done.stdout and b"secret2" not in done.stdout

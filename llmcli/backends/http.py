@@ -5,6 +5,7 @@ compression is asked for (a truncated gzip body raises nothing), and the key is 
 object, since requests replaces a plain Authorization header by what ~/.netrc holds.
 """
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from ..keys import Key
 from ..request import encode
 from ..schema import ChatRequest, Chunk
 from ..trace import Trace
-from ..url import host_of
+from ..url import host_of, is_loopback
 from . import Stream, http_errors, reply
 from .progress import Progress
 from .reply import Head
@@ -74,7 +75,8 @@ def stream(endpoint: Endpoint, trace: Trace) -> Stream:
         try:
             yield from _exchange(endpoint, request, trace, attempt)
         except AuthError as error:
-            error.hint = _about_key(endpoint.key)
+            if error.status in (401, 403):  # a proxy's 407 is not about this key
+                error.hint = _about_key(endpoint.key)
             raise
 
     return chunks
@@ -89,19 +91,20 @@ def _exchange(
     trace.request_id = headers.get("x-request-id") or headers.get("request-id")
     attempt["status"] = head.status
     trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
-    reply.check_head(head, blocks)
+    reply.check_head(head, blocks, trace.redact)
     trace.stage("the answer is not complete")
-    for chunk in reply.chunks(blocks, headers.get("content-type", ""), trace.warn):
+    for chunk in reply.chunks(blocks, headers.get("content-type", ""), trace):
         progress.event()
         yield chunk
+        progress.event()  # a reader of stdout that pauses is not the server's silence
 
 
-def get_json(endpoint: Endpoint, path: str) -> Any:
+def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """The JSON at `base_url` + path, with the same rules as a completion."""
-    progress = _progress(endpoint, Trace())
+    progress = _progress(endpoint, trace)
     head, blocks = _send("GET", endpoint.base_url + path, endpoint, None, progress)
-    reply.check_head(head, blocks)
-    return reply.parse(b"".join(reply.bounded(blocks)))
+    reply.check_head(head, blocks, trace.redact)
+    return reply.parse(b"".join(reply.bounded(blocks)), trace.redact)
 
 
 def _progress(endpoint: Endpoint, trace: Trace) -> Progress:
@@ -139,13 +142,16 @@ def _receive(
             response = session.request(
                 method,
                 url,
-                data=body,
+                # As a file it is sent in pieces, each within the timeout, not all within one.
+                data=None if body is None else io.BytesIO(body),
                 headers=request_headers(endpoint),
                 auth=_Bearer(endpoint.key),
                 stream=True,
                 allow_redirects=False,
                 timeout=(endpoint.connect_timeout, endpoint.idle_timeout),
                 verify=endpoint.ca_file or None,
+                # What is meant for this machine, and its key, goes through no proxy.
+                proxies={"no_proxy": "*"} if is_loopback(url) else None,
             )
         except Exception as error:
             raise _fault(error, url, endpoint.idle_timeout) from error

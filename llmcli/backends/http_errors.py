@@ -15,6 +15,7 @@ import requests
 import urllib3.exceptions as urllib3
 
 from ..errors import (
+    HOW_TO_INSTALL,
     AuthError,
     ConfigError,
     LlmcliError,
@@ -111,7 +112,7 @@ def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
     if "SOCKS" in str(cause):
-        return ConfigError("a SOCKS proxy needs PySocks", hint="install llmcli[socks]")
+        return ConfigError("a SOCKS proxy needs PySocks", hint=HOW_TO_INSTALL.format("socks"))
     # Its words are not shown: a broken proxy URL may hold a password.
     return ConfigError(
         f"cannot ask {target}: the host or the proxy's URL is not valid",

@@ -9,6 +9,7 @@ from .. import api_errors
 from ..errors import LlmcliError, ProtocolError, Truncated
 from ..schema import DONE, Chunk
 from ..terminal import one_line
+from ..trace import Trace
 from . import sse
 
 _ERROR_BODY = 65536
@@ -23,7 +24,7 @@ class Head:
     headers: Mapping[str, str]
 
 
-def check_head(head: Head, blocks: Iterator[bytes]) -> None:
+def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]) -> None:
     """Raises unless the reply is one to be read as an answer."""
     if 300 <= head.status < 400:
         raise ProtocolError(
@@ -41,12 +42,11 @@ def check_head(head: Head, blocks: Iterator[bytes]) -> None:
                 body += block
         except LlmcliError:
             pass  # the status says enough
-        raise api_errors.from_response(head.status, head.headers, body)
+        shown = redact(body.decode("utf-8-sig", "replace")).encode()
+        raise api_errors.from_response(head.status, head.headers, shown)
 
 
-def chunks(
-    blocks: Iterator[bytes], content_type: str, warn: Callable[[str], None]
-) -> Iterator[Chunk]:
+def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[Chunk]:
     """Events or one JSON object: decided by what came, not by what was asked for."""
     start = b""
     for block in blocks:
@@ -57,9 +57,9 @@ def chunks(
     kind = content_type.partition(";")[0].strip().lower()
     rest = _chain(start, blocks)
     if text[:1] in (b"{", b"["):
-        yield from _whole(rest)
+        yield from _whole(rest, trace)
     elif kind == "text/event-stream" or text.startswith(_EVENT_START):
-        yield from _events(rest, warn)
+        yield from _events(rest, trace)
     else:
         got = (kind or "no content type") if text else "an empty body"
         raise ProtocolError(
@@ -72,8 +72,8 @@ def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-def _whole(blocks: Iterator[bytes]) -> Iterator[Chunk]:
-    value = parse(b"".join(bounded(blocks)), may_be_cut=True)
+def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[Chunk]:
+    value = parse(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
     if "choices" not in body and api_errors.read(value) is None:
@@ -92,12 +92,16 @@ def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _events(blocks: Iterator[bytes], warn: Callable[[str], None]) -> Iterator[Chunk]:
-    for event in sse.events(blocks, warn):
-        if event.data.strip() == "[DONE]":
+def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[Chunk]:
+    for event in sse.events(blocks, trace.warn):
+        data = event.data.strip()
+        if data == "[DONE]":
             yield DONE
             return
-        yield _error_event(event.data) if event.event == "error" else parse(event.data)
+        if event.event == "error":
+            yield _error_event(data)
+        elif data and data != "null":  # some servers keep alive by these
+            yield parse(data, trace.redact)
 
 
 def _error_event(data: str) -> Chunk:
@@ -109,7 +113,9 @@ def _error_event(data: str) -> Chunk:
     return value if isinstance(value, dict) and value.get("error") else {"error": value}
 
 
-def parse(text: str | bytes, may_be_cut: bool = False) -> dict[str, Any]:
+def parse(
+    text: str | bytes, redact: Callable[[str], str], may_be_cut: bool = False
+) -> dict[str, Any]:
     """A JSON object; NaN and Infinity, which are no JSON, become null.
 
     Raises ProtocolError, or Truncated for a whole body (`may_be_cut`) that ends too early.
@@ -123,9 +129,11 @@ def parse(text: str | bytes, may_be_cut: bool = False) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         if may_be_cut and (error.pos >= len(text.rstrip()) or "Unterminated" in error.msg):
             raise Truncated("the reply ended inside its JSON", transient=True) from None
-        raise ProtocolError(f"a reply is not JSON: {one_line(text, 80)}") from None
+        raise ProtocolError(f"a reply is not JSON: {one_line(redact(text), 80)}") from None
     except ValueError as error:  # a number of too many digits
         raise ProtocolError(f"a reply cannot be read: {one_line(str(error), 80)}") from None
+    if isinstance(value, list) and len(value) == 1 and api_errors.read(value[0]):
+        value = value[0]
     if not isinstance(value, dict):
         raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")
     return value

@@ -39,7 +39,7 @@ def ask(
 ) -> None:
     """One completion, streamed to stdout. This is the default command.
 
-    stdin comes first, then a blank line, then PROMPT; {stdin} in PROMPT puts it elsewhere.
+    Files come first, then stdin, a blank line and PROMPT; {stdin} in PROMPT puts it elsewhere.
 
     \b
     Examples:
@@ -55,7 +55,7 @@ def ask(
     trace = Trace(started=environment.started)
     if options.verbose:
         trace.log = environment.say
-    trace.stage = environment.at
+    trace.stage, trace.redact = environment.at, environment.redact
     call = Call(trace, redact=environment.redact)
     output = Output(environment, options, call, hold=sampling.no_stream)
     environment.renderer = output

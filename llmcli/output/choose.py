@@ -9,7 +9,7 @@ from . import events, usage
 from .events import EventsRenderer
 from .json import JsonRenderer, line
 from .renderer import Renderer
-from .sink import StdoutSink, open_sink, same_file
+from .sink import open_sink, same_file
 from .text import TextRenderer
 from .thinking import Thinking
 
@@ -51,8 +51,7 @@ class Output:
             self._renderer = renderer
             renderer.start(call.model or "")
         else:
-            to_terminal = isinstance(sink, StdoutSink) and self._environment.is_terminal(STDOUT)
-            self._renderer = TextRenderer(sink, thinking, to_terminal, not options.no_newline)
+            self._renderer = TextRenderer(sink, thinking, not options.no_newline)
 
     @property
     def committed(self) -> bool:
@@ -60,6 +59,7 @@ class Output:
 
     def again(self, error: LlmcliError, wait: float) -> None:
         """Take back what was shown. Silent in a cron job that succeeds in the end."""
+        error.message = self._environment.redact(error.message)
         self._held.clear()
         self._call.discard()
         assert self._renderer is not None
@@ -83,9 +83,11 @@ class Output:
     def finish(self, completion: Completion) -> None:
         assert self._renderer is not None
         self._release()
-        self._record(None)
+        if self._options.json or self._options.events:
+            self._record(None)  # its failure must be in the object
         self._renderer.finish(completion)
         self._finished = True
+        self._record(None)
         for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
         self._environment.note(usage.summary(self._call))
@@ -99,7 +101,7 @@ class Output:
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._finished:
             return  # the answer is out, and whole
-        if isinstance(error, Interrupted) and self._call.accumulator.begun:
+        if isinstance(error, Interrupted) and self.committed:
             error.message += f"; {len(self._call.accumulator.partial().text)} chars kept"
         try:
             self._show_failure(error)

@@ -13,6 +13,7 @@ from ..errors import CantCreate, WriteError
 
 class Sink(Protocol):
     retractable: bool
+    terminal: bool
 
     def clear(self) -> None:
         """Forget all that was written, where the sink is retractable."""
@@ -31,6 +32,9 @@ class StdoutSink:
 
     retractable = False
 
+    def __init__(self) -> None:
+        self.terminal = os.isatty(STDOUT)
+
     def clear(self) -> None:
         pass
 
@@ -48,6 +52,7 @@ class FileSink:
     """Writes beside the target and renames. Raises CantCreate at once, WriteError later."""
 
     retractable = True
+    terminal = False
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -129,6 +134,7 @@ class DeviceSink(StdoutSink):
                 self._descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
         except OSError as error:
             raise CantCreate(f"cannot open {name}: {error.strerror}") from None
+        self.terminal = os.isatty(self._descriptor)
 
     def write(self, data: bytes) -> None:
         write_all(self._descriptor, data)

@@ -10,12 +10,12 @@ from .thinking import Thinking
 
 
 class TextRenderer:
-    """`terminal`: the text goes to one, so control sequences in it are made harmless."""
+    """Control sequences are made harmless where the text goes to a terminal."""
 
-    def __init__(self, sink: Sink, thinking: Thinking, terminal: bool, newline: bool) -> None:
+    def __init__(self, sink: Sink, thinking: Thinking, newline: bool) -> None:
         self._sink = sink
         self._thinking = thinking
-        self._terminal = terminal
+        self._terminal = sink.terminal
         self._newline = newline
         self._last = ""
 
@@ -49,11 +49,12 @@ class TextRenderer:
         if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
         if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
-            error.message += f"; the partial answer is in {kept}"
+            error.message = error.message.removesuffix("; partial answer kept")
+            error.message += f"; partial answer kept in {kept}"
 
     def _write(self, text: str) -> None:
+        self._last = text[-1]  # first, as a signal can come in between
         self._sink.write((harmless(text) if self._terminal else text).encode(errors="replace"))
-        self._last = text[-1]
 
     def _end_line(self) -> None:
         if self._newline and self._last not in ("", "\n"):

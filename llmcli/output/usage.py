@@ -8,7 +8,7 @@ from typing import Any
 
 from ..call import Call
 from ..environment import write_all
-from ..errors import CantCreate, Interrupted, LlmcliError
+from ..errors import CantCreate, Interrupted, LlmcliError, WriteError
 from ..pricing import tokens
 from .json import line
 
@@ -28,6 +28,8 @@ def summary(call: Call) -> str:
     cost = call.cost()
     parts.append("cost unknown" if cost.usd is None else dollars(cost.usd))
     parts.append(f"{call.trace.seconds()['total']:.1f} s")
+    if len(call.trace.attempts) > 1:
+        parts.append(f"{len(call.trace.attempts)} attempts")
     return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
 
 
@@ -40,12 +42,15 @@ def dollars(amount: Decimal) -> str:
 
 
 _MOST_DIGITS = 12
+# An append of one line is whole even without the lock, which a stopped program may hold.
+_LOCK_TRIES = 25
 
 
 class UsageFile:
     """Opened before anything is sent, so that a wrong path costs nothing. Raises CantCreate."""
 
     def __init__(self, name: str) -> None:
+        self._name = name
         try:
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(name, flags, 0o666)
@@ -56,11 +61,18 @@ class UsageFile:
     def append(self, call: Call, error: LlmcliError | Interrupted | None) -> None:
         """One write under a lock: runs in parallel do not mix their lines."""
         record = line(_record(call, error))
+        for _ in range(_LOCK_TRIES):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
+            except OSError:
+                break  # a pipe or device has no lock
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-        except OSError:
-            pass  # a pipe or device has no lock
-        write_all(self._descriptor, record)
+            write_all(self._descriptor, record)
+        except WriteError as error_of_file:
+            raise WriteError(f"--usage-file {self._name}: {error_of_file.message}") from None
 
 
 def _record(call: Call, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
