@@ -71,12 +71,14 @@ class Call:
         """The object of --json: `chat.completion` with `error` and `llmcli` beside it."""
         completion = self.accumulator.partial()
         return {
+            **completion.extra,
             "id": completion.id,
             "object": "chat.completion",
             "created": completion.created,
             "model": completion.model or self.model,
             "choices": [
                 {
+                    **completion.choice_extra,
                     "index": 0,
                     "message": completion.message(),
                     "finish_reason": completion.finish_reason,

@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
-from . import api_errors, reasoning
+from . import api_errors, extra, reasoning
 from .errors import AnswerCut, Filtered, LlmcliError, ServerError, ToolError, Truncated
+from .extra import Extra
 from .schema import DONE, Chunk, Message, ToolCall, Usage
 from .tool_calls import ToolCalls, malformed
 
@@ -47,6 +48,10 @@ class Completion:
     refusal: str
     finish_reason: str | None
     usage: Usage | None
+    # Fields that nothing here reads: of the reply, of its choice, of its message.
+    extra: Extra = field(default_factory=dict)
+    choice_extra: Extra = field(default_factory=dict)
+    message_extra: Extra = field(default_factory=dict)
 
     def message(self) -> Message:
         message = Message(
@@ -58,7 +63,7 @@ class Completion:
         )
         if self.refusal:
             message["refusal"] = self.refusal
-        return message
+        return cast(Message, {**self.message_extra, **message})
 
     def warnings(self) -> list[str]:
         if self.finish_reason is None:
@@ -86,6 +91,9 @@ class Accumulator:
     _choice: Any = None
     _high_surrogate: str = ""
     _in_deltas: bool = False
+    _extra: Extra = field(default_factory=dict)
+    _choice_extra: Extra = field(default_factory=dict)
+    _message_extra: Extra = field(default_factory=dict)
     # More came after a finish_reason, which then is none.
     resumed: bool = False
     # What the last chunk reports to have gone wrong.
@@ -101,6 +109,7 @@ class Accumulator:
         self.id = self.id or chunk.get("id") or None
         self.created = self.created or chunk.get("created") or None
         self.model = self.model or chunk.get("model") or None
+        extra.keep(self._extra, chunk, extra.OF_REPLY)
         choice = self._first_choice(chunk.get("choices"))
         self.usage = _usage(chunk, choice) or self.usage
         self.error = api_errors.in_chunk(chunk, choice)
@@ -123,6 +132,9 @@ class Accumulator:
             refusal="".join(self._refusal),
             finish_reason=self.finish_reason,
             usage=self.usage,
+            extra=self._extra,
+            choice_extra=self._choice_extra,
+            message_extra=self._message_extra,
         )
 
     def completion(self, allow_cut: bool = False) -> Completion:
@@ -174,6 +186,7 @@ class Accumulator:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
     def _read(self, choice: dict[str, Any]) -> Delta:
+        extra.keep(self._choice_extra, choice, extra.OF_CHOICE)
         finish = choice.get("finish_reason")
         delta = choice.get("delta")
         if delta:
@@ -188,6 +201,7 @@ class Accumulator:
         return read
 
     def _read_delta(self, delta: dict[str, Any]) -> Delta:
+        extra.keep(self._message_extra, delta, extra.OF_MESSAGE)
         text, thinking = _split_content(delta.get("content"))
         if text and (self._high_surrogate or _SURROGATE.search(text)):
             text = self._join_surrogates(text)

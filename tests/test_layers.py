@@ -30,7 +30,7 @@ LAYERS: list[set[str]] = [
     {"output.sink", "output.thinking", "output.renderer", "output"},
     {"backends", "options", "completion", "config"},
     {"headers", "api_errors", "messages", "request", "pricing", "trace", "environment", "url"},
-    {"tool_calls", "reasoning"},
+    {"tool_calls", "reasoning", "extra"},
     {"errors", "schema", "terminal", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
@@ -45,7 +45,16 @@ ONLY_IN = {
     "typer": {"cli", "options", "commands.ask", "commands.config", "commands.local"},
 }
 # Pure: data in, data out.
-PURE = {"api_errors", "completion", "messages", "pricing", "reasoning", "request", "tool_calls"}
+PURE = {
+    "api_errors",
+    "completion",
+    "extra",
+    "messages",
+    "pricing",
+    "reasoning",
+    "request",
+    "tool_calls",
+}
 IMPURE = {"os", "sys", "subprocess", "socket", "pathlib", "tempfile", "environment"}
 
 

@@ -183,6 +183,27 @@ def test_no_part_of_a_key_is_shown_where_a_message_is_cut(
         assert KEY[:12].encode() not in done.stdout + done.stderr
 
 
+def test_fields_that_are_not_read_pass_through(run: Run, endpoint: Endpoint) -> None:
+    def piece(text: str, note: str) -> dict[str, Any]:
+        delta = {"content": text, "annotations": [note]}
+        return chunk(None, delta=delta, logprobs={"content": [text]}) | {"provider": "P"}
+
+    endpoint(events(piece("a", "n1"), piece("b", "n2"), finish("stop") | {"provider": None}))
+    value = json.loads(run("ask", "--json", "hi").stdout)
+    choice = value["choices"][0]
+    assert value["provider"] == "P"
+    assert choice["logprobs"] == {"content": ["a", "b"]}
+    assert choice["message"]["annotations"] == ["n1", "n2"]
+    assert choice["message"]["content"] == "ab"
+    message = {"role": "assistant", "content": "ab", "images": [{"u": 1}], "audio": {"id": "x"}}
+    whole = chunk(None, message=message, finish_reason="stop") | {"system_fingerprint": "fp"}
+    endpoint(lambda wire, _: wire.json(whole))
+    value = json.loads(run("ask", "--json", "--no-stream", "hi").stdout)
+    assert value["system_fingerprint"] == "fp"
+    kept = value["choices"][0]["message"]
+    assert (kept["images"], kept["audio"]) == ([{"u": 1}], {"id": "x"})
+
+
 def test_a_limit_that_passes_soon_is_no_bill(run: Run, endpoint: Endpoint) -> None:
     text = "Rate limit reached. Need more? https://console.example/settings/billing"
     error = {"error": {"message": text, "code": "rate_limit_exceeded"}}
