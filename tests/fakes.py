@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -106,6 +107,13 @@ def chunk(text: str | None = None, **choice: Any) -> dict[str, Any]:
     }
 
 
+USAGE = {
+    "prompt_tokens": 12,
+    "completion_tokens": 34,
+    "prompt_tokens_details": {"cached_tokens": 4},
+    "cost": 0.00123,
+}
+
 Script = Callable[[Wire, Request], None]
 
 
@@ -146,6 +154,20 @@ def started(wire: Wire, _request: Request) -> None:
     wire.head()
     wire.text("some")
     wire.receive()
+
+
+def slow_headers(wire: Wire, _request: Request) -> None:
+    while True:
+        wire.socket.sendall(b"H")
+        time.sleep(0.05)
+
+
+def comments(wire: Wire, _request: Request) -> None:
+    """A stream that is kept alive and says nothing."""
+    wire.head()
+    while True:
+        wire.send(b": keep-alive\n\n")
+        time.sleep(0.05)
 
 
 @dataclass

@@ -11,15 +11,9 @@ from pathlib import Path
 import pytest
 
 from .conftest import KEY, PROGRAM, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk, reasoning
+from .fakes import USAGE, Request, Script, Server, Wire, answer, chunk, reasoning
 
 Endpoint = Callable[[Script], Server]
-USAGE = {
-    "prompt_tokens": 12,
-    "completion_tokens": 34,
-    "prompt_tokens_details": {"cached_tokens": 4},
-    "cost": 0.00123,
-}
 
 
 def test_each_token_is_on_stdout_before_the_next_is_sent(

@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 
 from .conftest import Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, broken, chunk, reasoning
+from .fakes import USAGE, Request, Script, Server, Wire, answer, broken, chunk, reasoning
 
 Endpoint = Callable[[Script], Server]
-USAGE = {
-    "prompt_tokens": 12,
-    "completion_tokens": 34,
-    "prompt_tokens_details": {"cached_tokens": 4},
-    "cost": 0.00123,
-}
 
 
 @pytest.mark.parametrize("arguments", [("--json",), ("--json", "--no-stream")])

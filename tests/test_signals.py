@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import PROGRAM, shell
-from .fakes import Request, Script, Server, Wire, started
+from .fakes import Request, Script, Server, Wire, comments, slow_headers, started
 
 Endpoint = Callable[[Script], Server]
 
@@ -68,19 +68,6 @@ def test_ignored_signals_stay_ignored(
 
 def never(wire: Wire, _request: Request) -> None:
     wire.receive()
-
-
-def slow_headers(wire: Wire, _request: Request) -> None:
-    while True:
-        wire.socket.sendall(b"H")
-        time.sleep(0.05)
-
-
-def comments(wire: Wire, _request: Request) -> None:
-    wire.head()
-    while True:
-        wire.send(b": keep-alive\n\n")
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("script", [never, slow_headers, comments, started])

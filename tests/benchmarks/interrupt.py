@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..fakes import Request, Script, Wire, serving
+from ..fakes import Request, Script, Wire, comments, serving, slow_headers, started
 
 PROGRAM = str(Path(sys.executable).with_name("llmcli"))
 RUNS = 15
@@ -21,25 +21,6 @@ SETTLE = 0.6  # seconds until the program surely hangs where it should
 
 
 def silent(wire: Wire, _request: Request) -> None:
-    wire.receive()
-
-
-def headers(wire: Wire, _request: Request) -> None:
-    while True:
-        wire.socket.sendall(b"H")
-        time.sleep(0.05)
-
-
-def comments(wire: Wire, _request: Request) -> None:
-    wire.head()
-    while True:
-        wire.send(b": keep-alive\n\n")
-        time.sleep(0.05)
-
-
-def half(wire: Wire, _request: Request) -> None:
-    wire.head()
-    wire.text("some")
     wire.receive()
 
 
@@ -80,9 +61,9 @@ CASES: dict[str, Callable[[], object]] = {
     "name resolution": silent_dns,
     "full accept queue": full_queue,
     "no headers": lambda: scripted(silent),
-    "headers byte by byte": lambda: scripted(headers),
+    "headers byte by byte": lambda: scripted(slow_headers),
     "comments only": lambda: scripted(comments),
-    "half an answer": lambda: scripted(half),
+    "half an answer": lambda: scripted(started),
     "waiting to try again": lambda: scripted(retry),
 }
 
