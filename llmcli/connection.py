@@ -82,8 +82,9 @@ def _open_local(
 
     if not weights.runtime_installed():
         raise runtime_missing()
-    answer = backend.stream(local.path, local.name, trace)
-    if local.name != weights.MODEL:
+    embedded = local.name == weights.MODEL
+    answer = backend.stream(local.path, local.name, trace, small=embedded)
+    if not embedded:
         backend.check_weights(local.path)
         return answer
 

@@ -18,8 +18,11 @@ _CONTEXT = 8192
 _MOST_TOKENS = 2048
 
 
-def stream(weights: Path, name: str, trace: Trace) -> Stream:
-    """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once."""
+def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Stream:
+    """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once.
+
+    `small`: a model that needs help against repeating itself; a request may say otherwise.
+    """
     loaded: list[Any] = []
 
     def chunks(request: ChatRequest) -> Iterator[Chunk]:
@@ -29,7 +32,7 @@ def stream(weights: Path, name: str, trace: Trace) -> Stream:
 
         def produce(put: Put[Chunk]) -> None:
             if not loaded:
-                loaded.append(_load(weights, name))
+                loaded.append(_load(weights, name, small))
             _answer(loaded[0], request, put)
 
         yield from in_thread(produce)
@@ -51,7 +54,7 @@ def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:
     put(DONE)
 
 
-def _load(weights: Path, name: str) -> Any:
+def _load(weights: Path, name: str, small: bool) -> Any:
     """The runtime with `weights` in it. Raises ConfigError."""
     check_weights(weights)
     import xllamacpp
@@ -65,9 +68,12 @@ def _load(weights: Path, name: str) -> Any:
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
     parameters.n_predict = _MOST_TOKENS
-    # As its authors advise for the embedded model; a request may say otherwise.
-    parameters.sampling.temp = 0.2
-    parameters.sampling.top_p = 0.9
+    if small:
+        # Found by trying: without these it repeats itself to the end on every other prompt,
+        # and the lower temperature that its authors advise makes that worse.
+        parameters.sampling.penalty_repeat = 1.1
+        parameters.sampling.penalty_last_n = 256
+        parameters.sampling.dry_multiplier = 0.8
     parameters.verbosity = -1
     # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
     parameters.hostnames = ["127.0.0.1"]
