@@ -19,14 +19,13 @@ from .commands.config import app as config_app
 from .commands.local import app as local_app
 from .environment import (
     STDERR,
-    STDOUT,
     CheckedStdout,
     Environment,
     arguments,
     die_by_signal,
     last_words,
     leave,
-    write_all,
+    print_line,
 )
 from .errors import (
     InternalError,
@@ -65,7 +64,7 @@ class Run:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        write_all(STDOUT, f"llmcli {__version__}\n".encode())
+        print_line(f"llmcli {__version__}")
         raise typer.Exit()
 
 

@@ -120,10 +120,6 @@ class Environment:
         return self._directory("XDG_DATA_HOME", ".local/share")
 
     @property
-    def state_directory(self) -> Path:
-        return self._directory("XDG_STATE_HOME", ".local/state")
-
-    @property
     def cache_directory(self) -> Path:
         return self._directory("XDG_CACHE_HOME", ".cache")
 
@@ -178,6 +174,11 @@ def write_all(descriptor: int, data: bytes) -> None:
             raise ReaderGone from None
         except OSError as error:
             raise WriteError(f"write error: {error.strerror}") from error
+
+
+def print_line(line: str) -> None:
+    """A line of a command's own output on stdout. Raises as `write_all`."""
+    write_all(STDOUT, f"{line}\n".encode(errors="replace"))
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> Any:

@@ -6,7 +6,6 @@ pass through.
 
 from typing import Any, Literal, TypedDict
 
-Role = Literal["system", "developer", "user", "assistant", "tool"]
 ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "tool")
 
 

@@ -7,7 +7,7 @@ import typer
 
 from .. import config, doctor, keys
 from ..config import Settings
-from ..environment import STDOUT, Environment, write_all
+from ..environment import Environment, print_line
 from ..errors import LlmcliError
 from ..headers import is_secret
 from ..terminal import harmless
@@ -46,7 +46,7 @@ def path(context: typer.Context) -> None:
     Example:
       $EDITOR "$(llmcli config path)"
     """
-    _print(str(context.obj.environment.config_file))
+    print_line(str(context.obj.environment.config_file))
 
 
 @app.command()
@@ -67,11 +67,11 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
     rows["api_key"] = keys.describe(environment, settings)
     if as_json:
         table = {n: {"value": value, "source": source} for n, (value, source) in rows.items()}
-        _print(json.dumps(table, ensure_ascii=False, indent=2))
+        print_line(json.dumps(table, ensure_ascii=False, indent=2))
         return
     for name, (value, source) in rows.items():
         shown = "-" if value is None else harmless(json.dumps(value, ensure_ascii=False))
-        _print(f"{name:<16} {shown:<32} {source}")
+        print_line(f"{name:<16} {shown:<32} {source}")
 
 
 @app.command()
@@ -91,11 +91,11 @@ def check(
     try:
         settings = config.resolve(environment, {"base_url": base_url, "model": model}, profile)
     except LlmcliError as error:
-        _print(f"FAIL  config      {error}")
+        print_line(f"FAIL  config      {error}")
         raise typer.Exit(error.exit_code) from None
     code = 0
     for finding in doctor.examine(environment, settings):
-        _print(f"{finding.mark:<4}  {finding.text}")
+        print_line(f"{finding.mark:<4}  {finding.text}")
         if finding.error and not code:
             code = finding.error.exit_code
     raise typer.Exit(code)
@@ -108,7 +108,3 @@ def _masked(name: str, settings: Settings) -> Any:
     if name == "base_url" and value and "@" in value:
         return f"***@{value.rpartition('@')[2]}"
     return value
-
-
-def _print(line: str) -> None:
-    write_all(STDOUT, f"{line}\n".encode(errors="replace"))

@@ -3,7 +3,7 @@
 import typer
 
 from .. import weights
-from ..environment import STDOUT, Environment, write_all
+from ..environment import Environment, print_line
 from ..errors import NoInput
 
 app = typer.Typer(rich_markup_mode=None)
@@ -32,7 +32,7 @@ def pull(context: typer.Context) -> None:
     Example:
       llmcli local pull
     """
-    _print(str(weights.pull(context.obj.environment)))
+    print_line(str(weights.pull(context.obj.environment)))
 
 
 @app.command("list")
@@ -47,7 +47,7 @@ def list_models(context: typer.Context) -> None:
     """
     environment: Environment = context.obj.environment
     if weights.present(environment):
-        _print(f"{weights.MODEL}\t{weights.SIZE}\t{weights.path(environment)}")
+        print_line(f"{weights.MODEL}\t{weights.SIZE}\t{weights.path(environment)}")
     else:
         environment.say("no embedded model is here; `llmcli local pull` fetches it")
 
@@ -62,7 +62,3 @@ def remove(context: typer.Context) -> None:
     """
     if not weights.remove(context.obj.environment):
         raise NoInput("no embedded model is here")
-
-
-def _print(line: str) -> None:
-    write_all(STDOUT, f"{line}\n".encode(errors="replace"))
