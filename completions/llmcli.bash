@@ -87,14 +87,14 @@ _llmcli() {
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--messages|--model|--option|--output|--profile|--reasoning|--retries|--seed|--stop|--system|--temperature|--top-p|--usage-file|-O|-f|-m|-o|-s) skip=1 ;;
+        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--retries|--save-messages|--schema|--seed|--session|--stop|--system|--temperature|--template|--tool-result|--tools|--top-p|--usage-file|-O|-f|-m|-o|-p|-s|-t) skip=1 ;;
         -*) ;;
-        config|local)
+        config|local|session|template)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
             break ;;
         *)
             case "$command" in
-            config|local) command+=" ${line[i]}" ;;
+            config|local|session|template) command+=" ${line[i]}" ;;
             '') command="${line[i]}" ;;
             esac
             break ;;
@@ -104,17 +104,19 @@ _llmcli() {
     case "$prev" in
     -s|--system) _llmcli_at_files; return ;;
     --reasoning) _llmcli_efforts; return ;;
-    -f|--file|--messages|-O|--output|--usage-file) _llmcli_files; return ;;
+    -f|--file|--messages|--save-messages|--tools|-O|--output|--usage-file) _llmcli_files; return ;;
     -m|--model) _llmcli_models; return ;;
     --profile) _llmcli_profiles; return ;;
-    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--option|--retries|--seed|--stop|--temperature|--top-p|-o) return ;;
+    --session) _llmcli_sessions; return ;;
+    -t|--template) _llmcli_templates; return ;;
+    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--schema|--seed|--stop|--temperature|--tool-result|--top-p|-o|-p) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
-        words='ask config local'
+        words='ask config local session template'
     else
-        case "$command" in ask|config|local|*' '*) ;; *) command=ask ;; esac
+        case "$command" in ask|config|local|session|template|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='-n --no-stdin -f --file -s --system --messages --max-input -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
     'config') words='path show check -h --help' ;;
     'config path') words='-h --help' ;;
     'config show') words='--profile --json -h --help' ;;
@@ -123,6 +125,15 @@ _llmcli() {
     'local pull') words='-h --help' ;;
     'local list') words='-h --help' ;;
     'local remove') words='-h --help' ;;
+    'session') words='list show export remove -h --help' ;;
+    'session list') words='--json -h --help' ;;
+    'session show') words='--json -h --help' ;;
+    'session export') words='-h --help' ;;
+    'session remove') words='-h --help' ;;
+    'template') words='list show edit -h --help' ;;
+    'template list') words='-h --help' ;;
+    'template show') words='-h --help' ;;
+    'template edit') words='-h --help' ;;
         esac
     fi
     [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words

@@ -23,7 +23,7 @@ from .errors import (
     Truncated,
     WriteError,
 )
-from .pricing import Cost
+from .pricing import Cost, total
 from .schema import ChatRequest, Chunk, Usage
 from .terminal import one_line
 from .trace import Trace
@@ -31,10 +31,31 @@ from .trace import Trace
 _LONGEST_MESSAGE = 560
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One request of a run and its answer, after all attempts."""
+
+    finish_reason: str | None
+    usage: Usage | None
+    cost: Cost
+    tool_calls: list[str]  # the names of the tools
+
+    def report(self) -> dict[str, Any]:
+        return {
+            "finish_reason": self.finish_reason,
+            "usage": self.usage,
+            "cost_usd": None if self.cost.usd is None else float(self.cost.usd),
+            "cost_source": self.cost.source,
+            "tool_calls": self.tool_calls,
+        }
+
+
 @dataclass
 class Call:
     """`local`: the model runs in this process and costs nothing. `discarded`: the usage of
-    attempts that were tried again; it was billed, so it counts."""
+    attempts that were tried again; it was billed, so it counts. `turns`: those before this one.
+    `shape`: what the answer was read as, for the object of --json; `exit_code`: what a good
+    answer means."""
 
     trace: Trace
     model: str | None = None
@@ -45,8 +66,43 @@ class Call:
     redact: Callable[[str], str] = str
     discarded: list[Usage] = field(default_factory=list)
     accumulator: Accumulator = field(default_factory=Accumulator)
+    turns: list[Turn] = field(default_factory=list)
+    shape: dict[str, Any] = field(default_factory=dict)
+    exit_code: int = ExitCode.OK
 
     def cost(self) -> Cost:
+        """Of all turns; unknown if that of one is."""
+        turns = self.all_turns()
+        if len(turns) == 1:
+            return turns[0].cost
+        known = [turn.cost.usd for turn in turns if turn.cost.usd is not None]
+        if len(known) < len(turns):
+            return pricing.UNKNOWN
+        sources = {turn.cost.source for turn in turns if turn.cost.source}
+        return Cost(sum(known, Decimal(0)), " and ".join(sorted(sources)) or None)
+
+    def usage(self) -> Usage | None:
+        """As the server sent it; of several turns the sum."""
+        return total([turn.usage for turn in self.all_turns() if turn.usage])
+
+    def all_turns(self) -> list[Turn]:
+        """Those before and, unless nothing of it has come, this one."""
+        begun = self.accumulator.begun or self.accumulator.usage or self.discarded
+        return [*self.turns, self._turn()] if begun or not self.turns else self.turns
+
+    def _turn(self) -> Turn:
+        completion = self.accumulator.partial()
+        called = [call["function"]["name"] for call in completion.tool_calls]
+        return Turn(completion.finish_reason, completion.usage, self._cost_of_turn(), called)
+
+    def next_turn(self) -> Turn:
+        """The turn that has ended; the next begins."""
+        turn = self._turn()
+        self.turns.append(turn)
+        self.discarded, self.accumulator = [], Accumulator()
+        return turn
+
+    def _cost_of_turn(self) -> Cost:
         if self.local:
             return pricing.LOCAL
         last = pricing.cost(self.accumulator.usage)
@@ -65,7 +121,8 @@ class Call:
             self.discarded.append(self.accumulator.usage)
             self.trace.attempts[-1]["usage"] = self.accumulator.usage
         self.accumulator = Accumulator()
-        self.trace.first_token = None
+        if not self.turns:
+            self.trace.first_token = None
 
     def report(self, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
         """The object of --json: `chat.completion` with `error` and `llmcli` beside it."""
@@ -84,7 +141,7 @@ class Call:
                     "finish_reason": completion.finish_reason,
                 }
             ],
-            "usage": completion.usage,
+            "usage": self.usage(),
             "error": self._redacted(self._error_object(error)),
             "llmcli": self._about(error),
         }
@@ -94,7 +151,7 @@ class Call:
         return {
             "version": 1,
             "ok": error is None,
-            "exit_code": int(error.exit_code if error else ExitCode.OK),
+            "exit_code": int(error.exit_code if error else self.exit_code),
             "kind": error.kind if error else ExitCode.OK.kind,
             "request_id": self._redacted(self.trace.request_id),
             "cost_usd": None if cost.usd is None else float(cost.usd),
@@ -102,8 +159,10 @@ class Call:
             "attempts": self._redacted(self.trace.attempts),
             "retry_after": error.retry_after if error else None,
             "seconds": self.trace.seconds(),
+            "turns": [turn.report() for turn in self.all_turns()],
             "session": self.session,
             "tag": self.tag,
+            **self.shape,
         }
 
     def _redacted(self, value: Any) -> Any:
@@ -124,11 +183,12 @@ def complete(
     call: Call,
     show: Callable[[Delta], None],
     allow_cut: bool,
+    check_calls: bool = True,
 ) -> Completion:
     """Show the answer as it arrives; return it whole. Raises what kept it from being whole."""
     try:
         _receive(stream(request), call, show)
-        completion = call.accumulator.completion(allow_cut)
+        completion = call.accumulator.completion(allow_cut, check_calls)
     except LlmcliError as raised:
         error = _before_answer(raised, call.accumulator)
         _describe(error, call)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from . import api_errors, extra, reasoning
+from . import api_errors, extra, reasoning, tool_calls
 from .errors import AnswerCut, Filtered, LlmcliError, ServerError, ToolError, Truncated
 from .extra import Extra
 from .schema import DONE, Chunk, Message, ToolCall, Usage
@@ -64,6 +64,20 @@ class Completion:
         if self.refusal:
             message["refusal"] = self.refusal
         return cast(Message, {**self.message_extra, **message})
+
+    def passed_back(self) -> Message:
+        """The message as the next request carries it: reasoning in its structured form only."""
+        message = Message(role="assistant", content=self.message()["content"])
+        if self.reasoning_details:
+            message["reasoning_details"] = self.reasoning_details
+        if self.tool_calls:
+            message["tool_calls"] = tool_calls.passed_back(self.tool_calls)
+        return message
+
+    @property
+    def cut(self) -> bool:
+        """Ended by its length."""
+        return (self.finish_reason or "").lower() in _CUT
 
     def warnings(self) -> list[str]:
         if self.finish_reason is None:
@@ -137,9 +151,9 @@ class Accumulator:
             message_extra=self._message_extra,
         )
 
-    def completion(self, allow_cut: bool = False) -> Completion:
+    def completion(self, allow_cut: bool = False, check_calls: bool = True) -> Completion:
         """The whole answer. Raises if the stream did not say that it is whole and good:
-        Truncated, ServerError, Filtered, AnswerCut, ToolError."""
+        Truncated, ServerError, Filtered, AnswerCut; ToolError for a call that cannot be run."""
         if not self.ended and (not self.finish_reason or self.resumed):
             raise Truncated("stream ended without finish_reason or [DONE]", transient=True)
         completion = self.partial()
@@ -161,10 +175,8 @@ class Accumulator:
             # What was thought or otherwise made has been paid for: not again.
             paid = completion.reasoning or (completion.usage or {}).get("completion_tokens")
             raise ServerError(f"the answer is empty{because}", transient=not paid)
-        if reason not in _CUT and (bad := [c for c in completion.tool_calls if malformed(c)]):
-            raise ToolError(
-                f"the arguments of the call to {bad[0]['function']['name']!r} are not a JSON object"
-            )
+        if check_calls and not completion.cut:
+            _refuse_malformed(completion.tool_calls)
         return completion
 
     def _first_choice(self, choices: Any) -> dict[str, Any] | None:
@@ -218,6 +230,12 @@ class Accumulator:
         if thinking:
             self._reasoning.append(thinking)
         return Delta(text, thinking, tuple(pieces))
+
+
+def _refuse_malformed(calls: list[ToolCall]) -> None:
+    if bad := [call for call in calls if malformed(call)]:
+        name = bad[0]["function"]["name"]
+        raise ToolError(f"the arguments of the call to {name!r} are not a JSON object")
 
 
 def _split_content(content: Any) -> tuple[str, str]:

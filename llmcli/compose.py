@@ -1,15 +1,20 @@
 """From the options to the request body: what was given, checked, read and put together."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from . import config, last_session, prompt, request, sessions, templates, url
 from . import headers as header_rules
-from . import messages, prompt, request
 from .config import Settings
 from .environment import Environment
 from .errors import ConfigError, UsageError
-from .options import ConnectionOptions, PromptOptions, SamplingOptions
-from .schema import ChatRequest, Message
+from .options import ConnectionOptions, ConversationOptions, PromptOptions, SamplingOptions
+from .templates import Template
+from .transcript import Session
+
+# An answer in one piece is silence until it is complete.
+_WHOLE_ANSWER_TIMEOUT = 300.0
 
 
 def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -> str:
@@ -30,9 +35,16 @@ def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -
     return text
 
 
-def check_given(environment: Environment, given: PromptOptions, text: str) -> None:
-    """Raises UsageError, with a short help, where there is nothing to read either."""
-    nothing = not text and not given.file and not given.messages
+def check_given(
+    environment: Environment, given: PromptOptions, talk: ConversationOptions, text: str
+) -> None:
+    """Raises UsageError for options that exclude each other, and, with a short help, where there
+    is nothing to read either."""
+    if talk.session is not None and talk.go_on:
+        raise UsageError("--session and --continue exclude each other")
+    if given.param and not given.template:
+        raise UsageError("-p gives a template's variable; name the template with -t")
+    nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
     if nothing and (given.no_stdin or prompt.nothing_given(environment)):
         hint = 'llmcli "your question", or pipe text in, or `-` to type it; see llmcli --help'
         raise UsageError("no prompt", hint=hint)
@@ -77,45 +89,45 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def body(
+def template(environment: Environment, given: PromptOptions) -> Template | None:
+    return templates.load(environment, given.template) if given.template is not None else None
+
+
+def session(environment: Environment, talk: ConversationOptions) -> Session | None:
+    if talk.go_on:
+        return sessions.load(environment, last_session.name(environment), must_exist=True)
+    return None if talk.session is None else sessions.load(environment, talk.session)
+
+
+def settings(
     environment: Environment,
-    settings: Settings,
-    given: PromptOptions,
-    text: str,
-    model: str,
-    stream: bool,
-) -> ChatRequest:
-    """Reads stdin and files. Raises UsageError, NoInput, BadRequest."""
-    source = prompt.Input(environment, prompt.size(given.max_input), use_stdin=not given.no_stdin)
-    history: list[Message] = []
-    if given.messages:
-        name = "stdin" if given.messages == "-" else given.messages
-        history = messages.parse(prompt.text(source.file(given.messages), name), name)
-    system = _system(source, settings, given, history)
-    content = prompt.content(source, text, given.file or [], other=bool(history))
-    return request.build(
-        model,
-        messages.assemble(system, history, content),
-        stream=stream,
-        max_tokens=settings.max_tokens,
-        reasoning=settings.reasoning,
-        fields={
-            "temperature": settings.temperature,
-            "top_p": settings.top_p,
-            "stop": settings.stop,
-            "seed": settings.seed,
-        },
-        extra=settings.options,
-    )
+    sampling: SamplingOptions,
+    connecting: ConnectionOptions,
+    named: Template | None,
+    going_on: Session | None,
+) -> Settings:
+    """Resolved, and the deadline started. Raises UsageError, ConfigError."""
+    given = flags(sampling, connecting)
+    config.check_ranges(given, dict.fromkeys(given, "flag"))
+    environment.start_deadline(given["deadline"] or 0)  # holds for reading the config as well
+    layer = named.settings if named else None
+    resolved = config.resolve(environment, given, connecting.profile, layer)
+    request.check_reasoning(resolved.reasoning)
+    if sampling.no_stream and resolved.source("idle_timeout") == "default":
+        resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
+    environment.start_deadline(resolved.deadline)
+    return _with_model_of(going_on, resolved) if going_on else resolved
 
 
-def _system(
-    source: prompt.Input, settings: Settings, given: PromptOptions, history: Sequence[Message]
-) -> str | None:
-    if given.system is not None:
-        if messages.has_system(history):
-            raise UsageError("--messages already has a system message", hint="drop -s")
-        return source.text_of(given.system, "-s")
-    if settings.system and not messages.has_system(history):
-        return source.text_of(settings.system, "system")
-    return None
+def _with_model_of(going_on: Session, resolved: Settings) -> Settings:
+    """A conversation goes on with its model, unless another is named or the endpoint is another."""
+    model = going_on.last("model")
+    if model is None or resolved.source("model") in ("flag", "template"):
+        return resolved
+    endpoint = going_on.last("endpoint")
+    if endpoint is None:
+        same = model.startswith("local") and resolved.source("base_url") != "flag"
+    else:
+        same = endpoint == url.check(resolved.base_url or config.DEFAULT_BASE_URL)
+    sources = {**resolved.sources, "model": f"session {going_on.name}"}
+    return replace(resolved, model=model, sources=sources) if same else resolved

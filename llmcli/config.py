@@ -92,8 +92,14 @@ _SETTINGS = {f.name: f for f in fields(Settings) if f.metadata}
 DOCS: dict[str, str] = {name: f.metadata["doc"] for name, f in _SETTINGS.items()}
 
 
-def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | None) -> Settings:
-    """`flags` holds what the command line gave; None means not given. Raises ConfigError."""
+def resolve(
+    environment: Environment,
+    flags: Mapping[str, Any],
+    profile: str | None,
+    template: Mapping[str, Any] | None = None,
+) -> Settings:
+    """`flags` holds what the command line gave; None means not given. A `template` was named there
+    as well, so it stands above the environment. Raises ConfigError."""
     path = environment.config_file
     if environment.variables.get("LLMCLI_CONFIG") and not path.exists():
         raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist")
@@ -105,12 +111,13 @@ def resolve(environment: Environment, flags: Mapping[str, Any], profile: str | N
     if name:
         layers.append((f"{path} [profiles.{name}]", _profile(profiles, name, path)))
     layers.append(("environment", _from_variables(environment.variables)))
+    layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     beside: dict[str, str | None] = {}
     for origin, layer in layers:
-        if origin not in ("environment", "flag"):
+        if origin not in ("environment", "template", "flag"):
             base_url = layer.get("base_url", values.get("base_url"))
             beside |= dict.fromkeys([*layer, *layer.get("headers", {})], base_url)
         else:
@@ -142,7 +149,7 @@ def load(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    document, text = _parse(data, path)
+    document, text = parse(data, path)
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
         raise ConfigError(f"{path}: profiles are tables", hint="write [profiles.NAME]")
@@ -152,12 +159,12 @@ def load(path: Path) -> dict[str, Any]:
     for table in (document, *profiles.values()):
         for key, value in table.items():
             if table is not document or key not in ("profiles", "profile"):
-                table[key] = _checked(key, value, f"{path}{_line_of(key, text)}")
+                table[key] = checked(key, value, f"{path}{line_of(key, text)}")
     _refuse_shared_secrets(path, document)
     return document
 
 
-def _parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
+def parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
     """The document and its text. Raises ConfigError with line and column."""
     try:
         text = data.decode()
@@ -179,12 +186,12 @@ def _position(error: tomllib.TOMLDecodeError, text: str) -> str:
     return f"{text.count(chr(10)) + 1}: {message}"
 
 
-def _line_of(key: str, text: str) -> str:
+def line_of(key: str, text: str) -> str:
     found = re.search(rf"^[ \t]*\[?\"?{re.escape(key)}\b", text, re.M)
     return f":{text.count(chr(10), 0, found.start()) + 1}" if found else ""
 
 
-def _checked(key: str, value: Any, where: str) -> Any:
+def checked(key: str, value: Any, where: str) -> Any:
     """`value` in the setting's own type. Raises ConfigError naming `where`."""
     setting = _SETTINGS.get(key)
     if key == "api_key":

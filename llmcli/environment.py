@@ -5,7 +5,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
@@ -120,6 +121,14 @@ class Environment:
         return self._directory("XDG_DATA_HOME", ".local/share")
 
     @property
+    def state_directory(self) -> Path:
+        return self._directory("XDG_STATE_HOME", ".local/state")
+
+    @property
+    def templates_directory(self) -> Path:
+        return self._directory("XDG_CONFIG_HOME", ".config") / "templates"
+
+    @property
     def cache_directory(self) -> Path:
         return self._directory("XDG_CACHE_HOME", ".cache")
 
@@ -183,6 +192,23 @@ def print_line(line: str) -> None:
 
 def _interrupt(number: int, _frame: FrameType | None) -> Any:
     raise Interrupted(number)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Signals and the deadline wait until this is over."""
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
+    before = {n: signal.getsignal(n) for n in numbers if callable(signal.getsignal(n))}
+    for one in before:
+        signal.signal(one, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def last_words(end: Callable[[], NoReturn], seconds: float) -> None:

@@ -2,28 +2,73 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from .errors import BadRequest, UsageError
-from .schema import ROLES, ContentPart, Message
+from .schema import ROLES, ContentPart, Message, ToolCall
+
+# What an assistant message must not carry empty: endpoints refuse it.
+_NEVER_EMPTY = ("tool_calls", "reasoning_details", "reasoning", "refusal")
 
 
 def assemble(
-    system: str | None, history: Sequence[Message], content: str | list[ContentPart] | None
+    system: str | None,
+    history: Sequence[Message],
+    results: Sequence[Message],
+    content: str | list[ContentPart] | None,
 ) -> list[Message]:
-    """System first, then `history`, then `content` as the user's message."""
-    messages = list(history)
+    """System first, then `history`, the results of tools, and `content` as the user's message.
+
+    `system` takes the place of one that stands first in `history`. Raises UsageError.
+    """
+    messages = [sendable(message) for message in history]
     if system:
+        if messages and is_system(messages[0]):
+            del messages[0]
         messages.insert(0, Message(role="system", content=system))
+    messages += results
     if content:
         messages.append(Message(role="user", content=content))
-    if not any(message.get("role") != "system" for message in messages):
+    if all(is_system(message) for message in messages):
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     return messages
 
 
+def is_system(message: Message) -> bool:
+    return message.get("role") in ("system", "developer")
+
+
 def has_system(messages: Sequence[Message]) -> bool:
-    return any(message.get("role") in ("system", "developer") for message in messages)
+    return any(is_system(message) for message in messages)
+
+
+def sendable(message: Message) -> Message:
+    """An assistant message of an answer, as an endpoint takes it back: without empty fields."""
+    if message.get("role") != "assistant":
+        return message
+    kept = {k: v for k, v in message.items() if v or k not in _NEVER_EMPTY}
+    return cast(Message, kept)
+
+
+def open_calls(messages: Sequence[Message]) -> list[ToolCall]:
+    """The tool calls that have no result yet."""
+    waiting: dict[str, ToolCall] = {}
+    for message in messages:
+        for call in message.get("tool_calls") or ():
+            waiting[call.get("id", "")] = call
+        if message.get("role") == "tool":
+            waiting.pop(message.get("tool_call_id", ""), None)
+    return list(waiting.values())
+
+
+def result(call_id: str, content: str) -> Message:
+    """The message that answers a tool call."""
+    return Message(role="tool", tool_call_id=call_id, content=content)
+
+
+def named(calls: Sequence[ToolCall]) -> str:
+    """`call_1 (get_weather), call_2 (now)`, for a message."""
+    return ", ".join(f"{call.get('id')} ({call['function'].get('name')})" for call in calls)
 
 
 def parse(text: str, name: str) -> list[Message]:
@@ -39,10 +84,17 @@ def parse(text: str, name: str) -> list[Message]:
             f"{name} holds no list of messages",
             hint='expected [{"role": "user", "content": "..."}]',
         )
-    for index, message in enumerate(value):
-        if problem := _problem(message):
-            raise BadRequest(f"{name}: message {index}: {problem}")
+    if problem := problem_of(value):
+        raise BadRequest(f"{name}: {problem}")
     return value
+
+
+def problem_of(messages: Sequence[Any]) -> str | None:
+    """What makes this no list of messages."""
+    for index, message in enumerate(messages):
+        if problem := _problem(message):
+            return f"message {index}: {problem}"
+    return None
 
 
 def _problem(message: Any) -> str | None:
@@ -50,11 +102,14 @@ def _problem(message: Any) -> str | None:
         return "not an object"
     if message.get("role") not in ROLES:
         return f"role {message.get('role')!r} is none of {', '.join(ROLES)}"
+    calls = message.get("tool_calls")
+    if calls and not (isinstance(calls, list) and all(map(_is_call, calls))):
+        return "tool_calls is no list of calls"
     content = message.get("content")
-    if content is None and message.get("tool_calls"):
+    if isinstance(content, (str, list)) or (content is None and calls):
         return None
-    return (
-        None
-        if isinstance(content, (str, list))
-        else "content is neither a text nor a list of parts"
-    )
+    return "content is neither a text nor a list of parts"
+
+
+def _is_call(call: Any) -> bool:
+    return isinstance(call, dict) and isinstance(call.get("function", {}), dict)

@@ -30,12 +30,75 @@ class PromptOptions:
     system: Annotated[
         str | None, Option("--system", "-s", metavar="TEXT|@FILE", help="System message.")
     ] = None
-    messages: Annotated[
-        str | None, Option("--messages", metavar="FILE|-", help="A whole conversation as JSON.")
+    template: Annotated[
+        str | None, Option("--template", "-t", metavar="TEMPLATE", help="A saved prompt.")
+    ] = None
+    param: Annotated[
+        list[str] | None,
+        Option("--param", "-p", metavar="NAME=VALUE", help="Variable of the template. Repeatable."),
     ] = None
     max_input: Annotated[
         str, Option("--max-input", metavar="SIZE", help="Refuse input beyond this size.")
     ] = "64M"
+
+
+@dataclass(frozen=True)
+class ConversationOptions:
+    session: Annotated[
+        str | None,
+        Option("--session", metavar="SESSION", help="Keep the conversation under this name."),
+    ] = None
+    go_on: Annotated[
+        bool, Option("--continue", "-c", help="Go on with the last session of this terminal.")
+    ] = False
+    messages: Annotated[
+        str | None, Option("--messages", metavar="FILE|-", help="A whole conversation as JSON.")
+    ] = None
+    save_messages: Annotated[
+        str | None,
+        Option("--save-messages", metavar="FILE", help="Write the conversation for --messages."),
+    ] = None
+    tool_result: Annotated[
+        list[str] | None,
+        Option(
+            "--tool-result",
+            metavar="ID=TEXT|@FILE",
+            help="Answer a tool call of the conversation. Repeatable.",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ToolOptions:
+    tools: Annotated[
+        str | None, Option("--tools", metavar="FILE", help="Tools the model may call, as JSON.")
+    ] = None
+    run_tools: Annotated[
+        bool, Option("--run-tools", help="Run the command of a tool that is called.")
+    ] = False
+    approve: Annotated[bool, Option("--approve", help="Ask at the terminal before each.")] = False
+    strict_tools: Annotated[
+        bool, Option("--strict-tools", help="A tool that fails ends the run.")
+    ] = False
+    max_turns: Annotated[
+        int, Option("--max-turns", metavar="N", min=1, help="Most requests while tools are run.")
+    ] = 10
+
+
+@dataclass(frozen=True)
+class ShapeOptions:
+    schema: Annotated[
+        str | None,
+        Option("--schema", metavar="FILE|JSON", help="The answer is JSON that fits this schema."),
+    ] = None
+    repair: Annotated[
+        int,
+        Option("--repair", metavar="N", min=0, help="Times a wrong shape is asked for again."),
+    ] = 0
+    extract: Annotated[
+        bool, Option("--extract", "-x", help="Only the first fenced block of the answer.")
+    ] = False
+    yes_no: Annotated[bool, Option("--yes-no", help="The exit code answers: 0 yes, 1 no.")] = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +125,7 @@ class SamplingOptions:
         Option(
             "--reasoning",
             metavar="EFFORT",
-            help="An effort such as low or high, or a number of tokens.",
+            help="none, low, medium or high, or a number of tokens.",
         ),
     ] = None
     option: Annotated[

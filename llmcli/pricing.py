@@ -1,5 +1,6 @@
 """What a reply cost, out of the usage that the server sent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -10,6 +11,7 @@ from .schema import Usage
 _ABSURD = Decimal(1_000_000)
 # And less than a digit at this power of ten.
 _SMALLEST = -20
+_LARGEST = 10**15
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,20 @@ LOCAL = Cost(Decimal(0), "local")
 
 def amount(value: Any) -> Decimal | None:
     """A number or numeric string as an exact Decimal; None if absent, not finite or negative."""
+    number = _finite(value)
+    if number is None or (number.is_signed() and number) or number > _ABSURD:
+        return None
+    return None if number and number.adjusted() < _SMALLEST else number
+
+
+def _finite(value: Any) -> Decimal | None:
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    if not number.is_finite() or (number.is_signed() and number) or number > _ABSURD:
-        return None
-    return None if number and number.adjusted() < _SMALLEST else number
+    return number if number.is_finite() else None
 
 
 def tokens(value: Any) -> int | None:
@@ -72,3 +79,25 @@ def cost(usage: Usage | None) -> Cost:
     if not billed.usd and market is not None:
         return Cost(market, "market")
     return billed
+
+
+def total(usages: Sequence[Usage]) -> Usage | None:
+    """The sum, number by number; a single one stays as the server sent it."""
+    if len(usages) < 2:
+        return usages[0] if usages else None
+    sums: Usage = {}
+    for usage in usages:
+        for key, value in usage.items():
+            sums[key] = _added(sums.get(key), value)
+    return sums
+
+
+def _added(before: Any, value: Any) -> Any:
+    if isinstance(before, dict) and isinstance(value, dict):
+        return total([before, value])
+    one, other = _finite(before), _finite(value)
+    if one is None or other is None:
+        return before if value is None else value
+    both = one + other
+    whole = abs(both) < _LARGEST and both == both.to_integral_value()
+    return int(both) if whole else float(both)

@@ -18,6 +18,26 @@ _MOST_DIGITS = 15
 _IMAGES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
 
 
+@dataclass(frozen=True)
+class Wording:
+    """A prompt in pieces; None is where stdin goes."""
+
+    pieces: tuple[str | None, ...]
+
+    @classmethod
+    def of(cls, text: str) -> "Wording":
+        """`text` with a piece for each `{stdin}` in it."""
+        first, *rest = text.split(STDIN_PLACE)
+        return cls((first, *(piece for after in rest for piece in (None, after))))
+
+    @property
+    def wants_stdin(self) -> bool:
+        return None in self.pieces
+
+    def filled(self, stdin: str = "") -> str:
+        return "".join(stdin if piece is None else piece for piece in self.pieces)
+
+
 @dataclass
 class Input:
     """Reads stdin and files, at most `limit` bytes in all."""
@@ -129,7 +149,7 @@ def check_text(value: str, name: str) -> str:
 
 
 def content(
-    source: Input, prompt: str, files: Sequence[str], other: bool
+    source: Input, prompt: Wording, files: Sequence[str], other: bool
 ) -> str | list[ContentPart]:
     """The user's content: files first, then stdin, a blank line and PROMPT.
 
@@ -162,12 +182,12 @@ def _attribute(name: str) -> str:
     return name.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
 
 
-def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
-    if prompt == "-":
+def _prompt_with_stdin(source: Input, wording: Wording, other: bool) -> list[str]:
+    prompt, wanted = wording.filled(), wording.wants_stdin
+    if wording.pieces == ("-",):
         if not source.use_stdin:
             raise UsageError("`-` reads stdin, but -n forbids it", hint="drop one of them")
         return [_stdin_text(source, notice=False)]
-    wanted = STDIN_PLACE in prompt
     available = source.use_stdin and not source.stdin_taken and _has_stdin(source.environment)
     if wanted and source.stdin_taken:
         raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is a file or the messages already")
@@ -179,7 +199,7 @@ def _prompt_with_stdin(source: Input, prompt: str, other: bool) -> list[str]:
     piped = _stdin_text(source, notice=bool(prompt) or other)
     if wanted and not piped.strip():
         raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is empty; nothing sent")
-    return [prompt.replace(STDIN_PLACE, piped)] if wanted else [piped, prompt]
+    return [wording.filled(piped)] if wanted else [piped, prompt]
 
 
 def _stdin_text(source: Input, notice: bool) -> str:

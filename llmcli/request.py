@@ -11,6 +11,7 @@ from .schema import ChatRequest, Message
 # OpenAI's o-series and gpt-5 refuse max_tokens.
 _COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
 _MOST_DIGITS = 12
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # Fields with an option of their own, which does more than set the field.
 RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
 
@@ -39,8 +40,18 @@ def build(
     return request
 
 
+def check_reasoning(value: str | None) -> None:
+    """Raises UsageError for what is neither an effort nor a number: a typo costs money."""
+    if value is None or value in EFFORTS or "max_tokens" in _reasoning(value):
+        return
+    known = f"{', '.join(EFFORTS)}, or a number of tokens"
+    other = json.dumps({"effort": value})
+    hint = f"known are {known}; another one of the endpoint's: -o reasoning='{other}'"
+    raise UsageError(f"reasoning {value!r} is no effort", hint=hint)
+
+
 def _reasoning(value: str) -> dict[str, Any]:
-    """`none`, `low`, `medium`, `high` is an effort, a number a budget of tokens."""
+    """An effort by its name, or a number as a budget of tokens."""
     if value.isdecimal() and len(value) <= _MOST_DIGITS:
         return {"max_tokens": int(value)}
     return {"effort": value}

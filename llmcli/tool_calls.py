@@ -73,6 +73,21 @@ def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, (dict, list, bool)) else str(value)
 
 
+def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
+    """`calls` as the next request carries them: each with an id of its own, by which its result
+    refers to it and which some servers leave out or give to all, and `{}` for no arguments."""
+    seen: set[str] = set()
+    whole: list[ToolCall] = []
+    for number, call in enumerate(calls, 1):
+        identity = call["id"]
+        if not identity or identity in seen:
+            identity = f"{identity or 'call'}_{number}"
+        seen.add(identity)
+        function = {**call["function"], "arguments": call["function"]["arguments"] or "{}"}
+        whole.append(cast(ToolCall, {**call, "id": identity, "function": function}))
+    return whole
+
+
 def malformed(call: ToolCall) -> bool:
     """Whether it cannot be run: no name, or arguments that are no JSON object; none are `{}`."""
     if not call["function"]["name"]:

@@ -141,6 +141,33 @@ def reasoning(usage: Any = None) -> Script:
     return script
 
 
+def calling(*calls: tuple[str, str, Any], text: str = "", usage: Any = None) -> Script:
+    """A good stream of `text` and tool calls: id, name, and arguments as text or JSON."""
+
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        if text:
+            wire.text(text)
+        for index, (identity, name, arguments) in enumerate(calls):
+            told = arguments if isinstance(arguments, str) else json.dumps(arguments)
+            function = {"name": name, "arguments": told}
+            call = {"index": index, "id": identity, "type": "function", "function": function}
+            wire.event(chunk(None, delta={"tool_calls": [call]}))
+        wire.finish("tool_calls", usage=usage)
+
+    return script
+
+
+def in_turn(*scripts: Script) -> Script:
+    """The first request is answered by the first script, and so on; the last one stays."""
+    waiting = list(scripts)
+
+    def script(wire: Wire, request: Request) -> None:
+        (waiting.pop(0) if len(waiting) > 1 else waiting[0])(wire, request)
+
+    return script
+
+
 def broken(wire: Wire, _request: Request) -> None:
     """An error after some text."""
     wire.head()

@@ -63,6 +63,15 @@ def test_json_is_the_api_shape(run: Run, endpoint: Endpoint, arguments: tuple[st
             "cost_source": "cost",
             "attempts": [{"status": 200, "reason": None, "waited": 0.0}],
             "retry_after": None,
+            "turns": [
+                {
+                    "finish_reason": "stop",
+                    "usage": USAGE,
+                    "cost_usd": 0.00123,
+                    "cost_source": "cost",
+                    "tool_calls": [],
+                }
+            ],
             "session": None,
             "tag": None,
         },

@@ -1,20 +1,18 @@
 """The program among processes: pipes, descriptors, signals, terminals, whatever hangs."""
 
 import os
-import pty
 import signal
 import socket
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .conftest import PROGRAM, Run, one_line, shell
 from .fakes import Request, Script, Server, Wire, answer, chunk, started
+from .terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
 
@@ -107,53 +105,13 @@ def test_a_full_disk_leaves_the_old_file(
     assert (tmp_path / "out.part").read_bytes().startswith(b"xxx")
 
 
-@contextmanager
-def on_a_terminal(
-    arguments: list[str], env: dict[str, str]
-) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
-    """llmcli with a terminal of its own, which ^C typed there reaches."""
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [PROGRAM, *arguments],
-        env=env,
-        stdin=child,
-        stdout=child,
-        stderr=child,
-        start_new_session=True,
-        preexec_fn=lambda: _control(child),  # noqa: PLW1509  # two system calls, no lock
-    ) as process:
-        os.close(child)
-        yield process, parent
-    os.close(parent)
-
-
-def _control(terminal: int) -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-
-
-def read_all(terminal: int) -> bytes:
-    shown = b""
-    while True:
-        try:
-            block = os.read(terminal, 4096)
-        except OSError:
-            return shown
-        if not block:
-            return shown
-        shown += block
-
-
 def test_interrupt_typed_on_a_terminal(endpoint: Endpoint, env: dict[str, str]) -> None:
     endpoint(started)
-    with on_a_terminal(["ask", "hi"], env) as (process, terminal):
+    with on_a_terminal([PROGRAM, "ask", "hi"], env) as (process, terminal):
         assert os.read(terminal, 4) == b"some"
         os.write(terminal, b"\x03")
         shown = read_all(terminal)
         assert process.wait(30) == -signal.SIGINT
-    # The terminal itself may drop the line end: ^C flushes what is on its way.
     assert shown.replace(b"\r\n", b"") == b"^Cllmcli: ended by SIGINT; 4 chars kept"
 
 
@@ -167,7 +125,7 @@ def test_failure_on_a_terminal_has_a_line_of_its_own(
         wire.reset()
 
     endpoint(cut)
-    with on_a_terminal(["ask", "hi"], env) as (process, terminal):
+    with on_a_terminal([PROGRAM, "ask", "hi"], env) as (process, terminal):
         shown = read_all(terminal)
         assert process.wait(30) == 85
     assert shown == b"hm\r\nsome\r\nllmcli: connection lost after 4 chars; partial answer kept\r\n"

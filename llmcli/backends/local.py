@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import BadRequest, ConfigError, NoInput
 from ..schema import DONE, ChatRequest, Chunk
 from ..trace import Trace
-from . import Stream
+from . import Stream, small_model
 from .worker import Put, in_thread
 
 # As much as the embedded model was trained for; more only costs memory.
@@ -33,7 +33,7 @@ def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Strea
         def produce(put: Put[Chunk]) -> None:
             if not loaded:
                 loaded.append(_load(weights, name, small))
-            _answer(loaded[0], request, put)
+            _answer(loaded[0], small_model.adapt(request) if small else request, put)
 
         yield from in_thread(produce)
 
@@ -69,11 +69,7 @@ def _load(weights: Path, name: str, small: bool) -> Any:
     parameters.cpuparams_batch.n_threads = threads
     parameters.n_predict = _MOST_TOKENS
     if small:
-        # Found by trying: without these it repeats itself to the end on every other prompt,
-        # and the lower temperature that its authors advise makes that worse.
-        parameters.sampling.penalty_repeat = 1.1
-        parameters.sampling.penalty_last_n = 256
-        parameters.sampling.dry_multiplier = 0.8
+        small_model.prepare(parameters)
     parameters.verbosity = -1
     # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
     parameters.hostnames = ["127.0.0.1"]

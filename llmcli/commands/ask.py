@@ -1,42 +1,45 @@
 """One completion, streamed to stdout."""
 
-from dataclasses import replace
-
 from typer import Context
 
-from .. import catalogue, compose, config, connection, request
-from ..call import Call, complete
+from .. import catalogue, compose, connection, request
+from ..call import Call
 from ..config import Settings
 from ..connection import Connection
+from ..draft import Wishes, draft
 from ..environment import STDOUT, Environment, write_all
 from ..errors import UsageError
+from ..exchange import Exchange
 from ..options import (
     ConnectionOptions,
+    ConversationOptions,
     OutputOptions,
     PromptOptions,
     SamplingOptions,
+    ShapeOptions,
+    ToolOptions,
     Words,
     grouped,
 )
 from ..output import curl
 from ..output.choose import Output
-from ..retry import Policy, retrying
+from ..recording import Recorder
 from ..schema import ChatRequest
 from ..trace import Trace
-
-# An answer in one piece is silence until it is complete.
-_WHOLE_ANSWER_TIMEOUT = 300.0
 
 
 @grouped
 def ask(
     context: Context,
     given: PromptOptions,
+    talk: ConversationOptions,
+    tools: ToolOptions,
+    shape: ShapeOptions,
     sampling: SamplingOptions,
     connecting: ConnectionOptions,
     options: OutputOptions,
     words: Words = None,
-) -> None:
+) -> int:
     """One completion, streamed to stdout. This is the default command.
 
     Files come first, then stdin, a blank line and PROMPT; {stdin} in PROMPT puts it elsewhere.
@@ -48,6 +51,8 @@ def ask(
       llmcli ask -s "Answer in French" "Good morning"
       llmcli ask -f notes.txt -f photo.jpg "Do these agree?"
       llmcli ask --json hi | jq -e .llmcli.ok
+      llmcli ask --session trip "Where to in May?"; llmcli ask -c "And in June?"
+      if llmcli ask -q --yes-no "Is this spam?" < mail > /dev/null; then echo spam; fi
       0 7 * * *  llmcli -q -n -O ~/quote.txt "A quote for today"
     """
     environment: Environment = context.obj.environment
@@ -57,48 +62,34 @@ def ask(
         trace.log = environment.say
     trace.stage, trace.redact = environment.at, environment.redact
     call = Call(trace, redact=environment.redact)
-    output = Output(environment, options, call, hold=sampling.no_stream)
+    shaped = shape.schema is not None or shape.extract or shape.yes_no
+    output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)
     environment.renderer = output
 
     text = compose.check_words(words or [], context.obj.implicit, context.obj.commands)
-    compose.check_given(environment, given, text)
-    settings = _settings(environment, sampling, connecting)
+    compose.check_given(environment, given, talk, text)
+    template = compose.template(environment, given)
+    filled = template.fill(given.param or [], text) if template else None
+    session = compose.session(environment, talk)
+    settings = compose.settings(environment, sampling, connecting, template, session)
     chosen = connection.choose(environment, settings)
     call.model, call.local = chosen.model, chosen.local is not None
+    call.session = session.name if session else None
     call.known_models = lambda: catalogue.known(environment, chosen.base_url or "")
+    recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
+        recorder.open()
         stream = connection.open_stream(environment, settings, chosen, trace)
-    body = compose.body(
-        environment, settings, given, text, chosen.model, stream=not sampling.no_stream
-    )
+    wishes = Wishes(given, talk, tools, shape, text, filled, session)
+    drafted = draft(environment, settings, wishes, chosen.model, stream=not sampling.no_stream)
     if only_shown:
-        write_all(STDOUT, _shown(body, settings, chosen, options.curl))
-        return
-    in_text = not (options.json or options.events)
-    allow_cut = options.allow_cut or (sampling.max_tokens is not None and in_text)
-    completion = retrying(
-        lambda: complete(stream, body, call, output.show, allow_cut),
-        output,
-        Policy(settings.retries, environment.remaining),
-        trace,
-    )
-    output.finish(completion)
+        write_all(STDOUT, _shown(drafted.request, settings, chosen, options.curl))
+        return 0
 
-
-def _settings(
-    environment: Environment, sampling: SamplingOptions, connecting: ConnectionOptions
-) -> Settings:
-    """Resolved, and the deadline started."""
-    flags = compose.flags(sampling, connecting)
-    config.check_ranges(flags, dict.fromkeys(flags, "flag"))
-    environment.start_deadline(flags["deadline"] or 0)  # holds for reading the config as well
-    settings = config.resolve(environment, flags, connecting.profile)
-    if sampling.no_stream and settings.source("idle_timeout") == "default":
-        settings = replace(settings, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
-    environment.start_deadline(settings.deadline)
-    return settings
+    exchange = Exchange(environment, call, output, recorder, stream)
+    return exchange.run(drafted, tools, shape, options, settings)
 
 
 def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: bool) -> bytes:

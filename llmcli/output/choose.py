@@ -1,10 +1,13 @@
 """The output that the options ask for, opened before anything is sent."""
 
+from collections.abc import Sequence
+
 from ..call import Call
-from ..completion import Completion, Delta
+from ..completion import Delta
 from ..environment import STDERR, STDOUT, Environment, write_all
 from ..errors import Interrupted, LlmcliError, UsageError
 from ..options import OutputOptions
+from ..schema import Message, ToolCall
 from . import events, usage
 from .events import EventsRenderer
 from .json import JsonRenderer, line
@@ -18,10 +21,16 @@ class Output:
     """Renderer, usage line and usage file in one. Until `open`, only failure can be told.
 
     `hold`: show nothing before the end, so that a broken answer can still be asked for again.
+    `shaped`: only at the end it is known what of the text is shown.
     """
 
     def __init__(
-        self, environment: Environment, options: OutputOptions, call: Call, hold: bool = False
+        self,
+        environment: Environment,
+        options: OutputOptions,
+        call: Call,
+        hold: bool = False,
+        shaped: bool = False,
     ) -> None:
         self._environment = environment
         self._options = options
@@ -29,6 +38,7 @@ class Output:
         self._renderer: Renderer | None = None
         self._usage_file: usage.UsageFile | None = None
         self._hold = hold
+        self._last_turn_only = shaped and not (options.json or options.events)
         self._held: list[Delta] = []
         self._recorded = False
         self._finished = False
@@ -68,24 +78,49 @@ class Output:
             self._environment.note(f"{error.message}; trying again in {wait:.1f} s")
 
     def show(self, delta: Delta) -> None:
-        if self._hold:
+        assert self._renderer is not None
+        if self._last_turn_only:
+            self._held.append(Delta(text=delta.text))
+            delta = Delta(reasoning=delta.reasoning)
+        elif self._hold:
             self._held.append(delta)
             return
-        assert self._renderer is not None
         self._renderer.show(delta)
 
     def _release(self) -> None:
-        self._hold = False
+        assert self._renderer is not None
         for delta in self._held:
-            self.show(delta)
+            self._renderer.show(delta)
         self._held.clear()
 
-    def finish(self, completion: Completion) -> None:
+    def pause(self) -> None:
+        """Tools are about to speak."""
         assert self._renderer is not None
+        if not self._last_turn_only:
+            self._release()
+        self._renderer.pause()
+
+    def next_turn(self) -> None:
+        """The answer was no end: tools are run, or it is asked for again in the right shape."""
+        assert self._renderer is not None
+        if self._last_turn_only:
+            self._held.clear()
+        self._release()
+        self._renderer.next_turn(self._call.next_turn().report())
+
+    def result(self, message: Message) -> None:
+        assert self._renderer is not None
+        self._renderer.result(message)
+
+    def finish(self, calls: Sequence[ToolCall], text: str | None) -> None:
+        """`calls` are for the caller to answer; `text` stands for the answer's own."""
+        assert self._renderer is not None
+        if text is not None and self._last_turn_only:
+            self._held = [Delta(text=text)]
         self._release()
         if self._options.json or self._options.events:
             self._record(None)  # its failure must be in the object
-        self._renderer.finish(completion)
+        self._renderer.finish(calls)
         self._finished = True
         self._record(None)
         for warning in self._call.trace.warnings:
@@ -116,5 +151,5 @@ class Output:
             write_all(STDOUT, line(self._call.report(error)))
         elif self._options.events:
             events.before_start(self._call.report(error))
-        if self._call.accumulator.usage:
+        if self._call.usage():
             self._environment.note(usage.summary(self._call))

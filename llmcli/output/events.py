@@ -1,10 +1,12 @@
 """--events: one JSON object a line as things happen, and always a last `end`."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from ..completion import Completion, Delta
+from ..completion import Delta
 from ..environment import STDOUT, write_all
 from ..errors import Interrupted, LlmcliError
+from ..schema import Message, ToolCall
 from .json import ReportOf, line
 from .sink import Sink
 from .thinking import Thinking
@@ -35,7 +37,18 @@ class EventsRenderer:
         for call in delta.tool_calls:
             self._emit("tool_call", tool_call=call)
 
-    def finish(self, completion: Completion) -> None:
+    def pause(self) -> None:
+        self._thinking.end()
+
+    def next_turn(self, turn: dict[str, Any]) -> None:
+        self._thinking.end()
+        self._emit("turn", **turn)
+        self.committed = False
+
+    def result(self, message: Message) -> None:
+        self._emit("tool_result", **message)
+
+    def finish(self, calls: Sequence[ToolCall]) -> None:
         self._end(None)
         self._sink.commit()
 

@@ -2,12 +2,13 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..completion import Completion, Delta
+from ..completion import Delta
 from ..environment import STDOUT, write_all
 from ..errors import Interrupted, LlmcliError
+from ..schema import Message, ToolCall
 from ..terminal import UNSAFE
 from .sink import Sink
 from .thinking import Thinking
@@ -49,7 +50,16 @@ class JsonRenderer:
     def show(self, delta: Delta) -> None:
         self._thinking.show(delta.reasoning)
 
-    def finish(self, completion: Completion) -> None:
+    def pause(self) -> None:
+        self._thinking.end()
+
+    def next_turn(self, turn: dict[str, Any]) -> None:
+        self._thinking.end()
+
+    def result(self, message: Message) -> None:
+        pass
+
+    def finish(self, calls: Sequence[ToolCall]) -> None:
         self._thinking.end()
         self._sink.write(line(self._report(None)))
         self._sink.commit()

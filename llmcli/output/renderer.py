@@ -1,9 +1,11 @@
 """The seam: what every form of output can do."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from ..completion import Completion, Delta
+from ..completion import Delta
 from ..errors import Interrupted, LlmcliError
+from ..schema import Message, ToolCall
 
 
 class Renderer(Protocol):
@@ -17,8 +19,17 @@ class Renderer(Protocol):
     def show(self, delta: Delta) -> None:
         """A piece of the answer as it lands."""
 
-    def finish(self, completion: Completion) -> None:
-        """The answer is whole: end the output and make it stay."""
+    def pause(self) -> None:
+        """Others write to the terminal for a while."""
+
+    def next_turn(self, turn: dict[str, Any]) -> None:
+        """A turn has ended and is answered by another request; what it showed stays."""
+
+    def result(self, message: Message) -> None:
+        """What a tool gave."""
+
+    def finish(self, calls: Sequence[ToolCall]) -> None:
+        """The answer is whole: end the output and make it stay. `calls` are for the caller."""
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
         """The answer is not whole: keep what there is, in the form that was asked for."""

@@ -16,7 +16,10 @@ class Sink(Protocol):
     terminal: bool
 
     def clear(self) -> None:
-        """Forget all that was written, where the sink is retractable."""
+        """Forget what was written since `keep`, where the sink is retractable."""
+
+    def keep(self) -> None:
+        """What was written so far is not to be forgotten."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -38,6 +41,9 @@ class StdoutSink:
     def clear(self) -> None:
         pass
 
+    def keep(self) -> None:
+        pass
+
     def write(self, data: bytes) -> None:
         write_all(STDOUT, data)
 
@@ -56,7 +62,7 @@ class FileSink:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._written = 0
+        self._written = self._keep = 0
         try:
             self._target = Path(os.path.realpath(name))
             old = self._target.stat() if self._target.exists() else None
@@ -84,9 +90,12 @@ class FileSink:
         os.fchmod(self._descriptor, mode)
 
     def clear(self) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        self._written = 0
+        os.ftruncate(self._descriptor, self._keep)
+        os.lseek(self._descriptor, self._keep, os.SEEK_SET)
+        self._written = self._keep
+
+    def keep(self) -> None:
+        self._keep = self._written
 
     def write(self, data: bytes) -> None:
         try:

@@ -1,9 +1,12 @@
 """Plain text, as it arrives."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
-from ..completion import Completion, Delta
+from ..completion import Delta
 from ..errors import AnswerCut, Interrupted, LlmcliError
+from ..schema import Message, ToolCall
 from ..terminal import harmless
 from .sink import Sink
 from .thinking import Thinking
@@ -18,15 +21,16 @@ class TextRenderer:
         self._terminal = sink.terminal
         self._newline = newline
         self._last = ""
+        self._begun = False
 
     @property
     def committed(self) -> bool:
-        return bool(self._last) and not self._sink.retractable
+        return self._begun and not self._sink.retractable
 
     def again(self, error: LlmcliError, wait: float) -> None:
         self._thinking.end()
         self._sink.clear()
-        self._last = ""
+        self._begun, self._last = False, "\n"
 
     def show(self, delta: Delta) -> None:
         self._thinking.show(delta.reasoning)
@@ -34,10 +38,23 @@ class TextRenderer:
             self._thinking.end()
             self._write(delta.text)
 
-    def finish(self, completion: Completion) -> None:
+    def pause(self) -> None:
         self._thinking.end()
-        for call in completion.tool_calls:
-            self._end_line()
+        self._begin_line()
+
+    def next_turn(self, turn: dict[str, Any]) -> None:
+        """What the model says before it calls a tool is a paragraph of its own."""
+        self.pause()
+        self._sink.keep()
+        self._begun = False
+
+    def result(self, message: Message) -> None:
+        pass
+
+    def finish(self, calls: Sequence[ToolCall]) -> None:
+        self._thinking.end()
+        for call in calls:
+            self._begin_line()
             self._write(json.dumps(call, ensure_ascii=False) + "\n")
         self._end_line()
         self._sink.commit()
@@ -53,9 +70,13 @@ class TextRenderer:
             error.message += f"; partial answer kept in {kept}"
 
     def _write(self, text: str) -> None:
-        self._last = text[-1]  # first, as a signal can come in between
+        self._begun, self._last = True, text[-1]  # first, as a signal can come in between
         self._sink.write((harmless(text) if self._terminal else text).encode(errors="replace"))
 
-    def _end_line(self) -> None:
-        if self._newline and self._last not in ("", "\n"):
+    def _begin_line(self) -> None:
+        if self._last not in ("", "\n"):
             self._write("\n")
+
+    def _end_line(self) -> None:
+        if self._newline:
+            self._begin_line()

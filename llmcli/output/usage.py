@@ -15,7 +15,7 @@ from .json import line
 
 def summary(call: Call) -> str:
     """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
-    usage = call.accumulator.usage or {}
+    usage = call.usage() or {}
     parts = []
     if (count := tokens(usage.get("prompt_tokens"))) is not None:
         details = usage.get("prompt_tokens_details")
@@ -28,7 +28,10 @@ def summary(call: Call) -> str:
     cost = call.cost()
     parts.append("cost unknown" if cost.usd is None else dollars(cost.usd))
     parts.append(f"{call.trace.seconds()['total']:.1f} s")
-    if len(call.trace.attempts) > 1:
+    turns = len(call.all_turns())
+    if turns > 1:
+        parts.append(f"{turns} turns")
+    if len(call.trace.attempts) > turns:
         parts.append(f"{len(call.trace.attempts)} attempts")
     return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
 
@@ -84,5 +87,6 @@ def _record(call: Call, error: LlmcliError | Interrupted | None) -> dict[str, An
         "id": report["id"],
         "model": report["model"],
         "usage": report["usage"],
+        "session": about["session"],
         **{key: about[key] for key in keys},
     }

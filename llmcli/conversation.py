@@ -1,0 +1,113 @@
+"""The only way back: what an answer calls for goes to the model, and it is asked again.
+
+Results of tools that were run, and complaints about an answer that has not the shape it must have.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from . import shape
+from .completion import Completion
+from .errors import BadRequest, ToolError
+from .schema import ChatRequest, Message, ToolCall
+from .shape import Shape, Shaped
+from .tool_calls import malformed
+
+if TYPE_CHECKING:
+    from .running import Runner  # it starts programs, for which most runs need nothing
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`turns`: requests in all while tools are called; `repairs`: further ones for the shape."""
+
+    turns: int = 10
+    repairs: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of it. `calls` are left to the caller."""
+
+    calls: Sequence[ToolCall] = ()
+    shaped: Shaped = field(default_factory=Shaped)
+
+
+class Shown(Protocol):
+    """Who is told of what happens between two requests."""
+
+    def pause(self) -> None: ...
+
+    def result(self, message: Message) -> None: ...
+
+    def next_turn(self) -> None: ...
+
+
+def converse(
+    ask: Callable[[ChatRequest], Completion],
+    request: ChatRequest,
+    runner: "Runner | None",
+    wanted: Shape,
+    limits: Limits,
+    shown: Shown,
+) -> Answer:
+    """Ask until nothing is left to answer. `request["messages"]` grows by all that is said.
+
+    Raises what `ask` does; ToolError where the turns run out or a tool fails under a strict
+    policy; BadRequest for an answer that has not the shape `wanted`.
+    """
+    said: list[Message] = request["messages"]
+    turns = 0
+    while True:
+        completion = ask(request)
+        message = completion.passed_back()
+        said.append(message)
+        calls = message.get("tool_calls") or []
+        if calls and runner and not completion.cut:
+            turns += 1
+            if turns == limits.turns:
+                raise _endless(turns)
+            left = _run(runner, message, said, shown)
+            if left:
+                return Answer(left)
+            request = _free_to_answer(request)
+        elif calls and not wanted.yes_no:
+            return Answer(calls)
+        else:
+            try:
+                return Answer(calls, wanted.read(completion.text))
+            except BadRequest as error:
+                if not limits.repairs:
+                    raise
+                limits = replace(limits, repairs=limits.repairs - 1)
+                said.append(Message(role="user", content=shape.complaint(error)))
+        shown.next_turn()
+
+
+def _run(runner: "Runner", message: Message, said: list[Message], shown: Shown) -> list[ToolCall]:
+    """The calls that are not ours to run, once the others are answered."""
+    calls = message["tool_calls"]
+    # No endpoint takes back arguments that are no JSON; the result says what they were.
+    message["tool_calls"] = [_without_malformed(call) for call in calls]
+    shown.pause()
+    for result in runner.run([call for call in calls if not runner.left_to_caller(call)]):
+        said.append(result)
+        shown.result(result)
+    return [call for call in calls if runner.left_to_caller(call)]
+
+
+def _without_malformed(call: ToolCall) -> ToolCall:
+    if not malformed(call):
+        return call
+    return {**call, "function": {**call["function"], "arguments": "{}"}}
+
+
+def _free_to_answer(request: ChatRequest) -> ChatRequest:
+    """A `tool_choice` that forces a call holds for the first turn, or there would be no end."""
+    forced = request.get("tool_choice") not in (None, "auto", "none")
+    return {**request, "tool_choice": "auto"} if forced else request
+
+
+def _endless(turns: int) -> ToolError:
+    return ToolError(f"the model still calls tools after {turns} turns", hint="raise --max-turns")

@@ -1,0 +1,173 @@
+"""The conversation, the tools and the shape that are asked for, read and made into a request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import messages, prompt, request, shape, tools, validation
+from .config import Settings
+from .environment import Environment
+from .errors import UsageError
+from .options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
+from .prompt import Input, Wording
+from .schema import ChatRequest, Message
+from .shape import Shape
+from .templates import Filled
+from .tools import Toolbox
+from .transcript import Session
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`known`: the messages of the request that the session has already."""
+
+    request: ChatRequest
+    known: Sequence[Message]
+    toolbox: Toolbox | None
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line says, by groups, and what it names."""
+
+    given: PromptOptions
+    talk: ConversationOptions
+    tools: ToolOptions
+    shape: ShapeOptions
+    text: str
+    filled: Filled | None
+    session: Session | None
+
+
+def draft(
+    environment: Environment, settings: Settings, wishes: Wishes, model: str, stream: bool
+) -> Draft:
+    """Reads stdin and files. Raises UsageError, NoInput, BadRequest, ConfigError."""
+    given = wishes.given
+    source = Input(environment, prompt.size(given.max_input), use_stdin=not given.no_stdin)
+    toolbox = _toolbox(source, wishes.tools)
+    wanted = _shape(source, wishes.shape)
+    known, history = _history(source, wishes)
+    results = _results(source, wishes, [*known, *history])
+    wording = wishes.filled.prompt if wishes.filled else Wording.of(wishes.text)
+    other = bool(history or results)
+    content = prompt.content(source, wording, given.file or [], other=other)
+    if known and not content and not other:
+        raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
+    system = _system(source, settings, wishes, [*known, *history])
+    if wanted.yes_no:
+        system = f"{system}\n\n{shape.YES_NO}" if system else shape.YES_NO
+    said = messages.assemble(system, [*known, *history], results, content)
+    extra = {**settings.options}
+    if toolbox:
+        extra.setdefault("tools", toolbox.definitions)
+    if wanted.schema is not None:
+        extra.setdefault("response_format", shape.response_format(wanted.schema))
+    body = request.build(
+        model,
+        said,
+        stream=stream,
+        max_tokens=settings.max_tokens,
+        reasoning=settings.reasoning,
+        fields={
+            "temperature": settings.temperature,
+            "top_p": settings.top_p,
+            "stop": settings.stop,
+            "seed": settings.seed,
+        },
+        extra=extra,
+    )
+    return Draft(body, known, toolbox, wanted)
+
+
+def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message]]:
+    """The messages of the session, and those given, which can begin one."""
+    talk, session = wishes.talk, wishes.session
+    answering = [_id_of(pair) for pair in talk.tool_result or []]
+    known = session.messages(answering) if session else []
+    if not talk.messages:
+        return known, []
+    if known:
+        raise UsageError("--messages can begin a session, but this one has messages already")
+    name = "stdin" if talk.messages == "-" else talk.messages
+    return known, messages.parse(prompt.text(source.file(talk.messages), name), name)
+
+
+def _id_of(pair: str) -> str:
+    identity, equals, _ = pair.partition("=")
+    if not equals or not identity:
+        raise UsageError(f"--tool-result {pair!r} is not ID=TEXT or ID=@FILE")
+    return identity
+
+
+def _results(source: Input, wishes: Wishes, history: Sequence[Message]) -> list[Message]:
+    """A result for each open call, in the order of the calls. Raises UsageError."""
+    waiting = messages.open_calls(history)
+    texts: dict[str, str] = {}
+    for pair in wishes.talk.tool_result or []:
+        identity = _id_of(pair)
+        if identity in texts:
+            raise UsageError(f"--tool-result {identity} is given twice")
+        if identity not in [call.get("id") for call in waiting]:
+            hint = f"open are: {messages.named(waiting)}" if waiting else "none is open"
+            raise UsageError(f"there is no open tool call {identity}", hint=hint)
+        texts[identity] = _result_text(source, pair.removeprefix(f"{identity}="))
+    if missing := [call for call in waiting if call.get("id") not in texts]:
+        hint = "answer with --tool-result ID=TEXT or ID=@FILE"
+        raise UsageError(f"tool calls wait for a result: {messages.named(missing)}", hint=hint)
+    return [messages.result(c.get("id", ""), texts[c.get("id", "")]) for c in waiting]
+
+
+def _result_text(source: Input, value: str) -> str:
+    """`@FILE`, or the text itself; `@@` stands for one @, as what a tool printed may begin so."""
+    if value.startswith("@@"):
+        return prompt.check_text(value[1:], "--tool-result")
+    return source.text_of(value, "--tool-result")
+
+
+def _system(
+    source: Input, settings: Settings, wishes: Wishes, history: Sequence[Message]
+) -> str | None:
+    """-s, else the template's, else that of the conversation, else the configured one.
+
+    One that is given takes the place of the session's."""
+    told = wishes.given.system is not None or (wishes.filled and wishes.filled.system)
+    if wishes.talk.messages and told and messages.has_system(history):
+        raise UsageError("--messages already has a system message", hint="drop -s or -t")
+    if wishes.given.system is not None:
+        return source.text_of(wishes.given.system, "-s")
+    if wishes.filled and wishes.filled.system:
+        return wishes.filled.system
+    if settings.system and not messages.has_system(history):
+        return source.text_of(settings.system, "system")
+    return None
+
+
+def _toolbox(source: Input, options: ToolOptions) -> Toolbox | None:
+    """Raises UsageError, NoInput, BadRequest; ConfigError where the extra is missing."""
+    if options.tools is None:
+        if options.run_tools:
+            raise UsageError("--run-tools needs --tools FILE")
+        return None
+    toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
+    if not options.run_tools:
+        return toolbox
+    if not toolbox.runnable:
+        raise UsageError(f"--run-tools, but no tool of {options.tools} has a command")
+    validation.require()
+    for tool in toolbox.runnable:
+        where = f"{options.tools}: the parameters of {tool.name}"
+        validation.check_schema(dict(tool.parameters), where)
+    return toolbox
+
+
+def _shape(source: Input, options: ShapeOptions) -> Shape:
+    schema = None
+    if options.schema is not None:
+        inline = options.schema.lstrip().startswith("{")
+        name = "--schema" if inline else options.schema
+        data = options.schema if inline else prompt.text(source.file(options.schema), name)
+        schema = shape.parse_schema(data, name)
+    wanted = Shape(schema, options.extract, options.yes_no)
+    shape.check_options(wanted, options.repair)
+    return wanted

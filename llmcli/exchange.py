@@ -1,0 +1,83 @@
+"""One run of `ask` from the request on: attempts, turns, what is kept, what is shown."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .backends import Stream
+from .call import Call, complete
+from .completion import Completion
+from .config import Settings
+from .conversation import Answer, Limits, converse
+from .draft import Draft
+from .environment import Environment
+from .options import OutputOptions, ShapeOptions, ToolOptions
+from .output.choose import Output
+from .recording import Recorder
+from .retry import Policy as Retries
+from .retry import retrying
+from .schema import ChatRequest
+
+if TYPE_CHECKING:
+    from .running import Runner
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Who takes part. All of it is open and ready."""
+
+    environment: Environment
+    call: Call
+    output: Output
+    recorder: Recorder
+    stream: Stream
+
+    def run(
+        self,
+        draft: Draft,
+        tools: ToolOptions,
+        shape: ShapeOptions,
+        options: OutputOptions,
+        settings: Settings,
+    ) -> int:
+        """The exit code of a good answer. Raises all that keeps one from being good."""
+        known, said = draft.known, draft.request["messages"]
+        retries = Retries(settings.retries, self.environment.remaining)
+        allow_cut = _allows_cut(options, settings, draft)
+
+        def ask(request: ChatRequest) -> Completion:
+            return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
+
+        def attempt(request: ChatRequest) -> Completion:
+            show, check_calls = self.output.show, not tools.run_tools
+            return complete(self.stream, request, self.call, show, allow_cut, check_calls)
+
+        limits = Limits(tools.max_turns, shape.repair)
+        try:
+            answer = converse(
+                ask, draft.request, self._runner(draft, tools), draft.shape, limits, self.output
+            )
+        except BaseException as error:
+            self.recorder.fail(known, said, error)
+            raise
+        return self._finish(draft, answer)
+
+    def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
+        if draft.toolbox is None or not tools.run_tools:
+            return None
+        from .running import Policy, Runner
+
+        policy = Policy(tools.approve, tools.strict_tools)
+        return Runner(self.environment, draft.toolbox, policy)
+
+    def _finish(self, draft: Draft, answer: Answer) -> int:
+        shaped = answer.shaped
+        self.call.exit_code, self.call.shape = shaped.exit_code, dict(shaped.found)
+        self.recorder.keep(draft.known, draft.request["messages"])
+        self.output.finish(answer.calls, shaped.text)
+        return shaped.exit_code
+
+
+def _allows_cut(options: OutputOptions, settings: Settings, draft: Draft) -> bool:
+    """Text that was to be short may be cut; of an answer with a shape a part is of no use."""
+    in_text = not (options.json or options.events or draft.shape)
+    return options.allow_cut or (settings.source("max_tokens") == "flag" and in_text)

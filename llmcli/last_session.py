@@ -1,0 +1,63 @@
+"""Which session `--continue` goes on with: the last of this terminal, else the last of all.
+
+A small file for each terminal, named by the process that leads it, and one for all.
+"""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from . import private
+from .environment import Environment
+from .errors import NoInput
+from .transcript import Session
+
+_OF_ALL = "all"
+
+
+def _folder(environment: Environment) -> Path:
+    return environment.state_directory / "last-session"
+
+
+def _terminal() -> str:
+    """A terminal is the session, in the sense of setsid(2), of the shell in it."""
+    return str(os.getsid(0))
+
+
+def remember(environment: Environment, session: Session) -> None:
+    """Each file is replaced in one step. Raises OSError."""
+    folder = _folder(environment)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    name = str(session.path) if "/" in session.name else session.name
+    for key in (_terminal(), _OF_ALL):
+        descriptor, scratch = tempfile.mkstemp(dir=folder)
+        try:
+            os.write(descriptor, name.encode(errors="surrogateescape"))
+            os.replace(scratch, folder / key)
+        except OSError:
+            os.unlink(scratch)
+            raise
+        finally:
+            os.close(descriptor)
+    for left in folder.iterdir():
+        if left.name.isdecimal() and not _leads(int(left.name)):
+            left.unlink(missing_ok=True)
+
+
+def _leads(pid: int) -> bool:
+    try:
+        return os.getsid(pid) in (pid, 0)
+    except OSError:
+        return False
+
+
+def name(environment: Environment) -> str:
+    """Raises NoInput where there is none, ConfigError where others could have named it."""
+    private.check(environment.state_directory)
+    for key in (_terminal(), _OF_ALL):
+        with suppress(OSError):
+            return (_folder(environment) / key).read_text("utf-8", "surrogateescape")
+    hint = "begin one with --session NAME; a plain ask is not kept"
+    raise NoInput("there is no session to go on with", hint=hint)

@@ -1,0 +1,50 @@
+"""A conversation for people to read."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ..journal import Record
+from ..schema import Message
+from ..transcript import Session
+
+
+def as_text(session: Session) -> str:
+    """Each message under its role; what is not sent again is said."""
+    return "\n\n".join(part for turn in session.turns for part in _parts(turn))
+
+
+def _parts(turn: Record) -> Iterator[str]:
+    for message in turn["messages"]:
+        yield f"{_title(message)}\n{_body(message)}".rstrip()
+    if turn.get("incomplete"):
+        yield f"[incomplete: {turn['incomplete']}; not sent again]"
+
+
+def _title(message: Message) -> str:
+    role = message.get("role", "")
+    return f"## {role} {message['tool_call_id']}" if "tool_call_id" in message else f"## {role}"
+
+
+def _body(message: Message) -> str:
+    lines = [_text(message.get("content"))]
+    for call in message.get("tool_calls") or ():
+        function = call.get("function", {})
+        lines.append(
+            f"[calls {call.get('id')}: {function.get('name')} {function.get('arguments')}]"
+        )
+    return "\n".join(line for line in lines if line)
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "\n".join(_part(part) for part in parts if isinstance(part, dict))
+
+
+def _part(part: dict[str, Any]) -> str:
+    if isinstance(part.get("text"), str):
+        return str(part["text"])
+    kind = part.get("type")
+    return f"[{kind}]" if isinstance(kind, str) else json.dumps(part, ensure_ascii=False)

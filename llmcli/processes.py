@@ -1,0 +1,238 @@
+"""Programs run side by side, each within a time and an output; none outlives a run cut short.
+
+Each leads a process group of its own, so that ending it ends its children as well.
+"""
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from typing import IO, cast
+
+_MOST_AT_ONCE = 16
+_BLOCK = 65536
+# Seconds between asking a group to end and killing it.
+_GRACE = 0.2
+# How often the end of a program is looked for whose children keep its output open.
+_POLL = 0.05
+_SHORT = 0.005
+# Reads of what is left in a pipe, which is at most its capacity.
+_LAST_READS = 32
+_LONGEST_LINE = 4096
+Undisturbed = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """`stdin` goes in whole; `timeout` in seconds; `most` bytes of stdout are kept."""
+
+    command: Sequence[str]
+    stdin: bytes
+    timeout: float
+    most: int
+    variables: Mapping[str, str]
+    tell: Callable[[str], None]  # each line of stderr
+
+
+@dataclass
+class Outcome:
+    """`code` is None where it could not be started (`reason`) or took too long."""
+
+    code: int | None = None
+    reason: str | None = None
+    output: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+
+
+@dataclass
+class _Running:
+    job: Job
+    outcome: Outcome
+    process: subprocess.Popen[bytes]
+    until: float
+    unsent: memoryview
+    line: bytearray = field(default_factory=bytearray)
+
+    def streams(self) -> list[IO[bytes]]:
+        return [s for s in (self.process.stdout, self.process.stderr) if s and not s.closed]
+
+
+def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
+    """The outcomes in the order of `jobs`. Whatever ends this early ends the programs too.
+
+    `undisturbed` guards a start against signals, lest a program runs that nobody knows of.
+    """
+    outcomes = [Outcome() for _ in jobs]
+    waiting = list(zip(jobs, outcomes, strict=True))[::-1]
+    running: list[_Running] = []
+    with selectors.DefaultSelector() as selector:
+        try:
+            while waiting or running:
+                while waiting and len(running) < _MOST_AT_ONCE:
+                    job, outcome = waiting.pop()
+                    with undisturbed():
+                        _start(job, outcome, running, selector)
+                _serve(selector)
+                for one in [one for one in running if _ended(one)]:
+                    _finish(one, selector)
+                    running.remove(one)
+        finally:
+            _end_groups(running)
+    return outcomes
+
+
+def _start(
+    job: Job, outcome: Outcome, running: list[_Running], selector: selectors.BaseSelector
+) -> None:
+    try:
+        process = subprocess.Popen(
+            job.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(job.variables),
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        outcome.reason = f"cannot be run: {getattr(error, 'strerror', None) or error}"
+        return
+    until = time.monotonic() + job.timeout
+    one = _Running(job, outcome, process, until, memoryview(job.stdin))
+    running.append(one)
+    assert process.stdin and process.stdout and process.stderr
+    for stream, serve in (
+        (process.stdin, _send),
+        (process.stdout, _take_output),
+        (process.stderr, _take_words),
+    ):
+        os.set_blocking(stream.fileno(), False)
+        event = selectors.EVENT_WRITE if stream is process.stdin else selectors.EVENT_READ
+        selector.register(stream, event, (serve, one))
+
+
+def _serve(selector: selectors.BaseSelector) -> None:
+    """One round of what the programs want to read or have written."""
+    if not selector.get_map():
+        time.sleep(_SHORT)
+        return
+    for key, _ in selector.select(_POLL):
+        serve, one = key.data
+        if serve(one):
+            selector.unregister(key.fileobj)
+            cast(IO[bytes], key.fileobj).close()
+
+
+def _send(one: _Running) -> bool:
+    """True once all is sent, or nobody reads it: that is no failure of the program."""
+    assert one.process.stdin
+    try:
+        one.unsent = one.unsent[os.write(one.process.stdin.fileno(), one.unsent[:_BLOCK]) :]
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return not one.unsent
+
+
+def _take_output(one: _Running) -> bool:
+    assert one.process.stdout
+    block = _read(one.process.stdout)
+    if block is None:
+        return False
+    room = max(one.job.most - len(one.outcome.output), 0)
+    one.outcome.output += block[:room]
+    one.outcome.dropped += len(block[room:])
+    return not block
+
+
+def _take_words(one: _Running) -> bool:
+    """stderr is told line by line, as it comes."""
+    assert one.process.stderr
+    block = _read(one.process.stderr)
+    if block is None:
+        return False
+    one.line += block
+    *lines, rest = one.line.split(b"\n")
+    if rest and (not block or len(rest) > _LONGEST_LINE):
+        lines, rest = [*lines, rest], bytearray()
+    one.line = rest
+    for line in lines:
+        if line.strip():
+            one.job.tell(line.decode(errors="replace"))
+    return not block
+
+
+def _read(stream: IO[bytes]) -> bytes | None:
+    """None where there is nothing now, empty at the end."""
+    try:
+        return os.read(stream.fileno(), _BLOCK)
+    except BlockingIOError:
+        return None
+
+
+def _ended(one: _Running) -> bool:
+    """By itself, or because its time is over."""
+    if one.process.poll() is not None:
+        return True
+    if time.monotonic() < one.until:
+        return False
+    one.outcome.reason = f"took longer than {one.job.timeout:g} s"
+    return True
+
+
+def _finish(one: _Running, selector: selectors.BaseSelector) -> None:
+    """Take what is still in the pipes; a child that holds them open is not waited for."""
+    if one.outcome.reason:
+        _end_groups([one])
+    else:
+        one.outcome.code = one.process.returncode
+    for stream, serve in ((one.process.stdout, _take_output), (one.process.stderr, _take_words)):
+        for _ in range(_LAST_READS):
+            if stream is None or stream.closed or not _more(stream, one, serve):
+                break
+    if one.line:
+        one.job.tell(one.line.decode(errors="replace"))
+    for key in [key for key in selector.get_map().values() if key.data[1] is one]:
+        selector.unregister(key.fileobj)
+    for pipe in (one.process.stdin, *one.streams()):
+        if pipe:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _more(stream: IO[bytes], one: _Running, serve: Callable[[_Running], bool]) -> bool:
+    with selectors.DefaultSelector() as at_once:
+        at_once.register(stream, selectors.EVENT_READ)
+        return bool(at_once.select(0)) and not serve(one)
+
+
+def _end_groups(running: Sequence[_Running]) -> None:
+    """TERM, a moment, KILL: for each program and its children."""
+    for one in running:
+        _signal(one, signal.SIGTERM)
+    until = time.monotonic() + _GRACE
+    while time.monotonic() < until and any(_alive(one) for one in running):
+        time.sleep(_SHORT)
+    for one in running:
+        _signal(one, signal.SIGKILL)
+        with suppress(OSError):
+            one.process.wait()
+
+
+def _signal(one: _Running, number: int) -> None:
+    with suppress(OSError):
+        os.killpg(one.process.pid, number)
+
+
+def _alive(one: _Running) -> bool:
+    """Whether any of its group is; the leader is reaped on the way."""
+    one.process.poll()
+    try:
+        os.killpg(one.process.pid, 0)
+    except OSError:
+        return False
+    return True

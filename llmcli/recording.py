@@ -1,0 +1,102 @@
+"""What is kept of a run, where that was asked for: a turn of a session, a file of messages."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from . import messages, sessions
+from .call import Call
+from .environment import Environment
+from .errors import Interrupted, LlmcliError, UsageError
+from .output.sink import Sink, open_sink
+from .schema import Message
+from .transcript import Session
+
+# Seconds to wait for another process with the session, where this one is to end at once.
+_SHORT = 0.1
+
+
+class Recorder:
+    """`endpoint`: the base_url that answers; None for a model in this process."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        call: Call,
+        session: Session | None,
+        save_as: str | None,
+        endpoint: str | None,
+    ) -> None:
+        self._environment = environment
+        self._call = call
+        self._session = session
+        self._save_as = save_as
+        self._endpoint = endpoint
+        self._sink: Sink | None = None
+        self._kept = False
+
+    def open(self) -> None:
+        """Before anything is sent. Raises CantCreate, UsageError."""
+        if self._session:
+            sessions.check_writable(self._environment, self._session)
+        if self._save_as == "-":
+            raise UsageError("--save-messages writes a file; stdout is the answer's")
+        if self._save_as:
+            self._sink = open_sink(self._environment, self._save_as)
+
+    def keep(self, known: Sequence[Message], said: Sequence[Message]) -> None:
+        """The whole conversation, of which the session has what is `known`. Raises WriteError."""
+        if self._session:
+            turn = self._turn(added(known, said), None)
+            sessions.append(self._environment, self._session, turn, float("inf"))
+            self._kept = True
+        if self._sink:
+            text = json.dumps(said, ensure_ascii=False, indent=1)
+            self._sink.write(f"{text}\n".encode(errors="replace"))
+            self._sink.commit()
+
+    def fail(self, known: Sequence[Message], said: Sequence[Message], error: BaseException) -> None:
+        """What came of an answer is kept as incomplete, and `error` says so."""
+        if self._sink:
+            self._sink.abort(keep=False)
+        partial = self._call.accumulator
+        if not self._session or self._kept or not (partial.begun or self._call.turns):
+            return
+        own = added(known, said)
+        if partial.begun and (not own or own[-1].get("role") != "assistant"):
+            own.append(partial.partial().passed_back())
+        kind = getattr(error, "kind", "interrupted")
+        try:
+            turn = self._turn(own, kind)
+            sessions.append(self._environment, self._session, turn, _SHORT)
+        except LlmcliError as failure:
+            words = failure.message
+        else:
+            words = f"kept in session {self._session.name} as incomplete"
+        if isinstance(error, (LlmcliError, Interrupted)):
+            error.message += f"; {words}"
+
+    def _turn(self, own: Sequence[Message], incomplete: str | None) -> dict[str, Any]:
+        cost = self._call.cost()
+        return {
+            "version": 1,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "model": self._call.model,
+            "endpoint": self._endpoint,
+            "messages": own,
+            "finish_reason": self._call.accumulator.finish_reason,
+            "usage": self._call.usage(),
+            "cost_usd": None if cost.usd is None else float(cost.usd),
+            "incomplete": incomplete,
+        }
+
+
+def added(known: Sequence[Message], said: Sequence[Message]) -> list[Message]:
+    """The messages of `said` that are not among the `known` it begins with; the system message
+    only if it is another one."""
+    before, now = known[:1], list(said[:1])
+    has_before = bool(before) and messages.is_system(before[0])
+    has_now = bool(now) and messages.is_system(now[0])
+    rest = list(said[has_now:][len(known) - has_before :])
+    return rest if not has_now or (has_before and now == before) else [*now, *rest]

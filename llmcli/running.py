@@ -1,0 +1,130 @@
+"""Tool calls carried out: checked, asked about, run, and made into messages that answer them."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import messages, processes, validation
+from .environment import Environment, undisturbed
+from .errors import ToolError
+from .processes import Job, Outcome
+from .schema import Message, ToolCall
+from .terminal import harmless, one_line
+from .tool_calls import malformed
+from .tools import Tool, Toolbox, environment_of
+
+_SHOWN = 500
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`approve`: ask at the terminal first. `strict`: a failure ends the run."""
+
+    approve: bool = False
+    strict: bool = False
+
+
+class Runner:
+    """Runs the calls of one turn side by side. Raises ToolError where the policy is strict."""
+
+    def __init__(self, environment: Environment, toolbox: Toolbox, policy: Policy) -> None:
+        self._environment = environment
+        self._toolbox = toolbox
+        self._policy = policy
+
+    def left_to_caller(self, call: ToolCall) -> bool:
+        """A tool that is defined, but without a command."""
+        tool = self._toolbox.tools.get(call["function"]["name"])
+        return tool is not None and not tool.command
+
+    def run(self, calls: Sequence[ToolCall]) -> list[Message]:
+        """The results, in the order of `calls`. What cannot be run is answered with the reason."""
+        answers: dict[int, str] = {}
+        jobs: dict[int, Job] = {}
+        for number, call in enumerate(calls):
+            if refusal := self._refusal(call):
+                answers[number] = self._failed(call, refusal)
+            else:
+                jobs[number] = self._job(call)
+        self._environment.stage = "a tool has not ended"
+        outcomes = processes.run_all(list(jobs.values()), undisturbed)
+        for number, outcome in zip(jobs, outcomes, strict=True):
+            answers[number] = self._content(calls[number], outcome)
+        return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
+
+    def _refusal(self, call: ToolCall) -> str | None:
+        """Why a call is not run."""
+        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        tool = self._toolbox.tools.get(name)
+        if tool is None:
+            known = ", ".join(self._toolbox.tools)
+            return f"there is no tool {name!r}; there are: {known}"
+        if malformed(call):
+            return f"its arguments are not a JSON object: {one_line(arguments, _SHOWN)}"
+        if problem := validation.problem(dict(tool.parameters), json.loads(arguments or "{}")):
+            return f"its arguments do not fit its parameters: {problem}"
+        if not self._policy.approve:
+            self._environment.note(f"calls {_shown(call)}")
+        elif not _approved(call):
+            return "the user did not allow this call"
+        return None
+
+    def _job(self, call: ToolCall) -> Job:
+        tool: Tool = self._toolbox.tools[call["function"]["name"]]
+        environment = self._environment
+
+        def tell(line: str) -> None:
+            environment.say(f"{tool.name}: {line}")
+
+        return Job(
+            command=tool.command,
+            stdin=(call["function"]["arguments"] or "{}").encode(errors="replace"),
+            timeout=tool.timeout,
+            most=tool.max_output,
+            variables=environment_of(tool, environment.variables, environment.secrets),
+            tell=tell,
+        )
+
+    def _content(self, call: ToolCall, outcome: Outcome) -> str:
+        text = outcome.output.decode(errors="replace").rstrip("\r\n")
+        if outcome.dropped:
+            text += f"\n… truncated: {outcome.dropped} bytes more"
+        text = self._environment.redact(text)
+        if outcome.code == 0:
+            return text
+        reason = outcome.reason or f"failed with {_ending(outcome.code or 0)}"
+        failure = self._failed(call, reason)
+        return f"{failure}\n{text}" if text else failure
+
+    def _failed(self, call: ToolCall, reason: str) -> str:
+        name = one_line(call["function"]["name"], _SHOWN)
+        if self._policy.strict:
+            raise ToolError(f"tool {name}: {reason}")
+        self._environment.say(f"tool {name}: {reason}; the model is told")
+        return f"error: {reason}"
+
+
+def _ending(code: int) -> str:
+    return f"exit code {code}" if code > 0 else f"signal {-code}"
+
+
+def _shown(call: ToolCall) -> str:
+    function = call["function"]
+    return one_line(f"{function['name']}({function['arguments']})", _SHOWN)
+
+
+def _approved(call: ToolCall) -> bool:
+    """Asked at the terminal, not on stdin, which may be the prompt. No terminal: no."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        arguments = harmless(call["function"]["arguments"])
+        question = f"llmcli: run {harmless(call['function']['name'])} {arguments}? [y/N] "
+        os.write(terminal, question.encode(errors="replace"))
+        answer = os.read(terminal, 1024)
+    finally:
+        os.close(terminal)
+    return answer.strip().lower() in (b"y", b"yes")

@@ -1,0 +1,115 @@
+"""Conversations kept on disk: one line a turn, as the request and the answer were.
+
+Nothing is kept unless `--session` or `--continue` asks for it. A turn that failed is kept as
+`incomplete`; it is shown, but not sent again.
+"""
+
+import json
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from . import journal, last_session, messages, private
+from .environment import Environment
+from .errors import CantCreate, NoInput, UsageError, WriteError
+from .journal import Record
+from .transcript import Session
+
+SUFFIX = ".jsonl"
+_NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
+
+
+def path_of(environment: Environment, name: str) -> Path:
+    """A file in the state directory; a NAME with a slash is a path. Raises UsageError."""
+    if "/" in name:
+        return Path(os.path.abspath(name))
+    if not _NAME.fullmatch(name) or name.endswith("."):
+        hint = "letters, digits and . _ - @ +, or a path with a slash"
+        raise UsageError(f"{name!r} cannot name a session", hint=hint)
+    return _directory(environment) / (name + SUFFIX)
+
+
+def _directory(environment: Environment) -> Path:
+    return environment.state_directory / "sessions"
+
+
+def load(environment: Environment, name: str, must_exist: bool = False) -> Session:
+    """Raises UsageError, NoInput; ConfigError where others could change what is read."""
+    path = path_of(environment, name)
+    if "/" not in name:
+        private.check(environment.state_directory)
+    turns: list[Record] = []
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NoInput(f"session {name}: {path} is not a regular file")
+        for number, record in journal.read(path):
+            turns.append(_checked(record, f"session {name}: {path}:{number}"))
+    except (FileNotFoundError, NotADirectoryError):
+        if must_exist:
+            hint = "`llmcli session list` shows those that are"
+            raise NoInput(f"there is no session {name}", hint=hint) from None
+    except OSError as error:
+        raise NoInput(f"session {name}: cannot read {path}: {error.strerror}") from None
+    return Session(name, path, turns)
+
+
+def _checked(record: Record | None, where: str) -> Record:
+    own = record.get("messages") if record else None
+    if record is None or not isinstance(own, list) or messages.problem_of(own):
+        raise NoInput(f"{where}: not a turn of a session", hint="mend or remove that line")
+    return record
+
+
+def check_writable(environment: Environment, session: Session) -> None:
+    """Before anything is sent, and without leaving an empty session. Raises CantCreate."""
+    path = session.path
+    _make_folder(environment, session)
+    place = path if path.exists() else path.parent
+    if not os.access(place, os.W_OK) or not path.parent.is_dir():
+        raise CantCreate(f"session {session.name}: cannot write {path}")
+
+
+def _make_folder(environment: Environment, session: Session) -> None:
+    """The state directory; that of a path is the user's to make. Raises CantCreate."""
+    if session.path.parent != _directory(environment):
+        return
+    try:
+        environment.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        session.path.parent.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot create {session.path.parent}: {error.strerror}"
+        hint = "set XDG_STATE_HOME to a directory that can be written"
+        raise CantCreate(f"session {session.name}: {reason}", hint=hint) from None
+
+
+def append(environment: Environment, session: Session, turn: Record, patience: float) -> None:
+    """Raises WriteError, and CantCreate where its directory cannot be made."""
+    line = json.dumps(turn, ensure_ascii=False).encode(errors="replace") + b"\n"
+    _make_folder(environment, session)
+    try:
+        journal.append(session.path, line, patience)
+    except OSError as error:
+        raise WriteError(f"session {session.name} not written: {error.strerror}") from None
+    with suppress(OSError):
+        last_session.remember(environment, session)
+
+
+def names(environment: Environment) -> Iterator[str]:
+    """Those in the state directory, the last used first."""
+    private.check(environment.state_directory)
+    found = [(p.stat().st_mtime, p) for p in _directory(environment).glob(f"*{SUFFIX}")]
+    yield from (path.stem for _, path in sorted(found, reverse=True))
+
+
+def remove(environment: Environment, name: str) -> None:
+    """Raises NoInput, WriteError."""
+    path = path_of(environment, name)
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        raise NoInput(f"there is no session {name}") from None
+    except OSError as error:
+        raise WriteError(f"session {name} cannot be removed: {error.strerror}") from None

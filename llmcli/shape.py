@@ -1,0 +1,128 @@
+"""Answers with a shape: JSON by a schema, the first fenced block, yes or no."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import validation
+from .errors import BadRequest, ExitCode, UsageError
+
+YES_NO = "Answer with the single word yes or no."
+_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$", re.M)
+_WORD = re.compile(r"\W*(yes|no)\b", re.I)
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """`text` stands for the whole answer's; `found` is what the object of --json says of it."""
+
+    text: str | None = None
+    found: Mapping[str, Any] = field(default_factory=dict)
+    exit_code: int = ExitCode.OK
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the answer must be; without any of these, whatever comes."""
+
+    schema: dict[str, Any] | None = None
+    extract: bool = False
+    yes_no: bool = False
+
+    def __bool__(self) -> bool:
+        return self.schema is not None or self.extract or self.yes_no
+
+    def read(self, text: str) -> Shaped:
+        """Raises BadRequest with what is wrong, in words for the model as well as the user."""
+        if self.yes_no:
+            return _yes_or_no(text)
+        found: dict[str, Any] = {}
+        block = None
+        if self.extract:
+            block = found["extracted"] = first_block(text)
+        if self.schema is not None:
+            found["parsed"] = _parsed(text if block is None else block, self.schema)
+        return Shaped(block, found)
+
+
+def _yes_or_no(text: str) -> Shaped:
+    word = _WORD.match(text)
+    if word is None:
+        raise BadRequest("the answer is neither yes nor no")
+    answer = word[1].lower()
+    return Shaped(None, {"answer": answer}, ExitCode.OK if answer == "yes" else ExitCode.ERROR)
+
+
+def _parsed(text: str, schema: dict[str, Any]) -> Any:
+    try:
+        value = validation.parse(text)
+    except ValueError as error:
+        raise BadRequest(f"the answer is not JSON: {error}") from None
+    if problem := validation.problem(schema, value):
+        raise BadRequest(f"the answer does not fit the schema: {problem}")
+    return value
+
+
+def first_block(text: str) -> str:
+    """The inside of the first fenced block (CommonMark 0.31, section 4.5). Raises BadRequest."""
+    opening = _FENCE.search(text)
+    if opening is None:
+        raise BadRequest("the answer has no fenced block to extract")
+    fence = opening[1]
+    closing = re.compile(rf"^ {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t\r]*$", re.M)
+    start = min(opening.end() + 1, len(text))
+    end = closing.search(text, start)
+    return text[start : end.start() if end else len(text)]
+
+
+def parse_schema(text: str, name: str) -> dict[str, Any]:
+    """A JSON Schema. Raises BadRequest, and ConfigError where the extra is missing."""
+    validation.require()
+    try:
+        schema = validation.parse(text)
+    except ValueError as error:
+        raise BadRequest(f"{name} is not JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise BadRequest(f"{name} is no JSON Schema: not an object")
+    validation.check_schema(schema, name)
+    return schema
+
+
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """The body's field for it. `strict` only where the schema says all that strict demands."""
+    title = schema.get("title")
+    name = re.sub(r"[^\w-]+", "_", title, flags=re.A)[:64] if isinstance(title, str) else ""
+    inner: dict[str, Any] = {"name": name.strip("_") or "answer", "schema": schema}
+    if _closed(schema):
+        inner["strict"] = True
+    return {"type": "json_schema", "json_schema": inner}
+
+
+def _closed(schema: Any) -> bool:
+    """Every object in it allows its own properties only, and wants them all."""
+    if isinstance(schema, list):
+        return all(map(_closed, schema))
+    if not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties")
+    if schema.get("type") == "object" or isinstance(properties, dict):
+        named = set(properties) if isinstance(properties, dict) else set()
+        if schema.get("additionalProperties") is not False:
+            return False
+        if named != set(schema.get("required") or ()):
+            return False
+    return all(_closed(value) for value in schema.values())
+
+
+def complaint(error: BadRequest) -> str:
+    """What the model is told of an answer that does not fit."""
+    return f"{error.message[:1].upper()}{error.message[1:]}. Answer again, in the right form only."
+
+
+def check_options(shape: Shape, repair: int) -> None:
+    """Raises UsageError."""
+    if shape.yes_no and (shape.schema is not None or shape.extract):
+        raise UsageError("--yes-no goes with neither --schema nor --extract")
+    if repair and not shape:
+        raise UsageError("--repair goes with --schema, --extract or --yes-no")

@@ -1,0 +1,160 @@
+"""Saved prompts: TOML files with a prompt, its variables, a system message, a model, options."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from . import config
+from .environment import Environment
+from .errors import ConfigError, NoInput, UsageError
+from .prompt import STDIN_PLACE, Wording, check_text
+
+SUFFIX = ".toml"
+_NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
+# Settings that a template may give. None that says where a prompt and a key go.
+SETTINGS = ("model", "temperature", "max_tokens", "top_p", "seed", "reasoning", "stop", "options")
+_OWN = ("description", "system", "prompt", "defaults")
+# `{name}`; `{{name}}` is a literal one.
+_PLACE = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)\}")
+# Given by the command line itself.
+_PROMPT, _STDIN = "prompt", STDIN_PLACE.strip("{}")
+
+
+@dataclass(frozen=True)
+class Template:
+    name: str
+    path: Path
+    description: str = ""
+    system: str | None = None
+    prompt: str = ""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def variables(self) -> list[str]:
+        """In the order of their places, without `{prompt}` and `{stdin}`."""
+        found = [m[2] for m in _PLACE.finditer(f"{self.system or ''}\n{self.prompt}") if m[2]]
+        return [name for name in dict.fromkeys(found) if name not in (_PROMPT, _STDIN)]
+
+    def fill(self, pairs: Sequence[str], words: str) -> "Filled":
+        """With the variables of `-p name=value`, and PROMPT. Raises UsageError."""
+        values = {**self.defaults, **self._given(pairs)}
+        missing = [name for name in self.variables() if name not in values]
+        if missing:
+            hint = "give " + " ".join(f"-p {name}=…" for name in missing)
+            raise UsageError(f"template {self.name} lacks {', '.join(missing)}", hint=hint)
+        if f"{{{_PROMPT}}}" in self.prompt and not words:
+            raise UsageError(f"template {self.name} wants a PROMPT")
+        prompt = Wording(tuple(self._pieces(values, Wording.of(words))))
+        if words and f"{{{_PROMPT}}}" not in self.prompt:
+            between = ("\n\n",) if self.prompt else ()
+            prompt = Wording((*prompt.pieces, *between, *Wording.of(words).pieces))
+        system = None
+        if self.system is not None:
+            system = _PLACE.sub(lambda m: values[m[2]] if m[2] else f"{{{m[1]}}}", self.system)
+        return Filled(system, prompt)
+
+    def _given(self, pairs: Sequence[str]) -> dict[str, str]:
+        given: dict[str, str] = {}
+        for pair in pairs:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise UsageError(f"-p {pair!r} is not NAME=VALUE")
+            if name not in self.variables():
+                known = ", ".join(self.variables()) or "none"
+                problem = f"template {self.name} has no variable {name!r}"
+                raise UsageError(problem, hint=f"it has: {known}")
+            given[name] = check_text(value, f"-p {name}")
+        return given
+
+    def _pieces(self, values: Mapping[str, str], words: Wording) -> Iterator[str | None]:
+        """In one pass: what stands in a value is no variable."""
+        end = 0
+        for match in _PLACE.finditer(self.prompt):
+            yield self.prompt[end : match.start()]
+            end = match.end()
+            if match[1]:
+                yield f"{{{match[1]}}}"
+            elif match[2] == _STDIN:
+                yield None
+            elif match[2] == _PROMPT:
+                yield from words.pieces
+            else:
+                yield values[match[2]]
+        yield self.prompt[end:]
+
+
+@dataclass(frozen=True)
+class Filled:
+    system: str | None
+    prompt: Wording
+
+
+def path_of(environment: Environment, name: str) -> Path:
+    """A file in the configuration directory; a NAME with a slash is a path. Raises UsageError."""
+    if "/" in name:
+        return Path(os.path.abspath(name))
+    if not _NAME.fullmatch(name):
+        hint = "letters, digits and . _ - @ +, or a path with a slash"
+        raise UsageError(f"{name!r} cannot name a template", hint=hint)
+    return environment.templates_directory / (name + SUFFIX)
+
+
+def names(environment: Environment) -> list[str]:
+    return sorted(path.stem for path in environment.templates_directory.glob(f"*{SUFFIX}"))
+
+
+def load(environment: Environment, name: str) -> Template:
+    """Raises UsageError, NoInput; ConfigError with the place of what is wrong in it."""
+    path = path_of(environment, name)
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        near = get_close_matches(name, names(environment), 3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "see `llmcli template list`"
+        raise NoInput(f"there is no template {name}", hint=hint) from None
+    except OSError as error:
+        raise NoInput(f"cannot read template {path}: {error.strerror}") from None
+    document, text = config.parse(data, path)
+    for key, value in document.items():
+        document[key] = _checked(key, value, f"{path}{config.line_of(key, text)}")
+    template = Template(
+        name,
+        path,
+        document.get("description", ""),
+        document.get("system"),
+        document.get("prompt", ""),
+        document.get("defaults", {}),
+        {key: document[key] for key in SETTINGS if key in document},
+    )
+    _check_places(template)
+    return template
+
+
+def _checked(key: str, value: Any, where: str) -> Any:
+    if key in SETTINGS:
+        return config.checked(key, value, where)
+    if key not in _OWN:
+        near = get_close_matches(key, (*SETTINGS, *_OWN), 1)
+        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join((*_OWN, *SETTINGS))}"
+        raise ConfigError(f"{where}: a template has no {key!r}", hint=hint)
+    if key != "defaults":
+        if not isinstance(value, str):
+            raise ConfigError(f"{where}: {key} must be a text")
+        return value
+    if not isinstance(value, dict) or any(isinstance(v, (dict, list)) for v in value.values()):
+        raise ConfigError(f"{where}: defaults is a table of texts")
+    # As TOML spells them: true, not True.
+    return {n: v if isinstance(v, str) else str(v).lower() for n, v in value.items()}
+
+
+def _check_places(template: Template) -> None:
+    unused = [name for name in template.defaults if name not in template.variables()]
+    if unused:
+        raise ConfigError(f"{template.path}: defaults has {unused[0]!r}, which stands nowhere")
+    for match in _PLACE.finditer(template.system or ""):
+        if match[2] in (_STDIN, _PROMPT):
+            raise ConfigError(f"{template.path}: {match[0]} stands in prompt only")

@@ -1,0 +1,48 @@
+"""Programs on terminals of their own."""
+
+import fcntl
+import os
+import pty
+import subprocess
+import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def on_a_terminal(
+    arguments: list[str], env: dict[str, str]
+) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
+    """A command with a terminal of its own, which ^C typed there reaches."""
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        arguments,
+        env=env,
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        start_new_session=True,
+        preexec_fn=lambda: _control(child),  # noqa: PLW1509  # two system calls, no lock
+    ) as process:
+        os.close(child)
+        yield process, parent
+    os.close(parent)
+
+
+def _control(terminal: int) -> None:
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    settings = termios.tcgetattr(terminal)
+    settings[3] |= termios.NOFLSH  # else ^C drops what is on its way to the terminal
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
+
+
+def read_all(terminal: int) -> bytes:
+    shown = b""
+    while True:
+        try:
+            block = os.read(terminal, 4096)
+        except OSError:
+            return shown
+        if not block:
+            return shown
+        shown += block
