@@ -49,6 +49,7 @@ class Recorder:
         """The whole conversation, of which the session has what is `known`. Raises WriteError."""
         if self._session:
             turn = self._turn(added(known, said), None)
+            self._environment.stage = f"session {self._session.name} is held by another process"
             sessions.append(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:

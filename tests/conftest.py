@@ -1,5 +1,6 @@
 """Every test runs the real program, in a home of its own, against loopback only."""
 
+import json
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ PROGRAM = str(Path(sys.executable).with_name("llmcli"))
 KEY = "sk-test-0123456789abcdef0123456789abcdef"
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
+Tools = Callable[..., list[str]]
 
 
 def _clean_environment(home: Path) -> dict[str, str]:
@@ -95,6 +97,29 @@ def config(home: Path) -> Callable[[str], Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    return write
+
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Tools:
+    """The options for tools given as shell scripts by name; `more` stands beside the command."""
+
+    def write(more: dict[str, Any] | None = None, /, **scripts: str) -> list[str]:
+        definitions = [
+            {
+                "type": "function",
+                "function": {"name": name, "parameters": CITY if name == "weather" else {}},
+                "command": ["sh", "-c", script],
+                **(more or {}),
+            }
+            for name, script in scripts.items()
+        ]
+        (tmp_path / "tools.json").write_text(json.dumps(definitions))
+        return ["--tools", "tools.json", "--run-tools"]
 
     return write
 

@@ -7,17 +7,19 @@ import subprocess
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 
 @contextmanager
 def on_a_terminal(
-    arguments: list[str], env: dict[str, str]
+    arguments: list[str], env: dict[str, str], cwd: Path | None = None
 ) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """A command with a terminal of its own, which ^C typed there reaches."""
     parent, child = pty.openpty()
     with subprocess.Popen(
         arguments,
         env=env,
+        cwd=cwd,
         stdin=child,
         stdout=child,
         stderr=child,
