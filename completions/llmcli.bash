@@ -104,12 +104,12 @@ _llmcli() {
     case "$prev" in
     -s|--system) _llmcli_at_files; return ;;
     --reasoning) _llmcli_efforts; return ;;
-    -f|--file|--messages|--save-messages|--tools|-O|--output|--usage-file) _llmcli_files; return ;;
+    -f|--file|--messages|--save-messages|--tools|--schema|-O|--output|--usage-file) _llmcli_files; return ;;
     -m|--model) _llmcli_models; return ;;
     --profile) _llmcli_profiles; return ;;
     --session) _llmcli_sessions; return ;;
     -t|--template) _llmcli_templates; return ;;
-    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--schema|--seed|--stop|--temperature|--tool-result|--top-p|-o|-p) return ;;
+    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--seed|--stop|--temperature|--tool-result|--top-p|-o|-p) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
         words='ask config local session template'
@@ -127,13 +127,13 @@ _llmcli() {
     'local remove') words='-h --help' ;;
     'session') words='list show export remove -h --help' ;;
     'session list') words='--json -h --help' ;;
-    'session show') words='--json -h --help' ;;
-    'session export') words='-h --help' ;;
-    'session remove') words='-h --help' ;;
+    'session show') words='--json -h --help' ; [[ $cur == -* ]] || _llmcli_sessions ;;
+    'session export') words='-h --help' ; [[ $cur == -* ]] || _llmcli_sessions ;;
+    'session remove') words='-h --help' ; [[ $cur == -* ]] || _llmcli_sessions ;;
     'template') words='list show edit -h --help' ;;
     'template list') words='-h --help' ;;
-    'template show') words='-h --help' ;;
-    'template edit') words='-h --help' ;;
+    'template show') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
+    'template edit') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
         esac
     fi
     [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words

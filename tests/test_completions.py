@@ -201,22 +201,9 @@ def test_bash_on_a_terminal(places: dict[str, str]) -> None:
     os.close(parent)
 
 
-@pytest.mark.parametrize("name", ["bash", "zsh", "fish"])
-def test_names_of_templates_and_sessions(name: str, places: dict[str, str]) -> None:
-    """The functions stand ready for the options that take such names."""
-    calls = {
-        "bash": "cur=''; COMPREPLY=(); source $0; _llmcli_templates; _llmcli_sessions; "
-        'printf "%s\\n" "${COMPREPLY[@]}"',
-        "zsh": "compdef() { :; }; compadd() { shift; print -rl -- $@; }; source $0; "
-        "_llmcli_templates; _llmcli_sessions",
-        "fish": "source $argv[1]; __llmcli_templates; __llmcli_sessions",
-    }
-    script = ROOT / "completions" / {"zsh": "_llmcli"}.get(name, f"llmcli.{name}")
-    done = subprocess.run(
-        [shell(name), "-c", calls[name], str(script)],
-        env=places,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == ["review", "plan"]
+def test_names_of_templates_and_sessions(complete: Complete) -> None:
+    assert complete("llmcli ask -t ") == complete("llmcli template show re") == {"review"}
+    assert complete("llmcli ask --session ") == complete("llmcli session show p") == {"plan"}
+    assert complete("llmcli --continue --template r") == {"review"}
+    assert {"plan"} <= complete("llmcli session remove ")
+    assert {"list", "show", "remove", "export"} <= complete("llmcli session ")

@@ -1,5 +1,6 @@
 """The README keeps its word: generated parts, commands, examples."""
 
+import json
 import re
 import shlex
 import shutil
@@ -71,19 +72,52 @@ def commands() -> list[str]:
     """Every line of the README that calls llmcli with arguments."""
     blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
     lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if re.search(r"\bllmcli (-|\"|ask|config|local)", line)]
+    return [line for line in lines if re.search(rf"\bllmcli (-|\"|{'|'.join(COMMANDS)})", line)]
+
+
+# The files that the examples name.
+FILES = {
+    "talk.json": '[{"role": "user", "content": "hi"}]',
+    "person.json": "{}",
+    "measured": "23 degrees",
+    "home/.config/llmcli/templates/review.toml": 'prompt = "{stdin} {language}"',
+}
+
+
+@pytest.fixture
+def files(tmp_path: Path, home: Path) -> None:
+    definitions = re.search(r"```json\n(\[.*?)```", README, re.S)
+    assert definitions
+    call = {"id": "c1", "function": {"name": "weather", "arguments": "{}"}}
+    talk = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
+    asked = [talk[0], {"role": "assistant", "content": None, "tool_calls": [call]}]
+    state = "home/.local/state/llmcli"
+    made = {
+        **FILES,
+        "weather.json": definitions[1],
+        f"{state}/sessions/trip.jsonl": json.dumps({"messages": talk}) + "\n",
+        f"{state}/sessions/asked.jsonl": json.dumps({"messages": asked}) + "\n",
+        f"{state}/last-session/all": "trip",
+    }
+    for name, text in made.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (tmp_path / name).write_text(text)
+    (tmp_path / state).chmod(0o700)
 
 
 @pytest.mark.parametrize("line", commands())
-def test_options_in_examples_exist(run: Run, line: str) -> None:
+def test_options_in_examples_exist(run: Run, line: str, files: None) -> None:
     """Each call is parsed by the real program: nothing in the README is a usage error."""
-    call = re.split(r"[|;]", line.split("#")[0][line.index("llmcli ") :])[0].split("<")[0]
-    arguments = shlex.split(call)[1:]
-    if arguments[0] in ("config", "local"):
+    line = line.replace('$(jq -r .id <<< "$call")', "c1").replace("call=$(", "")
+    call = re.split(r"[|;]", line.split("#")[0][line.index("llmcli ") :])[0]
+    arguments = shlex.split(re.sub(r"[<>)] ?\S*$|\)$", "", call.split(" <")[0].split(" >")[0]))[1:]
+    if arguments[0] not in ("ask", *(a for a in arguments[:1] if a not in COMMANDS)):
         arguments += ["--help"]
     else:
         arguments += ["--dry-run", "-m", "m", "--max-input", "1k"]
         arguments = [a for a in arguments if a not in ("notes.txt", "photo.jpg", "-f")]
+        if "--tool-result" in arguments:
+            arguments[arguments.index("-c") : arguments.index("-c") + 1] = ["--session", "asked"]
     done = run(*arguments, input=b"piped")
     assert done.returncode == 0, done.stderr
 

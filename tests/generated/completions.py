@@ -20,6 +20,7 @@ KINDS = {
     "MODEL": "models",
     "TEMPLATE": "templates",
     "SESSION": "sessions",
+    "FILE|JSON": "files",
     "EFFORT": "efforts",
 }
 
@@ -53,16 +54,22 @@ def _values(command: Command, kind: str) -> str:
     )
 
 
+def _kind(command: Command) -> str | None:
+    """What the argument of a command names."""
+    return KINDS.get(command.argument)
+
+
 def _bash(root: Command) -> dict[str, str]:
     cases = []
     for command in root.walk():
         if command.path:
             words = [c.path[-1] for c in command.commands]
             words += [name for option in command.options for name in option.names]
-            cases.append(f"    '{' '.join(command.path)}') words='{' '.join(words)}' ;;")
+            names = f" [[ $cur == -* ]] || _llmcli_{kind} ;" if (kind := _kind(command)) else ""
+            cases.append(f"    '{' '.join(command.path)}') words='{' '.join(words)}' ;{names};")
     everything = [option for command in root.walk() for option in command.options]
     kinds = sorted({KINDS[o.metavar] for o in everything if o.metavar in KINDS})
-    merged = Command((), "", tuple({o.names: o for o in everything}.values()), ())
+    merged = Command((), "", tuple({o.names: o for o in everything}.values()), "", ())
     values = [f"    {_values(merged, kind)}) _llmcli_{kind}; return ;;" for kind in kinds]
     plain = sorted({n for o in everything if o.metavar and o.metavar not in KINDS for n in o.names})
     values.append(f"    {'|'.join(plain)}) return ;;")
@@ -84,6 +91,8 @@ def _zsh(root: Command) -> dict[str, str]:
         name = "_".join(command.path)
         specs = [_zsh_spec(option) for option in command.options]
         rest = "'*:: :'" if command.path == ("ask",) else ""
+        if kind := _kind(command):
+            rest = f"'*:{command.argument}:_llmcli_{kind}'"
         body = " \\\n    ".join(["_arguments -s -S", *specs, *([rest] if rest else [])])
         functions.append(f"_llmcli_{name}() {{\n  {body}\n}}")
     top = "\n".join(f"    {_zsh_entry(c)}" for c in root.commands)
@@ -125,6 +134,8 @@ def _fish(root: Command) -> dict[str, str]:
     for command in root.walk():
         if command.path and not command.commands:
             condition = f"-n '__llmcli_in {' '.join(command.path)}'"
+            if kind := _kind(command):
+                lines.append(f"complete -c llmcli {condition} -a '(__llmcli_{kind})'")
             lines += [f"complete -c llmcli {condition} {_fish_option(o)}" for o in command.options]
     return {"lines": "\n".join(lines)}
 

@@ -22,6 +22,7 @@ class Command:
     path: tuple[str, ...]
     help: str
     options: tuple[Option, ...]
+    argument: str  # the metavar of its argument, if it takes one by name
     commands: tuple["Command", ...]
 
     def walk(self) -> Iterator["Command"]:
@@ -45,7 +46,9 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
         _command(sub, (*path, name), context)
         for name, sub in getattr(command, "commands", {}).items()
     )
-    return Command(path, (command.help or "").strip().splitlines()[0], options, commands)
+    arguments = [p for p in command.get_params(context) if p.param_type_name == "argument"]
+    argument = (arguments[0].metavar or "").strip("[].") if arguments else ""
+    return Command(path, (command.help or "").strip().splitlines()[0], options, argument, commands)
 
 
 def _option(parameter: Any) -> Option:
