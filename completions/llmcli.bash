@@ -87,7 +87,7 @@ _llmcli() {
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--retries|--save-messages|--schema|--seed|--session|--stop|--system|--temperature|--template|--tool-result|--tools|--top-p|--usage-file|-O|-f|-m|-o|-p|-s|-t) skip=1 ;;
+        --base-url|--connect-timeout|--deadline|--file|--header|--idle-timeout|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--retries|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--until|--usage-file|-O|-f|-m|-o|-p|-s|-t) skip=1 ;;
         -*) ;;
         config|local|session|template)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
@@ -109,14 +109,16 @@ _llmcli() {
     --profile) _llmcli_profiles; return ;;
     --session) _llmcli_sessions; return ;;
     -t|--template) _llmcli_templates; return ;;
-    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--seed|--stop|--temperature|--tool-result|--top-p|-o|-p) return ;;
+    --base-url|--connect-timeout|--deadline|--header|--idle-timeout|--max-cost|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--until|-o|-p) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
-        words='ask config local session template'
+        words='ask models usage config local session template'
     else
-        case "$command" in ask|config|local|session|template|*' '*) ;; *) command=ask ;; esac
+        case "$command" in ask|models|usage|config|local|session|template|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'models') words='--free --takes --sort --refresh --json --profile --base-url -h --help' ;;
+    'usage') words='--since --until --by --json --csv -h --help' ;;
     'config') words='path show check -h --help' ;;
     'config path') words='-h --help' ;;
     'config show') words='--profile --json -h --help' ;;

@@ -64,7 +64,7 @@ end
 function __llmcli_in
     set -l words (commandline -opc)
     set -e words[1]
-    if not contains -- "$words[1]" ask config local session template
+    if not contains -- "$words[1]" ask models usage config local session template
         set -p words ask
     end
     if test "$argv[1]" = ask
@@ -78,6 +78,8 @@ end
 
 complete -c llmcli -f
 complete -c llmcli -n __llmcli_first -a ask -d 'One completion, streamed to stdout. This is the default command.'
+complete -c llmcli -n __llmcli_first -a models -d 'Print the models of the endpoint: context, prices, what they take.'
+complete -c llmcli -n __llmcli_first -a usage -d 'Print what was spent, summed by day, model, tag and the like.'
 complete -c llmcli -n __llmcli_first -a config -d 'Where settings come from, and whether they work.'
 complete -c llmcli -n '__llmcli_in config' -a path -d 'Print where config.toml is, or would be.'
 complete -c llmcli -n '__llmcli_in config' -a show -d 'Print every setting and where it came from.'
@@ -131,6 +133,9 @@ complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'To connect. [1
 complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Of silence. [60; 300 with --no-stream]'
 complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'For the whole run; 0: none. [3600]'
 complete -c llmcli -n '__llmcli_in ask' -l retries -x -d 'Times a passing fault is tried again. [3]'
+complete -c llmcli -n '__llmcli_in ask' -l max-cost -x -d 'Send nothing that could cost more than this.'
+complete -c llmcli -n '__llmcli_in ask' -l tag -x -d 'Name in the ledger and for budgets.'
+complete -c llmcli -n '__llmcli_in ask' -l no-ledger -d 'Do not record what this costs.'
 complete -c llmcli -n '__llmcli_in ask' -l json -d 'One JSON object on stdout.'
 complete -c llmcli -n '__llmcli_in ask' -l events -d 'One JSON object a line as things happen.'
 complete -c llmcli -n '__llmcli_in ask' -s O -l output -r -F -d 'Write here; replaced only on success.'
@@ -143,6 +148,20 @@ complete -c llmcli -n '__llmcli_in ask' -l allow-cut -d 'An answer cut by its le
 complete -c llmcli -n '__llmcli_in ask' -l dry-run -d 'Print the request body; send nothing.'
 complete -c llmcli -n '__llmcli_in ask' -l curl -d 'Print a curl command; send nothing.'
 complete -c llmcli -n '__llmcli_in ask' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in models' -l free -d 'Only those that cost nothing.'
+complete -c llmcli -n '__llmcli_in models' -l takes -d 'Only those that take it. Repeatable.'
+complete -c llmcli -n '__llmcli_in models' -l sort -d 'By id, price, or context (largest first).'
+complete -c llmcli -n '__llmcli_in models' -l refresh -d 'Ask the endpoint now.'
+complete -c llmcli -n '__llmcli_in models' -l json -d 'As JSON.'
+complete -c llmcli -n '__llmcli_in models' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
+complete -c llmcli -n '__llmcli_in models' -l base-url -x -d 'Endpoint to ask.'
+complete -c llmcli -n '__llmcli_in models' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in usage' -l since -x -d '2026-11-24, 2026-11, 7d. [30d]'
+complete -c llmcli -n '__llmcli_in usage' -l until -x -d 'The last day. [today]'
+complete -c llmcli -n '__llmcli_in usage' -l by -d 'What to sum by.'
+complete -c llmcli -n '__llmcli_in usage' -l json -d 'As JSON.'
+complete -c llmcli -n '__llmcli_in usage' -l csv -d 'As CSV with a heading.'
+complete -c llmcli -n '__llmcli_in usage' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in config path' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in config show' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
 complete -c llmcli -n '__llmcli_in config show' -l json -d 'As JSON.'

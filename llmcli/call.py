@@ -23,8 +23,8 @@ from .errors import (
     Truncated,
     WriteError,
 )
-from .pricing import Cost, total
-from .schema import ChatRequest, Chunk, Usage
+from .pricing import Cost, Price, total
+from .schema import ChatRequest, Chunk, ToolCall, Usage
 from .terminal import one_line
 from .trace import Trace
 
@@ -55,11 +55,12 @@ class Call:
     """`local`: the model runs in this process and costs nothing. `discarded`: the usage of
     attempts that were tried again; it was billed, so it counts. `turns`: those before this one.
     `shape`: what the answer was read as, for the object of --json; `exit_code`: what a good
-    answer means."""
+    answer means; `open_calls`: those for the caller, with the ids that results refer to."""
 
     trace: Trace
     model: str | None = None
     local: bool = False
+    price: Price | None = None
     tag: str | None = None
     session: str | None = None
     known_models: Callable[[], list[str]] = list
@@ -69,6 +70,7 @@ class Call:
     turns: list[Turn] = field(default_factory=list)
     shape: dict[str, Any] = field(default_factory=dict)
     exit_code: int = ExitCode.OK
+    open_calls: list[ToolCall] = field(default_factory=list)
 
     def cost(self) -> Cost:
         """Of all turns; unknown if that of one is."""
@@ -102,11 +104,14 @@ class Call:
         self.discarded, self.accumulator = [], Accumulator()
         return turn
 
+    def attempt_cost(self) -> Cost:
+        """Of this attempt alone, as far as its usage says."""
+        return pricing.LOCAL if self.local else pricing.cost(self.accumulator.usage, self.price)
+
     def _cost_of_turn(self) -> Cost:
-        if self.local:
-            return pricing.LOCAL
-        last = pricing.cost(self.accumulator.usage)
-        earlier = [cost.usd for usage in self.discarded if (cost := pricing.cost(usage)).usd]
+        last = self.attempt_cost()
+        costs = [pricing.cost(usage, self.price) for usage in self.discarded]
+        earlier = [cost.usd for cost in costs if cost.usd]
         if not earlier:
             return last
         if last.usd is None and not self.accumulator.begun:
@@ -160,6 +165,7 @@ class Call:
             "retry_after": error.retry_after if error else None,
             "seconds": self.trace.seconds(),
             "turns": [turn.report() for turn in self.all_turns()],
+            "open_calls": self.open_calls,
             "session": self.session,
             "tag": self.tag,
             **self.shape,
@@ -193,7 +199,7 @@ def complete(
         error = _before_answer(raised, call.accumulator)
         _describe(error, call)
         raise error from None
-    for warning in completion.warnings():
+    for warning in [*completion.warnings(), *pricing.flaws(call.accumulator.usage)]:
         call.trace.warn(warning)
     return completion
 

@@ -17,8 +17,10 @@ from .call import Call
 from .commands.ask import ask
 from .commands.config import app as config_app
 from .commands.local import app as local_app
+from .commands.models import models
 from .commands.session import app as session_app
 from .commands.template import app as template_app
+from .commands.usage import usage
 from .environment import (
     STDERR,
     CheckedStdout,
@@ -51,10 +53,12 @@ app = typer.Typer(
 app.command("ask")(ask)
 app.add_typer(config_app, name="config")
 app.add_typer(local_app, name="local")
+app.command("models")(models)
+app.command("usage")(usage)
 app.add_typer(session_app, name="session")
 app.add_typer(template_app, name="template")
 
-COMMANDS = ("ask", "config", "local", "session", "template")
+COMMANDS = ("ask", "models", "usage", "config", "local", "session", "template")
 
 
 @dataclass(frozen=True)

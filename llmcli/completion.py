@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from . import api_errors, extra, reasoning, tool_calls
-from .errors import AnswerCut, Filtered, LlmcliError, ServerError, ToolError, Truncated
+from .errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from .extra import Extra
 from .schema import DONE, Chunk, Message, ToolCall, Usage
-from .tool_calls import ToolCalls, malformed
+from .tool_calls import ToolCalls, refuse_malformed
 
 # In lower case, as servers spell them in many ways.
 _FAILED = (
@@ -69,7 +69,7 @@ class Completion:
         """The message as the next request carries it: reasoning in its structured form only."""
         message = Message(role="assistant", content=self.message()["content"])
         if self.reasoning_details:
-            message["reasoning_details"] = self.reasoning_details
+            message["reasoning_details"] = extra.finite(self.reasoning_details)
         if self.tool_calls:
             message["tool_calls"] = tool_calls.passed_back(self.tool_calls)
         return message
@@ -165,7 +165,7 @@ class Accumulator:
             raise Filtered("the answer was stopped by the server's content filter")
         if completion.refusal and not completion.text:
             raise Filtered(f"the model refused: {completion.refusal}")
-        if reason in _CUT and not (allow_cut and completion.text):
+        if completion.cut and not (allow_cut and completion.text and not completion.tool_calls):
             raise AnswerCut(
                 "answer cut at max_tokens or the context length",
                 hint="raise --max-tokens, or accept it with --allow-cut",
@@ -176,7 +176,7 @@ class Accumulator:
             paid = completion.reasoning or (completion.usage or {}).get("completion_tokens")
             raise ServerError(f"the answer is empty{because}", transient=not paid)
         if check_calls and not completion.cut:
-            _refuse_malformed(completion.tool_calls)
+            refuse_malformed(completion.tool_calls)
         return completion
 
     def _first_choice(self, choices: Any) -> dict[str, Any] | None:
@@ -230,12 +230,6 @@ class Accumulator:
         if thinking:
             self._reasoning.append(thinking)
         return Delta(text, thinking, tuple(pieces))
-
-
-def _refuse_malformed(calls: list[ToolCall]) -> None:
-    if bad := [call for call in calls if malformed(call)]:
-        name = bad[0]["function"]["name"]
-        raise ToolError(f"the arguments of the call to {name!r} are not a JSON object")
 
 
 def _split_content(content: Any) -> tuple[str, str]:

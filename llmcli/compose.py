@@ -1,15 +1,23 @@
 """From the options to the request body: what was given, checked, read and put together."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from . import config, last_session, prompt, request, sessions, templates, url
 from . import headers as header_rules
-from .config import Settings
 from .environment import Environment
 from .errors import ConfigError, UsageError
-from .options import ConnectionOptions, ConversationOptions, PromptOptions, SamplingOptions
+from .options import (
+    AccountOptions,
+    ConnectionOptions,
+    ConversationOptions,
+    OutputOptions,
+    PromptOptions,
+    SamplingOptions,
+)
+from .settings import DEFAULT_BASE_URL, Settings, check_ranges
 from .templates import Template
 from .transcript import Session
 
@@ -27,7 +35,7 @@ def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -
         raise UsageError("`-` stands alone", hint="to put stdin into a PROMPT, write {stdin}")
     if implicit and words:
         dashes = "-- " if text.startswith("-") else ""
-        hint = f"to ask the model, `llmcli ask {dashes}{text}`"
+        hint = f"to ask the model, put `ask` first: `llmcli ask {dashes}{text}`"
         if words[0] in commands:
             raise UsageError(f"{words[0]} is a command: put it before its options", hint=hint)
         if len(words) == 1 and text != "-" and not any(c.isspace() for c in text):
@@ -89,13 +97,40 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
     return headers
 
 
+def check_files(options: OutputOptions, talk: ConversationOptions, kept: Session | None) -> None:
+    """Raises UsageError where two options would write the same file."""
+    named = {
+        "-O": options.output,
+        "--usage-file": options.usage_file,
+        "--save-messages": talk.save_messages,
+        "--session": str(kept.path) if kept else None,
+    }
+    seen: dict[str, str] = {}
+    for option, name in named.items():
+        path = _real(name) if name else ""
+        if path in seen:
+            raise UsageError(f"{seen[path]} and {option} name the same file")
+        if name and not (os.path.exists(path) and not os.path.isfile(path)):
+            seen[path] = option  # devices may serve many
+
+
+def _real(name: str) -> str:
+    try:
+        return os.path.realpath(name)
+    except (OSError, ValueError):
+        return name  # who opens it says what is wrong
+
+
 def template(environment: Environment, given: PromptOptions) -> Template | None:
     return templates.load(environment, given.template) if given.template is not None else None
 
 
 def session(environment: Environment, talk: ConversationOptions) -> Session | None:
     if talk.go_on:
-        return sessions.load(environment, last_session.name(environment), must_exist=True)
+        name, of_terminal = last_session.name(environment)
+        if not of_terminal:
+            environment.note(f"going on with session {name}, the last of all")
+        return sessions.load(environment, name, must_exist=True)
     return None if talk.session is None else sessions.load(environment, talk.session)
 
 
@@ -103,12 +138,13 @@ def settings(
     environment: Environment,
     sampling: SamplingOptions,
     connecting: ConnectionOptions,
+    account: AccountOptions,
     named: Template | None,
     going_on: Session | None,
 ) -> Settings:
     """Resolved, and the deadline started. Raises UsageError, ConfigError."""
-    given = flags(sampling, connecting)
-    config.check_ranges(given, dict.fromkeys(given, "flag"))
+    given = flags(sampling, connecting) | {"tag": _tag(account.tag)}
+    check_ranges(given, dict.fromkeys(given, "flag"))
     environment.start_deadline(given["deadline"] or 0)  # holds for reading the config as well
     layer = named.settings if named else None
     resolved = config.resolve(environment, given, connecting.profile, layer)
@@ -119,6 +155,19 @@ def settings(
     return _with_model_of(going_on, resolved) if going_on else resolved
 
 
+def _tag(tag: str | None) -> str | None:
+    if tag is not None and not (tag.strip() and tag.isprintable()):
+        raise UsageError(f"--tag {tag!r} is no name")
+    return None if tag is None else prompt.check_text(tag, "--tag")
+
+
+def tell_of_another_model(environment: Environment, going_on: Session, model: str) -> None:
+    """A conversation that goes on with another model than before says so."""
+    before = going_on.last("model")
+    if before not in (None, model):
+        environment.note(f"session {going_on.name} was with {before}, and goes on with {model}")
+
+
 def _with_model_of(going_on: Session, resolved: Settings) -> Settings:
     """A conversation goes on with its model, unless another is named or the endpoint is another."""
     model = going_on.last("model")
@@ -126,8 +175,8 @@ def _with_model_of(going_on: Session, resolved: Settings) -> Settings:
         return resolved
     endpoint = going_on.last("endpoint")
     if endpoint is None:
-        same = model.startswith("local") and resolved.source("base_url") != "flag"
+        same = resolved.model is None and resolved.base_url is None
     else:
-        same = endpoint == url.check(resolved.base_url or config.DEFAULT_BASE_URL)
+        same = endpoint == url.check(resolved.base_url or DEFAULT_BASE_URL)
     sources = {**resolved.sources, "model": f"session {going_on.name}"}
     return replace(resolved, model=model, sources=sources) if same else resolved

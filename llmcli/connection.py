@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from . import headers as header_rules
 from . import keys, url, weights
 from .backends import Stream
-from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
 from .schema import ChatRequest, Chunk
+from .settings import DEFAULT_BASE_URL, Settings
 from .trace import Trace
 from .weights import LocalModel
 
@@ -105,14 +105,16 @@ def runtime_missing() -> ConfigError:
     return ConfigError("the embedded model is not installed", hint=HOW_TO_INSTALL.format("local"))
 
 
-def endpoint(environment: Environment, settings: Settings, connection: Connection) -> "Endpoint":
+def endpoint(
+    environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
+) -> "Endpoint":
     """Everything needed to reach the endpoint. Raises ConfigError."""
     from .backends import http
 
     base_url = connection.base_url
     assert base_url is not None
     key = keys.find(environment, settings, base_url)
-    if key is None and url.origin(base_url) == url.origin(DEFAULT_BASE_URL):
+    if need_key and key is None and url.origin(base_url) == url.origin(DEFAULT_BASE_URL):
         raise keys.missing(base_url)
     plain = base_url.startswith("http://") and not url.is_loopback(base_url)
     if key and plain and not settings.allow_http:

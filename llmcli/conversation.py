@@ -12,7 +12,7 @@ from .completion import Completion
 from .errors import BadRequest, ToolError
 from .schema import ChatRequest, Message, ToolCall
 from .shape import Shape, Shaped
-from .tool_calls import malformed
+from .tool_calls import malformed, refuse_malformed
 
 if TYPE_CHECKING:
     from .running import Runner  # it starts programs, for which most runs need nothing
@@ -58,6 +58,7 @@ def converse(
     policy; BadRequest for an answer that has not the shape `wanted`.
     """
     said: list[Message] = request["messages"]
+    rejected: list[Message] = []
     turns = 0
     while True:
         completion = ask(request)
@@ -66,23 +67,35 @@ def converse(
         calls = message.get("tool_calls") or []
         if calls and runner and not completion.cut:
             turns += 1
-            if turns == limits.turns:
+            if turns == limits.turns and not any(map(runner.left_to_caller, calls)):
                 raise _endless(turns)
             left = _run(runner, message, said, shown)
             if left:
-                return Answer(left)
+                return _handed_out(left, wanted)
             request = _free_to_answer(request)
-        elif calls and not wanted.yes_no:
-            return Answer(calls)
+        elif calls:
+            return _handed_out(calls, wanted)
         else:
             try:
-                return Answer(calls, wanted.read(completion.text))
+                shaped = wanted.read(completion.text)
+                # A conversation goes on with the good answer only.
+                said[:] = [m for m in said if not any(m is bad for bad in rejected)]
+                return Answer(shaped=shaped)
             except BadRequest as error:
                 if not limits.repairs:
                     raise
                 limits = replace(limits, repairs=limits.repairs - 1)
                 said.append(Message(role="user", content=shape.complaint(error)))
+                rejected += said[-2:]
         shown.next_turn()
+
+
+def _handed_out(calls: Sequence[ToolCall], wanted: Shape) -> Answer:
+    """Raises ToolError for a call that nobody could run, BadRequest where yes or no is wanted."""
+    refuse_malformed(calls)
+    if wanted.yes_no:
+        raise BadRequest("the answer is a call of a tool, neither yes nor no")
+    return Answer(calls)
 
 
 def _run(runner: "Runner", message: Message, said: list[Message], shown: Shown) -> list[ToolCall]:
@@ -110,4 +123,4 @@ def _free_to_answer(request: ChatRequest) -> ChatRequest:
 
 
 def _endless(turns: int) -> ToolError:
-    return ToolError(f"the model still calls tools after {turns} turns", hint="raise --max-turns")
+    return ToolError(f"the model still calls tools after turn {turns}", hint="raise --max-turns")

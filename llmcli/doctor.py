@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from . import catalogue, connection, keys, url, weights
-from .config import Settings
+from . import budget, connection, keys, listing, url, weights
+from .catalogue import Model
 from .connection import Connection
 from .environment import Environment
 from .errors import AuthError, LlmcliError, NoModel, ProtocolError
+from .pricing import Price, dollars
+from .settings import Settings
 from .trace import Trace
 
 
@@ -35,6 +37,10 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding(f"config      {path} does not exist; none is needed", remark=True)
     try:
+        yield from _budgets(environment, settings)
+    except LlmcliError as error:
+        yield Finding(f"budget      {error}", error)
+    try:
         chosen = connection.choose(environment, settings)
     except LlmcliError as error:
         yield Finding(f"backend     {error}", error)
@@ -43,6 +49,13 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
         yield from _embedded(environment, chosen)
     else:
         yield from _endpoint(environment, settings, chosen)
+
+
+def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
+    """Raises ConfigError, WriteError."""
+    holds = budget.parse(settings.budget, settings.source("budget"))
+    for limit, usd in (budget.spent(environment, holds) if holds else {}).items():
+        yield Finding(f"budget      {limit}: {dollars(usd)} spent or in flight")
 
 
 def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]:
@@ -95,13 +108,11 @@ def _endpoint(
 
 
 def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Iterator[Finding]:
-    from .backends import http
-
     host = url.host_of(endpoint.base_url)
     try:
-        listed = http.get_json(endpoint, "/models", Trace(redact=environment.redact))
+        listed = listing.fetch(environment, endpoint, Trace(redact=environment.redact))
     except (NoModel, ProtocolError) as error:
-        if error.status is None:
+        if error.status is None and error.code != listing.NO_MODELS:
             yield Finding(f"connection  {error}", error)
         else:
             yield Finding(f"connection  {host} answers, but lists no models", remark=True)
@@ -114,16 +125,20 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
         yield Finding(f"connection  {error}", error)
         return
     yield Finding(f"connection  {host} answers")
-    ids = _ids(listed)
-    if ids:
-        catalogue.remember(environment, endpoint.base_url, ids)
-        yield from _among(ids, chosen.model)
+    yield from _among(listed.ids(), chosen.model)
+    yield from _price(listed.find(chosen.model))
+    if left := listing.credits_left(endpoint, Trace(redact=environment.redact)):
+        yield Finding(f"credits     {dollars(left)} left")
 
 
-def _ids(listed: Any) -> list[str]:
-    entries = listed.get("data") if isinstance(listed, dict) else None
-    entries = entries if isinstance(entries, list) else []
-    return [e["id"] for e in entries if isinstance(e, dict) and isinstance(e.get("id"), str)]
+def _price(model: Model | None) -> Iterator[Finding]:
+    price = model.price if model else Price()
+    if price.prompt is None or price.completion is None:
+        words = "not known; costs are those that the endpoint says"
+        yield Finding(f"price       {words}", remark=True)
+    else:
+        each = [dollars(usd * 1_000_000) for usd in (price.prompt, price.completion)]
+        yield Finding(f"price       {each[0]} in, {each[1]} out, per million tokens")
 
 
 def _among(ids: list[str], model: str) -> Iterator[Finding]:

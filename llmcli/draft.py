@@ -1,15 +1,16 @@
 """The conversation, the tools and the shape that are asked for, read and made into a request."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import messages, prompt, request, shape, tools, validation
-from .config import Settings
 from .environment import Environment
-from .errors import UsageError
+from .errors import ConfigError, UsageError
 from .options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from .prompt import Input, Wording
 from .schema import ChatRequest, Message
+from .settings import Settings
 from .shape import Shape
 from .templates import Filled
 from .tools import Toolbox
@@ -55,8 +56,6 @@ def draft(
     if known and not content and not other:
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     system = _system(source, settings, wishes, [*known, *history])
-    if wanted.yes_no:
-        system = f"{system}\n\n{shape.YES_NO}" if system else shape.YES_NO
     said = messages.assemble(system, [*known, *history], results, content)
     extra = {**settings.options}
     if toolbox:
@@ -83,7 +82,7 @@ def draft(
 def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message]]:
     """The messages of the session, and those given, which can begin one."""
     talk, session = wishes.talk, wishes.session
-    answering = [_id_of(pair) for pair in talk.tool_result or []]
+    answering = [one for pair in talk.tool_result or [] for one in _possible_ids(pair)]
     known = session.messages(answering) if session else []
     if not talk.messages:
         return known, []
@@ -93,29 +92,32 @@ def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message
     return known, messages.parse(prompt.text(source.file(talk.messages), name), name)
 
 
-def _id_of(pair: str) -> str:
-    identity, equals, _ = pair.partition("=")
-    if not equals or not identity:
+def _possible_ids(pair: str) -> list[str]:
+    """What stands before an `=`, the longest first: an id may hold one."""
+    places = [place for place, character in enumerate(pair) if character == "=" and place]
+    if not places:
         raise UsageError(f"--tool-result {pair!r} is not ID=TEXT or ID=@FILE")
-    return identity
+    return [pair[:place] for place in reversed(places)]
 
 
 def _results(source: Input, wishes: Wishes, history: Sequence[Message]) -> list[Message]:
     """A result for each open call, in the order of the calls. Raises UsageError."""
     waiting = messages.open_calls(history)
+    ids = [call.get("id", "") for call in waiting]
     texts: dict[str, str] = {}
     for pair in wishes.talk.tool_result or []:
-        identity = _id_of(pair)
+        possible = _possible_ids(pair)
+        identity = next((one for one in possible if one in ids), possible[-1])
         if identity in texts:
             raise UsageError(f"--tool-result {identity} is given twice")
-        if identity not in [call.get("id") for call in waiting]:
+        if identity not in ids:
             hint = f"open are: {messages.named(waiting)}" if waiting else "none is open"
             raise UsageError(f"there is no open tool call {identity}", hint=hint)
         texts[identity] = _result_text(source, pair.removeprefix(f"{identity}="))
-    if missing := [call for call in waiting if call.get("id") not in texts]:
-        hint = "answer with --tool-result ID=TEXT or ID=@FILE"
+    if missing := [call for call in waiting if call.get("id", "") not in texts]:
+        hint = "answer all of them, each with --tool-result ID=TEXT or ID=@FILE"
         raise UsageError(f"tool calls wait for a result: {messages.named(missing)}", hint=hint)
-    return [messages.result(c.get("id", ""), texts[c.get("id", "")]) for c in waiting]
+    return [messages.result(identity, texts[identity]) for identity in ids]
 
 
 def _result_text(source: Input, value: str) -> str:
@@ -145,9 +147,11 @@ def _system(
 
 def _toolbox(source: Input, options: ToolOptions) -> Toolbox | None:
     """Raises UsageError, NoInput, BadRequest; ConfigError where the extra is missing."""
+    if options.tools is None and options.run_tools:
+        raise UsageError("--run-tools needs --tools FILE")
+    if (options.approve or options.strict_tools) and not options.run_tools:
+        raise UsageError("--approve and --strict-tools go with --run-tools")
     if options.tools is None:
-        if options.run_tools:
-            raise UsageError("--run-tools needs --tools FILE")
         return None
     toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
@@ -156,6 +160,10 @@ def _toolbox(source: Input, options: ToolOptions) -> Toolbox | None:
         raise UsageError(f"--run-tools, but no tool of {options.tools} has a command")
     validation.require()
     for tool in toolbox.runnable:
+        if shutil.which(tool.command[0]) is None:
+            hint = "a relative path begins in the working directory; chmod +x makes it a program"
+            problem = f"tool {tool.name}: there is no program {tool.command[0]}"
+            raise ConfigError(problem, hint=hint)
         where = f"{options.tools}: the parameters of {tool.name}"
         validation.check_schema(dict(tool.parameters), where)
     return toolbox

@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 from .backends import Stream
 from .call import Call, complete
 from .completion import Completion
-from .config import Settings
 from .conversation import Answer, Limits, converse
 from .draft import Draft
 from .environment import Environment
+from .meter import Meter
 from .options import OutputOptions, ShapeOptions, ToolOptions
 from .output.choose import Output
 from .recording import Recorder
 from .retry import Policy as Retries
 from .retry import retrying
 from .schema import ChatRequest
+from .settings import Settings
+from .shape import instructed
 
 if TYPE_CHECKING:
     from .running import Runner
@@ -29,6 +31,7 @@ class Exchange:
     call: Call
     output: Output
     recorder: Recorder
+    meter: Meter
     stream: Stream
 
     def run(
@@ -49,10 +52,17 @@ class Exchange:
 
         def attempt(request: ChatRequest) -> Completion:
             show, check_calls = self.output.show, not tools.run_tools
-            return complete(self.stream, request, self.call, show, allow_cut, check_calls)
+
+            told = instructed(request, draft.shape)
+
+            def once() -> Completion:
+                return complete(self.stream, told, self.call, show, allow_cut, check_calls)
+
+            return self.meter.around(told, once)
 
         limits = Limits(tools.max_turns, shape.repair)
         try:
+            self.recorder.open()
             answer = converse(
                 ask, draft.request, self._runner(draft, tools), draft.shape, limits, self.output
             )
@@ -72,6 +82,7 @@ class Exchange:
     def _finish(self, draft: Draft, answer: Answer) -> int:
         shaped = answer.shaped
         self.call.exit_code, self.call.shape = shaped.exit_code, dict(shaped.found)
+        self.call.open_calls = list(answer.calls)
         self.recorder.keep(draft.known, draft.request["messages"])
         self.output.finish(answer.calls, shaped.text)
         return shaped.exit_code

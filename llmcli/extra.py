@@ -1,5 +1,6 @@
 """Fields of a reply that nothing here reads, kept for who asked for them."""
 
+import math
 from typing import Any
 
 Extra = dict[str, Any]
@@ -37,3 +38,12 @@ def _merge(into: Extra, key: str, value: Any) -> None:
             _merge(into[key], inner, item)
     else:
         into[key] = list(value) if isinstance(value, list) else value
+
+
+def finite(value: Any) -> Any:
+    """Without the numbers that JSON cannot carry: what was too large for a float is null."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

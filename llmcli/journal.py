@@ -16,6 +16,8 @@ from typing import Any
 
 _BLOCK = 65536
 _LOCK_PAUSE = 0.02
+# How our records begin.
+_HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
 Record = dict[str, Any]
 
 
@@ -76,14 +78,23 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 def _whole_length(descriptor: int) -> int:
-    """The size without a torn last line; one that reads as a record is whole."""
+    """The size without a torn last line."""
     size = os.fstat(descriptor).st_size
-    tail, start = b"", size
-    while start and b"\n" not in tail:
-        start = max(0, start - _BLOCK)
-        tail = os.pread(descriptor, size - start, start)
-    last = tail[tail.rfind(b"\n") + 1 :]
-    return size if not last or _parse(last) is not None else size - len(last)
+    blocks: list[bytes] = []
+    start = size
+    while start and not (blocks and b"\n" in blocks[-1]):
+        begin = max(0, start - _BLOCK)
+        blocks.append(os.pread(descriptor, start - begin, begin))
+        start = begin
+    last = b"".join(reversed(blocks)).rpartition(b"\n")[2]
+    return size - len(last) if _torn(last) else size
+
+
+def _torn(line: bytes) -> bool:
+    """Whether it is the beginning of a record of ours, and not all of it. What else stands there
+    without a line end is somebody's, and stays."""
+    ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
+    return bool(line) and ours and _parse(line) is None
 
 
 def _parse(line: bytes) -> Record | None:
@@ -102,5 +113,5 @@ def read(path: Path) -> Iterator[tuple[int, Record | None]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             record = _parse(line)
-            if record is not None or (line.endswith(b"\n") and line.strip()):
+            if record is not None or (line.strip() and (line.endswith(b"\n") or not _torn(line))):
                 yield number, record

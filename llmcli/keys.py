@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .config import DEFAULT_BASE_URL, Settings
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
+from .settings import DEFAULT_BASE_URL, Settings
 from .url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"

@@ -28,8 +28,7 @@ def _terminal() -> str:
 def remember(environment: Environment, session: Session) -> None:
     """Each file is replaced in one step. Raises OSError."""
     folder = _folder(environment)
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
+    private.make(folder)
     name = str(session.path) if "/" in session.name else session.name
     for key in (_terminal(), _OF_ALL):
         descriptor, scratch = tempfile.mkstemp(dir=folder)
@@ -53,11 +52,13 @@ def _leads(pid: int) -> bool:
         return False
 
 
-def name(environment: Environment) -> str:
-    """Raises NoInput where there is none, ConfigError where others could have named it."""
+def name(environment: Environment) -> tuple[str, bool]:
+    """And whether it is this terminal's. Raises NoInput where there is none, ConfigError where
+    others could have named it."""
     private.check(environment.state_directory)
     for key in (_terminal(), _OF_ALL):
         with suppress(OSError):
-            return (_folder(environment) / key).read_text("utf-8", "surrogateescape")
+            found = (_folder(environment) / key).read_text("utf-8", "surrogateescape")
+            return found, key != _OF_ALL
     hint = "begin one with --session NAME; a plain ask is not kept"
     raise NoInput("there is no session to go on with", hint=hint)

@@ -68,7 +68,8 @@ def result(call_id: str, content: str) -> Message:
 
 def named(calls: Sequence[ToolCall]) -> str:
     """`call_1 (get_weather), call_2 (now)`, for a message."""
-    return ", ".join(f"{call.get('id')} ({call['function'].get('name')})" for call in calls)
+    names = ((call.get("id"), call.get("function", {}).get("name")) for call in calls)
+    return ", ".join(f"{identity} ({name})" for identity, name in names)
 
 
 def parse(text: str, name: str) -> list[Message]:
@@ -106,10 +107,15 @@ def _problem(message: Any) -> str | None:
     if calls and not (isinstance(calls, list) and all(map(_is_call, calls))):
         return "tool_calls is no list of calls"
     content = message.get("content")
-    if isinstance(content, (str, list)) or (content is None and calls):
+    silent = content is None and calls and message.get("role") == "assistant"
+    if isinstance(content, (str, list)) or silent:
         return None
     return "content is neither a text nor a list of parts"
 
 
 def _is_call(call: Any) -> bool:
-    return isinstance(call, dict) and isinstance(call.get("function", {}), dict)
+    """What it says of itself is of the right types."""
+    if not isinstance(call, dict) or not isinstance(call.get("id", ""), str):
+        return False
+    function = call.get("function", {})
+    return isinstance(function, dict) and isinstance(function.get("name", ""), str)

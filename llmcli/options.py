@@ -138,6 +138,18 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True)
+class AccountOptions:
+    max_cost: Annotated[
+        float | None,
+        Option("--max-cost", metavar="USD", help="Send nothing that could cost more than this."),
+    ] = None
+    tag: Annotated[
+        str | None, Option("--tag", metavar="TAG", help="Name in the ledger and for budgets.")
+    ] = None
+    no_ledger: Annotated[bool, Option("--no-ledger", help="Do not record what this costs.")] = False
+
+
+@dataclass(frozen=True)
 class ConnectionOptions:
     profile: Annotated[
         str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")

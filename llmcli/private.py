@@ -19,3 +19,12 @@ def check(folder: Path) -> None:
         raise ConfigError(f"{folder} is a link in a directory that all can write")
     if found.st_mode & 0o077:
         raise ConfigError(f"{folder} is open to others", hint=f"chmod 700 {folder}")
+
+
+def make(folder: Path) -> None:
+    """`folder`, and what is missing above it, with 0700 as the XDG specification has it.
+
+    Raises OSError."""
+    for place in [*reversed(folder.parents), folder]:
+        if not place.exists():
+            place.mkdir(mode=0o700, exist_ok=True)

@@ -81,7 +81,8 @@ def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
                     _finish(one, selector)
                     running.remove(one)
         finally:
-            _end_groups(running)
+            with undisturbed():  # a second signal must not leave half of them
+                _end_groups(running)
     return outcomes
 
 
@@ -98,7 +99,7 @@ def _start(
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        outcome.reason = f"cannot be run: {getattr(error, 'strerror', None) or error}"
+        outcome.reason = f"cannot run {job.command[0]}: {getattr(error, 'strerror', None) or error}"
         return
     until = time.monotonic() + job.timeout
     one = _Running(job, outcome, process, until, memoryview(job.stdin))

@@ -62,6 +62,8 @@ class Input:
 
     def file(self, name: str) -> bytes:
         if name in _STDIN_NAMES:
+            if not self.use_stdin:
+                raise UsageError(f"{name} is stdin, but -n forbids it", hint="drop one of them")
             return self.stdin(notice=False)
         try:
             path = name.encode("utf-8", "surrogateescape")
@@ -190,15 +192,16 @@ def _prompt_with_stdin(source: Input, wording: Wording, other: bool) -> list[str
         return [_stdin_text(source, notice=False)]
     available = source.use_stdin and not source.stdin_taken and _has_stdin(source.environment)
     if wanted and source.stdin_taken:
-        raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is a file or the messages already")
+        taken = "stdin is a file or the messages already"
+        raise UsageError(f"{STDIN_PLACE} is in the prompt, but {taken}")
     if wanted and not available:
         hint = "drop -n" if not source.use_stdin else "pipe something in"
-        raise UsageError(f"{STDIN_PLACE} in PROMPT, but there is no stdin to read", hint=hint)
+        raise UsageError(f"{STDIN_PLACE} is in the prompt, but no stdin to read", hint=hint)
     if not available:
         return [prompt]
     piped = _stdin_text(source, notice=bool(prompt) or other)
     if wanted and not piped.strip():
-        raise UsageError(f"{STDIN_PLACE} in PROMPT, but stdin is empty; nothing sent")
+        raise UsageError(f"{STDIN_PLACE} is in the prompt, but stdin is empty; nothing sent")
     return [wording.filled(piped)] if wanted else [piped, prompt]
 
 

@@ -1,6 +1,5 @@
 """What is kept of a run, where that was asked for: a turn of a session, a file of messages."""
 
-import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +8,17 @@ from . import messages, sessions
 from .call import Call
 from .environment import Environment
 from .errors import Interrupted, LlmcliError, UsageError
+from .extra import finite
 from .output.sink import Sink, open_sink
+from .request import encode
 from .schema import Message
 from .transcript import Session
 
 # Seconds to wait for another process with the session, where this one is to end at once.
 _SHORT = 0.1
+
+
+_STDOUT = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Recorder:
@@ -40,7 +44,7 @@ class Recorder:
         """Before anything is sent. Raises CantCreate, UsageError."""
         if self._session:
             sessions.check_writable(self._environment, self._session)
-        if self._save_as == "-":
+        if self._save_as in _STDOUT:
             raise UsageError("--save-messages writes a file; stdout is the answer's")
         if self._save_as:
             self._sink = open_sink(self._environment, self._save_as)
@@ -53,8 +57,7 @@ class Recorder:
             sessions.append(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:
-            text = json.dumps(said, ensure_ascii=False, indent=1)
-            self._sink.write(f"{text}\n".encode(errors="replace"))
+            self._sink.write(encode(list(said), indent=1) + b"\n")
             self._sink.commit()
 
     def fail(self, known: Sequence[Message], said: Sequence[Message], error: BaseException) -> None:
@@ -67,7 +70,8 @@ class Recorder:
         own = added(known, said)
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
             own.append(partial.partial().passed_back())
-        kind = getattr(error, "kind", "interrupted")
+        internal = "internal" if isinstance(error, Exception) else "interrupted"
+        kind = getattr(error, "kind", internal)
         try:
             turn = self._turn(own, kind)
             sessions.append(self._environment, self._session, turn, _SHORT)
@@ -87,7 +91,7 @@ class Recorder:
             "endpoint": self._endpoint,
             "messages": own,
             "finish_reason": self._call.accumulator.finish_reason,
-            "usage": self._call.usage(),
+            "usage": finite(self._call.usage()),
             "cost_usd": None if cost.usd is None else float(cost.usd),
             "incomplete": incomplete,
         }

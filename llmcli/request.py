@@ -78,7 +78,7 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
-def encode(request: ChatRequest, indent: int | None = None) -> bytes:
+def encode(request: ChatRequest | list[Any], indent: int | None = None) -> bytes:
     """The bytes that are sent: UTF-8, with escapes only where a text holds a lone surrogate.
 
     Raises BadRequest for what JSON cannot carry.

@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +13,13 @@ from .errors import ToolError
 from .processes import Job, Outcome
 from .schema import Message, ToolCall
 from .terminal import harmless, one_line
-from .tool_calls import malformed
+from .tool_calls import arguments_of
 from .tools import Tool, Toolbox, environment_of
 
 _SHOWN = 500
+# Read beyond the limit, so that a key at its end is seen whole.
+_MARGIN = 8192
+_PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,10 @@ class Runner:
         self._environment = environment
         self._toolbox = toolbox
         self._policy = policy
+        if environment.secrets:
+            _close_memory()
+        if policy.approve and not _terminal_is_there():
+            environment.say("there is no terminal to ask at: every call of a tool is denied")
 
     def left_to_caller(self, call: ToolCall) -> bool:
         """A tool that is defined, but without a command."""
@@ -60,15 +69,20 @@ class Runner:
         if tool is None:
             known = ", ".join(self._toolbox.tools)
             return f"there is no tool {name!r}; there are: {known}"
-        if malformed(call):
+        value = arguments_of(call)
+        if value is None:
             return f"its arguments are not a JSON object: {one_line(arguments, _SHOWN)}"
-        if problem := validation.problem(dict(tool.parameters), json.loads(arguments or "{}")):
+        if problem := validation.problem(dict(tool.parameters), value):
             return f"its arguments do not fit its parameters: {problem}"
         if not self._policy.approve:
             self._environment.note(f"calls {_shown(call)}")
-        elif not _approved(call):
-            return "the user did not allow this call"
+        elif not self._ask(call):
+            return "this call was not allowed"
         return None
+
+    def _ask(self, call: ToolCall) -> bool:
+        self._environment.stage = "a call of a tool waits for your yes or no"
+        return _approved(call)
 
     def _job(self, call: ToolCall) -> Job:
         tool: Tool = self._toolbox.tools[call["function"]["name"]]
@@ -79,18 +93,20 @@ class Runner:
 
         return Job(
             command=tool.command,
-            stdin=(call["function"]["arguments"] or "{}").encode(errors="replace"),
+            stdin=_checked(call).encode(errors="replace"),
             timeout=tool.timeout,
-            most=tool.max_output,
+            most=tool.max_output + _MARGIN,
             variables=environment_of(tool, environment.variables, environment.secrets),
             tell=tell,
         )
 
     def _content(self, call: ToolCall, outcome: Outcome) -> str:
-        text = outcome.output.decode(errors="replace").rstrip("\r\n")
-        if outcome.dropped:
-            text += f"\n… truncated: {outcome.dropped} bytes more"
-        text = self._environment.redact(text)
+        most = self._toolbox.tools[call["function"]["name"]].max_output
+        # First without secrets, then short: a key cut in half would not be recognised.
+        whole = self._environment.redact(outcome.output.decode(errors="replace")).encode()
+        text = whole[:most].decode(errors="ignore").rstrip("\r\n")
+        if dropped := outcome.dropped + len(whole[most:]):
+            text += f"\n… truncated: {dropped} bytes more"
         if outcome.code == 0:
             return text
         reason = outcome.reason or f"failed with {_ending(outcome.code or 0)}"
@@ -110,8 +126,29 @@ def _ending(code: int) -> str:
 
 
 def _shown(call: ToolCall) -> str:
-    function = call["function"]
-    return one_line(f"{function['name']}({function['arguments']})", _SHOWN)
+    return one_line(f"{call['function']['name']}({_checked(call)})", _SHOWN)
+
+
+def _checked(call: ToolCall) -> str:
+    """The arguments as they were checked: one line, no key twice."""
+    return json.dumps(arguments_of(call), ensure_ascii=False)
+
+
+def _close_memory() -> None:
+    """On Linux: other processes of the user cannot read the key out of this one's /proc."""
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _terminal_is_there() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def _approved(call: ToolCall) -> bool:
@@ -121,8 +158,9 @@ def _approved(call: ToolCall) -> bool:
     except OSError:
         return False
     try:
-        arguments = harmless(call["function"]["arguments"])
-        question = f"llmcli: run {harmless(call['function']['name'])} {arguments}? [y/N] "
+        asked = harmless(f"{call['function']['name']} {_checked(call)}")
+        question = f"llmcli: run {asked}? [y/N] "
+        termios.tcflush(terminal, termios.TCIFLUSH)  # what was typed before is no answer
         os.write(terminal, question.encode(errors="replace"))
         answer = os.read(terminal, 1024)
     finally:

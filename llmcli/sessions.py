@@ -4,7 +4,6 @@ Nothing is kept unless `--session` or `--continue` asks for it. A turn that fail
 `incomplete`; it is shown, but not sent again.
 """
 
-import json
 import os
 import re
 import stat
@@ -12,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from . import journal, last_session, messages, private
+from . import journal, last_session, messages, private, request
 from .environment import Environment
 from .errors import CantCreate, NoInput, UsageError, WriteError
 from .journal import Record
@@ -69,7 +68,8 @@ def check_writable(environment: Environment, session: Session) -> None:
     _make_folder(environment, session)
     place = path if path.exists() else path.parent
     if not os.access(place, os.W_OK) or not path.parent.is_dir():
-        raise CantCreate(f"session {session.name}: cannot write {path}")
+        reason = "no such directory" if not path.parent.is_dir() else "permission denied"
+        raise CantCreate(f"session {session.name}: cannot write {path}: {reason}")
 
 
 def _make_folder(environment: Environment, session: Session) -> None:
@@ -77,8 +77,7 @@ def _make_folder(environment: Environment, session: Session) -> None:
     if session.path.parent != _directory(environment):
         return
     try:
-        environment.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        session.path.parent.mkdir(mode=0o700, exist_ok=True)
+        private.make(session.path.parent)
     except OSError as error:
         reason = f"cannot create {session.path.parent}: {error.strerror}"
         hint = "set XDG_STATE_HOME to a directory that can be written"
@@ -87,7 +86,7 @@ def _make_folder(environment: Environment, session: Session) -> None:
 
 def append(environment: Environment, session: Session, turn: Record, patience: float) -> None:
     """Raises WriteError, and CantCreate where its directory cannot be made."""
-    line = json.dumps(turn, ensure_ascii=False).encode(errors="replace") + b"\n"
+    line = request.encode(turn) + b"\n"
     _make_folder(environment, session)
     try:
         journal.append(session.path, line, patience)
@@ -100,13 +99,18 @@ def append(environment: Environment, session: Session, turn: Record, patience: f
 def names(environment: Environment) -> Iterator[str]:
     """Those in the state directory, the last used first."""
     private.check(environment.state_directory)
-    found = [(p.stat().st_mtime, p) for p in _directory(environment).glob(f"*{SUFFIX}")]
+    found = []
+    for path in _directory(environment).glob(f"*{SUFFIX}"):
+        with suppress(OSError):  # removed meanwhile, or a link to nowhere
+            found.append((path.stat().st_mtime, path))
     yield from (path.stem for _, path in sorted(found, reverse=True))
 
 
 def remove(environment: Environment, name: str) -> None:
     """Raises NoInput, WriteError."""
     path = path_of(environment, name)
+    if "/" in name:
+        load(environment, name, must_exist=True)  # no other file is removed
     try:
         path.unlink()
     except FileNotFoundError:

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import validation
+from . import messages, strict_json, validation
 from .errors import BadRequest, ExitCode, UsageError
+from .schema import ChatRequest, Message
 
 YES_NO = "Answer with the single word yes or no."
 _FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$", re.M)
-_WORD = re.compile(r"\W*(yes|no)\b", re.I)
+_WORD = re.compile(r"\W*(yes|no)\W*", re.I)
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,19 @@ class Shape:
 
 
 def _yes_or_no(text: str) -> Shaped:
-    word = _WORD.match(text)
+    word = _WORD.fullmatch(text)
     if word is None:
-        raise BadRequest("the answer is neither yes nor no")
+        raise BadRequest("the answer is neither yes nor no alone")
     answer = word[1].lower()
     return Shaped(None, {"answer": answer}, ExitCode.OK if answer == "yes" else ExitCode.ERROR)
 
 
 def _parsed(text: str, schema: dict[str, Any]) -> Any:
     try:
-        value = validation.parse(text)
+        value = strict_json.parse(text)
     except ValueError as error:
-        raise BadRequest(f"the answer is not JSON: {error}") from None
+        hint = "-x reads the fenced block" if _FENCE.search(text) else None
+        raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
     if problem := validation.problem(schema, value):
         raise BadRequest(f"the answer does not fit the schema: {problem}")
     return value
@@ -80,7 +82,7 @@ def parse_schema(text: str, name: str) -> dict[str, Any]:
     """A JSON Schema. Raises BadRequest, and ConfigError where the extra is missing."""
     validation.require()
     try:
-        schema = validation.parse(text)
+        schema = strict_json.parse(text)
     except ValueError as error:
         raise BadRequest(f"{name} is not JSON: {error}") from None
     if not isinstance(schema, dict):
@@ -101,23 +103,29 @@ def response_format(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _closed(schema: Any) -> bool:
     """Every object in it allows its own properties only, and wants them all."""
-    if isinstance(schema, list):
-        return all(map(_closed, schema))
-    if not isinstance(schema, dict):
-        return True
-    properties = schema.get("properties")
-    if schema.get("type") == "object" or isinstance(properties, dict):
-        named = set(properties) if isinstance(properties, dict) else set()
-        if schema.get("additionalProperties") is not False:
-            return False
-        if named != set(schema.get("required") or ()):
-            return False
-    return all(_closed(value) for value in schema.values())
+    if isinstance(schema, dict):
+        properties = schema.get("properties")
+        if schema.get("type") == "object" or isinstance(properties, dict):
+            named = list(properties) if isinstance(properties, dict) else []
+            required = schema.get("required") or []
+            if schema.get("additionalProperties") is not False or set(named) != set(required):
+                return False
+    return all(map(_closed, validation.inside(schema)))
 
 
 def complaint(error: BadRequest) -> str:
     """What the model is told of an answer that does not fit."""
     return f"{error.message[:1].upper()}{error.message[1:]}. Answer again, in the right form only."
+
+
+def instructed(request: ChatRequest, wanted: Shape) -> ChatRequest:
+    """The request with what the model must be told of the shape, which no conversation keeps."""
+    if not wanted.yes_no:
+        return request
+    said: list[Message] = list(request["messages"])
+    before = said.pop(0).get("content") if messages.is_system(said[0]) else None
+    told = f"{before}\n\n{YES_NO}" if isinstance(before, str) else YES_NO
+    return {**request, "messages": [Message(role="system", content=told), *said]}
 
 
 def check_options(shape: Shape, repair: int) -> None:

@@ -2,13 +2,14 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from . import config
+from . import config, settings
 from .environment import Environment
 from .errors import ConfigError, NoInput, UsageError
 from .prompt import STDIN_PLACE, Wording, check_text
@@ -40,7 +41,10 @@ class Template:
         return [name for name in dict.fromkeys(found) if name not in (_PROMPT, _STDIN)]
 
     def fill(self, pairs: Sequence[str], words: str) -> "Filled":
-        """With the variables of `-p name=value`, and PROMPT. Raises UsageError."""
+        """With the variables of `-p name=value`, and PROMPT, where `-` means stdin as none does.
+
+        Raises UsageError."""
+        words = "" if words == "-" else words
         values = {**self.defaults, **self._given(pairs)}
         missing = [name for name in self.variables() if name not in values]
         if missing:
@@ -111,6 +115,8 @@ def load(environment: Environment, name: str) -> Template:
     """Raises UsageError, NoInput; ConfigError with the place of what is wrong in it."""
     path = path_of(environment, name)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise NoInput(f"template {path} is not a regular file")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         near = get_close_matches(name, names(environment), 3, cutoff=0.5)
@@ -136,7 +142,7 @@ def load(environment: Environment, name: str) -> Template:
 
 def _checked(key: str, value: Any, where: str) -> Any:
     if key in SETTINGS:
-        return config.checked(key, value, where)
+        return settings.checked(key, value, where)
     if key not in _OWN:
         near = get_close_matches(key, (*SETTINGS, *_OWN), 1)
         hint = f"did you mean {near[0]}?" if near else f"it has {', '.join((*_OWN, *SETTINGS))}"

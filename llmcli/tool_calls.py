@@ -1,8 +1,11 @@
 """Tool calls put together from the pieces in which servers send them."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, cast
 
+from . import strict_json
+from .errors import ToolError
 from .schema import ToolCall
 
 
@@ -80,7 +83,7 @@ def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
     whole: list[ToolCall] = []
     for number, call in enumerate(calls, 1):
         identity = call["id"]
-        if not identity or identity in seen:
+        while not identity or identity in seen:
             identity = f"{identity or 'call'}_{number}"
         seen.add(identity)
         function = {**call["function"], "arguments": call["function"]["arguments"] or "{}"}
@@ -88,11 +91,22 @@ def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
     return whole
 
 
-def malformed(call: ToolCall) -> bool:
-    """Whether it cannot be run: no name, or arguments that are no JSON object; none are `{}`."""
-    if not call["function"]["name"]:
-        return True
+def arguments_of(call: ToolCall) -> dict[str, Any] | None:
+    """Its arguments, none being `{}`; None for what is no JSON object as RFC 8259 has it."""
     try:
-        return not isinstance(json.loads(call["function"]["arguments"] or "{}"), dict)
-    except (ValueError, RecursionError):
-        return True
+        value = strict_json.parse(call["function"]["arguments"] or "{}")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def malformed(call: ToolCall) -> bool:
+    """Whether it cannot be run: no name, or no arguments that can be read."""
+    return not call["function"]["name"] or arguments_of(call) is None
+
+
+def refuse_malformed(calls: Sequence[ToolCall]) -> None:
+    """Raises ToolError."""
+    if bad := [call for call in calls if malformed(call)]:
+        name = bad[0]["function"]["name"]
+        raise ToolError(f"the arguments of the call to {name!r} are not a JSON object")

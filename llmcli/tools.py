@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 from .errors import BadRequest
@@ -14,6 +15,7 @@ _OUTPUT = 2**20
 _MOST_OUTPUT = 2**26
 # Ours: never sent.
 _OWN = ("command", "timeout", "max_output", "env")
+_KNOWN = ("type", "function", *_OWN)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,13 @@ def _tool(entry: dict[str, Any], where: str) -> Tool | None:
     parameters = function.get("parameters") or {}
     if not isinstance(parameters, dict):
         raise BadRequest(f"{where}: parameters is no JSON Schema")
+    for key in entry:
+        if key not in _KNOWN and (near := get_close_matches(key, _OWN, 1, cutoff=0.75)):
+            raise BadRequest(f"{where}: unknown key {key!r}", hint=f"did you mean {near[0]}?")
     timeout = _number(entry, "timeout", _TIMEOUT, _LONGEST, where)
     output = _number(entry, "max_output", _OUTPUT, _MOST_OUTPUT, where)
+    if output != int(output):
+        raise BadRequest(f"{where}: max_output is no whole number of bytes")
     if misplaced := [key for key in _OWN if key in function]:
         raise BadRequest(f"{where}: {misplaced[0]} stands beside function, not in it")
     return Tool(
@@ -115,6 +122,14 @@ _HARMLESS = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TE
 _NEVER = re.compile(r"LLMCLI_.*|CLINE_API_KEY")
 
 
+_SHORT = 8
+
+
+def _holds(value: str, secret: str) -> bool:
+    """A short key, such as one made up for a server at home, is a word that others hold too."""
+    return secret in value if len(secret) >= _SHORT else secret == value
+
+
 def environment_of(tool: Tool, variables: Mapping[str, str], secrets: set[str]) -> dict[str, str]:
     """What a tool sees: the few variables that programs need, what its definition names, no key."""
     return {
@@ -122,5 +137,5 @@ def environment_of(tool: Tool, variables: Mapping[str, str], secrets: set[str]) 
         for name, value in variables.items()
         if (_HARMLESS.fullmatch(name) or name in tool.env)
         and not _NEVER.fullmatch(name)
-        and not any(secret in value for secret in secrets)
+        and not any(_holds(value, secret) for secret in secrets)
     }

@@ -21,6 +21,8 @@ class Trace:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     stage: Callable[[str], None] = _silent
     waited: float = 0.0
+    # Whether the last request was sent, as far as is known.
+    sent: bool = False
     warnings: list[str] = field(default_factory=list)
     redact: Callable[[str], str] = str
 
@@ -36,6 +38,7 @@ class Trace:
         """A new attempt, to be filled in as it goes on."""
         attempt: dict[str, Any] = {"status": None, "reason": None, "waited": round(self.waited, 3)}
         self.attempts.append(attempt)
+        self.sent = False
         return attempt
 
     def failed(self, reason: str) -> None:

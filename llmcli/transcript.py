@@ -68,7 +68,7 @@ def _results(own: Sequence[Message]) -> list[str]:
 def _caller(turns: Sequence[Record], ids: Sequence[str]) -> int | None:
     """The last turn whose calls are these, and open."""
     for place in reversed(range(len(turns))):
-        called = {call["id"] for call in messages.open_calls(turns[place]["messages"])}
+        called = {call.get("id", "") for call in messages.open_calls(turns[place]["messages"])}
         answered = set(_results(turns[place + 1]["messages"])) if place + 1 < len(turns) else set()
         if called & set(ids) and not called & answered:
             return place

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from .errors import HOW_TO_INSTALL, BadRequest, ConfigError
@@ -30,10 +31,50 @@ def check_schema(schema: dict[str, Any], name: str) -> None:
         raise BadRequest(f"{name} is no JSON Schema: {_words(error)}") from None
     except RecursionError:
         raise BadRequest(f"{name} is nested too deeply") from None
+    except Exception as error:  # the library meets odd schemas with whatever Python raises
+        raise BadRequest(f"{name} is no JSON Schema: {_of_python(error)}") from None
+    for reference in set(_references(schema)):
+        _resolve(schema, reference, name)
+
+
+def _references(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
+        yield schema["$ref"]
+    for inner in inside(schema):
+        yield from _references(inner)
+
+
+def inside(schema: Any) -> Iterator[Any]:
+    """The parts of a schema that can be schemas: not the values it speaks of."""
+    if isinstance(schema, dict):
+        yield from (value for key, value in schema.items() if key not in _VALUES)
+    elif isinstance(schema, list):
+        yield from schema
+
+
+_VALUES = ("const", "enum", "default", "examples")
+
+
+def _resolve(schema: dict[str, Any], reference: str, name: str) -> None:
+    """Raises BadRequest: no schema is fetched from the network. Those under an $id are left to
+    the validator."""
+    if "$id" in json.dumps(schema):
+        return
+    from referencing import Registry, Resource
+    from referencing.jsonschema import DRAFT202012
+
+    resource: Any = Resource.from_contents(schema, default_specification=DRAFT202012)
+    try:
+        registry: Registry[Any] = Registry().with_resource("", resource)
+        registry.resolver().lookup(reference)
+    except Exception:  # pointers into what is no container raise whatever Python does
+        raise BadRequest(f"{name} refers to what it does not hold: {reference}") from None
 
 
 def problem(schema: dict[str, Any], value: Any) -> str | None:
     """What of `value` does not fit `schema`, in words; None if it fits. Raises ConfigError."""
+    import warnings
+
     from jsonschema import ValidationError
     from jsonschema.exceptions import best_match
     from jsonschema.validators import validator_for
@@ -44,29 +85,24 @@ def problem(schema: dict[str, Any], value: Any) -> str | None:
     registry: Registry[Any] = Registry()
     validator = validator_for(schema)(schema, registry=registry)
     try:
-        error: ValidationError | None = best_match(validator.iter_errors(value))
+        with warnings.catch_warnings(action="ignore"):
+            error: ValidationError | None = best_match(validator.iter_errors(value))
     except Unresolvable as unknown:
         raise ConfigError(f"the schema refers to what it does not hold: {unknown}") from None
     except re.error as error_of_pattern:
         raise ConfigError(f"the schema has a pattern that is none: {error_of_pattern}") from None
     except RecursionError:
         return "it is nested too deeply"
+    except (ArithmeticError, ValueError, TypeError) as error_of_library:
+        return f"it cannot be checked: {_of_python(error_of_library)}"
     return _words(error) if error else None
+
+
+def _of_python(error: Exception) -> str:
+    return one_line(f"{type(error).__name__}: {error}", _LONGEST)
 
 
 def _words(error: Any) -> str:
     """`$.items[2].price: 'x' is not of type 'number'`."""
     message = one_line(str(error.message), _LONGEST)
     return f"{error.json_path}: {message}"
-
-
-def parse(text: str) -> Any:
-    """JSON as RFC 8259 has it, without NaN. Raises ValueError with words for a person."""
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")

@@ -24,7 +24,12 @@ def server(endpoint: Endpoint) -> Server:
         (["ask", ""], b"", 2, "empty prompt; nothing sent"),
         (["ask", "  "], b"", 2, "empty prompt; nothing sent"),
         (["-n"], b"x", 2, "no prompt"),
-        (["modles"], b"", 2, "no such command: modles; to ask the model, `llmcli ask modles`"),
+        (
+            ["modles"],
+            b"",
+            2,
+            "no such command: modles; to ask the model, put `ask` first: `llmcli ask modles`",
+        ),
         (["-v", "hi"], b"", 2, "no such command: hi"),
         (["confg", "show"], b"", 2, "did you mean `llmcli config`?"),
         (["ask", "--modle", "x", "hi"], b"", 2, "--model"),

@@ -152,9 +152,10 @@ def test_check_finds_all_well_and_keeps_the_model_ids(
     done = run("config", "check")
     assert (done.returncode, done.stderr) == (0, b"")
     assert "FAIL" not in done.stdout.decode()
-    assert server.only.path == "/v1/models"
-    assert server.only.headers["authorization"] == f"Bearer {KEY}"
-    cached = list((home / ".cache/llmcli/models").iterdir())
+    assert server.requests[0].path == "/v1/models"
+    assert {r.method for r in server.requests} == {"GET"}
+    assert {r.headers["authorization"] for r in server.requests} == {f"Bearer {KEY}"}
+    cached = list((home / ".cache/llmcli/models").glob("*.txt"))
     assert [path.read_text() for path in cached] == ["m\nvendor/big\n"]
 
 

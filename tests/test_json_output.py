@@ -72,6 +72,7 @@ def test_json_is_the_api_shape(run: Run, endpoint: Endpoint, arguments: tuple[st
                     "tool_calls": [],
                 }
             ],
+            "open_calls": [],
             "session": None,
             "tag": None,
         },

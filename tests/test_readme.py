@@ -103,6 +103,8 @@ def files(tmp_path: Path, home: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         (tmp_path / name).write_text(text)
     (tmp_path / state).chmod(0o700)
+    (tmp_path / "weather.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "weather.sh").chmod(0o755)
 
 
 @pytest.mark.parametrize("line", commands())

@@ -53,6 +53,11 @@ def test_where_it_is_shown(run: Run, endpoint: Endpoint, env: dict[str, str]) ->
     with on_a_terminal([PROGRAM, "ask", "-n", "-q", "hi"], env) as (process, terminal):
         assert read_all(terminal) == b"let me think\r\nanswer\r\n"
         assert process.wait(30) == 0
+    with on_a_terminal([PROGRAM, "ask", "-n", "-q", "hi"], {**env, "TERM": "xterm"}) as (
+        process,
+        terminal,
+    ):
+        assert read_all(terminal) == b"\x1b[2mlet me think\x1b[22m\r\nanswer\r\n"
 
 
 PIECES: list[dict[str, Any]] = [

@@ -42,7 +42,7 @@ def test_a_new_terminal_goes_on_with_the_last_of_all(
     server = endpoint(answer("x"))
     run("ask", "--session", "s", "begun elsewhere")
     with on_a_terminal([PROGRAM, "ask", "-n", "-c", "more"], env) as (process, terminal):
-        read_all(terminal)
+        assert b"going on with session s, the last of all" in read_all(terminal)
         assert process.wait(30) == 0
     assert said(server)[0]["content"] == "begun elsewhere"
 
@@ -66,6 +66,9 @@ def test_commands(run: Run, endpoint: Endpoint, home: Path) -> None:
     whole = json.loads(run("session", "show", "old", "--json").stdout)
     assert whole["turns"] == kept(home, "old")
     assert run("session", "remove", "old", "new").returncode == 0
+    run("ask", "--session", "kept", "Q")
+    assert run("session", "remove", "old", "kept").returncode == 66
+    assert not (home / ".local/state/llmcli/sessions/kept.jsonl").exists()
     for command in (("show", "old"), ("remove", "old"), ("export", "old")):
         done = run("session", *command)
         assert done.returncode == 66

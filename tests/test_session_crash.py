@@ -176,3 +176,15 @@ def test_a_stopped_holder_of_the_lock_is_waited_for_until_the_deadline(
     assert b"session s is held by another process" in done.stderr
     assert done.stdout == b"answer to Q2"  # nothing is lost but the record of it
     assert os.path.getsize(path)
+
+
+def test_a_huge_torn_line_is_repaired_in_time_that_grows_with_it(
+    run: Run, endpoint: Endpoint, home: Path
+) -> None:
+    endpoint(answer("x"))
+    run("ask", "--session", "s", "hi")
+    path = home / STATE / "sessions/s.jsonl"
+    with path.open("ab") as file:
+        file.write(b'{"version": 1, "messages": [{"content": "' + b"x" * 60_000_000)
+    assert run("ask", "--session", "s", "more").returncode == 0
+    assert len(kept(home, "s")) == 2

@@ -50,8 +50,12 @@ def test_only_its_owner_can_read_it(run: Run, endpoint: Endpoint, home: Path) ->
 
 def test_a_plain_ask_keeps_nothing(run: Run, endpoint: Endpoint, home: Path) -> None:
     endpoint(answer("x"))
-    assert run("ask", "hi").returncode == 0
+    assert run("ask", "--no-ledger", "hi").returncode == 0
     assert list(home.rglob("*")) == []
+    assert run("ask", "a secret wish").returncode == 0
+    files = [path for path in home.rglob("*") if path.is_file()]
+    assert [path.parent.name for path in files] == ["ledger"]
+    assert "wish" not in files[0].read_text()
     done = run("ask", "-c", "hi")
     assert done.returncode == 66
     assert "there is no session to go on with; begin one with --session NAME" in one_line(
@@ -104,6 +108,24 @@ def test_its_model_is_not_asked_of_another_endpoint(
     assert other.only.json["model"] == "m"
 
 
+def test_an_embedded_turn_does_not_keep_it_from_the_configured_endpoint(
+    run: Run, endpoint: Endpoint, home: Path
+) -> None:
+    server = endpoint(answer("x"))
+    run("ask", "--session", "s", "Q1")
+    path = home / STATE / "sessions/s.jsonl"
+    turn = {"messages": [user("Q2"), assistant("A2")], "model": "local/tiny", "endpoint": None}
+    with path.open("a") as file:
+        file.write(json.dumps(turn) + "\n")
+    done = run("ask", "-q", "-c", "Q3")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert server.requests[-1].json["model"] == "m"
+    with path.open("a") as file:
+        file.write(json.dumps(turn) + "\n")
+    told = run("ask", "-c", "Q4").stderr.decode()
+    assert "llmcli: session s was with local/tiny, and goes on with m\n" in told
+
+
 def test_what_failed_is_kept_as_incomplete_and_not_sent_again(
     run: Run, endpoint: Endpoint, home: Path
 ) -> None:
@@ -126,7 +148,7 @@ def test_of_a_failure_without_an_answer_nothing_is_kept(
 ) -> None:
     endpoint(lambda wire, _: wire.json({"error": {"message": "no"}}, "401 X"))
     assert run("ask", "--session", "s", "hi").returncode == 77
-    assert list(home.rglob("*.jsonl")) == []
+    assert list(home.rglob("sessions/*")) == []
 
 
 def test_a_write_error_of_stdout_loses_no_answer(run: Run, endpoint: Endpoint, home: Path) -> None:

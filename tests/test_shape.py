@@ -129,9 +129,9 @@ def test_a_schema_fetches_nothing_from_the_network(run: Run, endpoint: Endpoint)
     server = endpoint(answer("{}"))
     schema = json.dumps({"$ref": f"http://127.0.0.1:{server.port}/schema.json"})
     done = run("ask", "--schema", schema, "--repair", "3", "hi")
-    assert done.returncode == 78
-    assert "the schema refers to what it does not hold" in one_line(done.stderr)
-    assert [r.method for r in server.requests] == ["POST"]
+    assert done.returncode == 65
+    assert "--schema refers to what it does not hold: http://" in one_line(done.stderr)
+    assert server.requests == []
 
 
 BLOCKS = [
@@ -173,9 +173,10 @@ def test_a_schema_of_the_block(run: Run, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        *(("Yes", 0), ("yes.", 0), ("**Yes**, it is.", 0), (" YES\n", 0)),
-        *(("No", 1), ("no, because", 1), ('"No."', 1)),
+        *(("Yes", 0), ("yes.", 0), ("**Yes**", 0), (" YES\n", 0)),
+        *(("No", 1), ("no!", 1), ('"No."', 1)),
         *(("Nobody knows", 65), ("Perhaps", 65), ("The answer is yes", 65), ("yesterday", 65)),
+        *(("Yes and no.", 65), ("No problem, yes it is", 65), ("Yes, but", 65), ("Yes/No", 65)),
     ],
 )
 def test_yes_no(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
@@ -185,12 +186,28 @@ def test_yes_no(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
     assert done.stdout.decode().rstrip("\n") == text.rstrip("\n")
     assert said(server)[0]["content"] == "Answer with the single word yes or no."
     if code == 65:
-        assert "the answer is neither yes nor no" in one_line(done.stderr)
+        assert "the answer is neither yes nor no alone" in one_line(done.stderr)
     else:
         assert done.stderr == b""
     about = json.loads(run("ask", "--json", "--yes-no", "Is it?").stdout)["llmcli"]
     assert (about["ok"], about["exit_code"]) == (code != 65, code)
     assert about.get("answer") == {0: "yes", 1: "no"}.get(code)
+
+
+def test_what_a_shape_adds_is_not_kept(run: Run, endpoint: Endpoint) -> None:
+    server = endpoint(
+        in_turn(answer("Yes"), answer("no fence"), answer("```\nx\n```"), answer("A"))
+    )
+    run("ask", "--session", "s", "--yes-no", "-s", "You are Bob", "Q1")
+    told = "You are Bob\n\nAnswer with the single word yes or no."
+    assert said(server)[0]["content"] == told
+    assert run("ask", "-c", "-x", "--repair", "1", "Q2").returncode == 0
+    run("ask", "-c", "Q3")
+    assert [m["content"] for m in said(server)] == [
+        *("You are Bob", "Q1", "Yes", "Q2", "```\nx\n```", "Q3")
+    ]
+    shown = json.loads(run("ask", "-m", "m", "--yes-no", "--dry-run", "Q").stdout)
+    assert shown["messages"][0]["content"] == "Answer with the single word yes or no."
 
 
 def test_yes_no_in_a_script(endpoint: Endpoint, env: dict[str, str], tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def test_a_template_with_a_system_message_only(run: Run, server: Server, templat
         (("-t", ".x"), 2, "cannot name a template"),
         (("-p", "name=x", "hi"), 2, "name the template with -t"),
         (("-t", "words"), 2, "template words wants a PROMPT"),
-        (("-t", "piped", "-n"), 2, "there is no stdin to read"),
+        (("-t", "piped", "-n"), 2, "no stdin to read"),
     ],
 )
 def test_what_is_missing_or_unknown_sends_nothing(
@@ -186,6 +186,11 @@ def test_edit(run: Run, env: dict[str, str], template: Write, home: Path) -> Non
     done = run("template", "edit", "new")
     assert done.returncode == 78
     assert "new.toml:4: a template has no 'prompd'" in one_line(done.stderr)
+    env["VISUAL"] = "true"
+    assert run("template", "edit", "unchanged").returncode == 66
+    env["VISUAL"] = "false"
+    assert run("template", "edit", "unchanged").returncode == 78
+    assert b"unchanged" not in run("template", "list").stdout
     env["VISUAL"] = "/nowhere/editor"
     done = run("template", "edit", "new")
     assert done.returncode == 78

@@ -93,8 +93,8 @@ def test_approval_is_asked_at_the_terminal(
             except OSError:
                 break
         assert process.wait(30) == 0
-    assert b'llmcli: run weather {"city":  "Oslo"}? [y/N] ' in shown
-    assert results(server) == [told or "error: the user did not allow this call"]
+    assert b'llmcli: run weather {"city": "Oslo"}? [y/N] ' in shown
+    assert results(server) == [told or "error: this call was not allowed"]
 
 
 def test_approval_without_a_terminal_denies(
@@ -103,7 +103,7 @@ def test_approval_without_a_terminal_denies(
     server = endpoint(in_turn(call_weather, answer("x")))
     command = [PROGRAM, "ask", "-n", *tools(weather="touch ran"), "--approve", "Q"]
     subprocess.run(command, env=env, cwd=tmp_path, start_new_session=True, check=True)
-    assert results(server) == ["error: the user did not allow this call"]
+    assert results(server) == ["error: this call was not allowed"]
     assert not (tmp_path / "ran").exists()
 
 
@@ -114,6 +114,8 @@ def test_approval_without_a_terminal_denies(
         (("--run-tools", "--tools", "none.json"), 2, "no tool of none.json has a command"),
         (("--run-tools", "--tools", "bad.json"), 65, "the parameters of f is no JSON Schema"),
         (("--tools", "missing.json"), 66, "cannot read missing.json"),
+        (("--run-tools", "--tools", "gone.json"), 78, "tool f: there is no program ./nowhere; a"),
+        (("--tools", "none.json", "--approve"), 2, "--approve and --strict-tools go with"),
     ],
 )
 def test_what_cannot_work_sends_nothing(
@@ -127,6 +129,8 @@ def test_what_cannot_work_sends_nothing(
     server = endpoint(answer("x"))
     (tmp_path / "none.json").write_text('[{"function": {"name": "f"}}]')
     function = {"name": "f", "parameters": {"type": "objekt"}}
+    gone = [{"function": {"name": "f"}, "command": ["./nowhere"]}]
+    (tmp_path / "gone.json").write_text(json.dumps(gone))
     (tmp_path / "bad.json").write_text(json.dumps([{"function": function, "command": ["true"]}]))
     done = run("ask", *arguments, "Q")
     assert done.returncode == code

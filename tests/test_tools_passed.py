@@ -114,7 +114,7 @@ def test_results_come_in_the_order_of_the_calls_and_a_prompt_after_them(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("more",), "tool calls wait for a result: c1 (weather); answer with --tool-result"),
+        (("more",), "tool calls wait for a result: c1 (weather); answer all of them"),
         (("--tool-result", "cX=1"), "no open tool call cX; open are: c1 (weather)"),
         (("--tool-result", "c1=1", "--tool-result", "c1=2"), "c1 is given twice"),
         (("--tool-result", "c1"), "is not ID=TEXT or ID=@FILE"),
@@ -196,6 +196,7 @@ def test_arguments_that_are_no_json_are_an_error_for_the_caller(
         ('[{"type": "function"}]', "tool 0 has no function with a name"),
         ('[{"function": {"name": "f"}}, {"function": {"name": "f"}}]', "two tools named 'f'"),
         ('[{"function": {"name": "f"}, "command": "ls -l"}]', "command is no list of texts"),
+        ('[{"function": {"name": "f"}, "timout": 2}]', "'timout'; did you mean timeout?"),
         ('[{"function": {"name": "f"}, "command": []}]', "command is no list of texts"),
         ('[{"function": {"name": "f"}, "timeout": 0}]', "timeout is no number from 0"),
         ('[{"function": {"name": "f", "command": ["x"]}}]', "command stands beside function"),

@@ -48,7 +48,7 @@ def test_a_tool_is_run_and_its_output_goes_back(run: Run, endpoint: Endpoint, to
             {
                 "role": "tool",
                 "tool_call_id": "c1",
-                "content": '{"city":  "Oslo"}\nsunny',
+                "content": '{"city": "Oslo"}\nsunny',
             },
         ],
     }
@@ -124,6 +124,7 @@ def test_its_environment_has_no_key(
     [
         ('{"city": "Os', "touch ran", 'its arguments are not a JSON object: {"city": "Os'),
         ("[1]", "touch ran", "its arguments are not a JSON object: [1]"),
+        ('{"city": NaN}', "touch ran", "its arguments are not a JSON object: "),
         (
             '{"city": 7}',
             "touch ran",
@@ -157,13 +158,16 @@ def test_a_failure_goes_back_to_the_model_or_ends_it_if_strict(
 
 
 def test_unknown_tools_and_programs_that_are_none(
-    run: Run, endpoint: Endpoint, tools: Tools
+    run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
 ) -> None:
     server = endpoint(in_turn(calling(("c1", "delete", {}), ("c2", "a", {})), answer("x")))
-    assert run("ask", *tools({"command": ["./nowhere"]}, a=""), "Q").returncode == 0
+    program = tmp_path / "program"
+    program.write_text("#!/nowhere/interpreter\n")
+    program.chmod(0o755)
+    assert run("ask", *tools({"command": ["./program"]}, a=""), "Q").returncode == 0
     assert results(server) == [
         "error: there is no tool 'delete'; there are: a",
-        "error: cannot be run: No such file or directory",
+        "error: cannot run ./program: No such file or directory",
     ]
 
 
@@ -209,7 +213,7 @@ def test_turns_run_out(run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Pat
     server = endpoint(call_weather)
     done = run("ask", "-q", *tools(weather="echo x >> ran"), "--max-turns", "3", "Q")
     assert done.returncode == 87
-    assert "the model still calls tools after 3 turns; raise --max-turns" in one_line(done.stderr)
+    assert "the model still calls tools after turn 3; raise --max-turns" in one_line(done.stderr)
     assert len(server.requests) == 3
     assert (tmp_path / "ran").read_text() == "x\nx\n"  # what nobody will read is not run
 

@@ -86,7 +86,10 @@ def _exchange(
     endpoint: Endpoint, request: ChatRequest, trace: Trace, attempt: dict[str, Any]
 ) -> Iterator[Chunk]:
     progress = _progress(endpoint, trace)
-    head, blocks = _send("POST", endpoint.url, endpoint, encode(request), progress)
+    try:
+        head, blocks = _send("POST", endpoint.url, endpoint, encode(request), progress)
+    finally:
+        trace.sent = progress.sent
     headers = head.headers
     trace.request_id = headers.get("x-request-id") or headers.get("request-id")
     attempt["status"] = head.status

@@ -27,6 +27,7 @@ def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Strea
 
     def chunks(request: ChatRequest) -> Iterator[Chunk]:
         trace.begin_attempt()
+        trace.sent = True
         trace.log(f"model {name} from {weights}")
         trace.stage(f"the answer of {name} is not complete")
 

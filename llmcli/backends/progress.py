@@ -43,6 +43,10 @@ class Progress:
             if step == _SENT:
                 self.event()
 
+    @property
+    def sent(self) -> bool:
+        return self.step == _SENT
+
     def event(self) -> None:
         """Something came that counts as life."""
         self.since = time.monotonic()

@@ -2,15 +2,15 @@
 
 from typer import Context
 
-from .. import catalogue, compose, connection, request
+from .. import accounts, catalogue, compose, connection, request
 from ..call import Call
-from ..config import Settings
 from ..connection import Connection
 from ..draft import Wishes, draft
 from ..environment import STDOUT, Environment, write_all
 from ..errors import UsageError
 from ..exchange import Exchange
 from ..options import (
+    AccountOptions,
     ConnectionOptions,
     ConversationOptions,
     OutputOptions,
@@ -23,8 +23,11 @@ from ..options import (
 )
 from ..output import curl
 from ..output.choose import Output
+from ..output.json import escaped
 from ..recording import Recorder
 from ..schema import ChatRequest
+from ..settings import Settings
+from ..shape import instructed
 from ..trace import Trace
 
 
@@ -37,6 +40,7 @@ def ask(
     shape: ShapeOptions,
     sampling: SamplingOptions,
     connecting: ConnectionOptions,
+    account: AccountOptions,
     options: OutputOptions,
     words: Words = None,
 ) -> int:
@@ -71,30 +75,34 @@ def ask(
     template = compose.template(environment, given)
     filled = template.fill(given.param or [], text) if template else None
     session = compose.session(environment, talk)
-    settings = compose.settings(environment, sampling, connecting, template, session)
+    settings = compose.settings(environment, sampling, connecting, account, template, session)
     chosen = connection.choose(environment, settings)
     call.model, call.local = chosen.model, chosen.local is not None
-    call.session = session.name if session else None
+    if session:
+        call.session = session.name
+        compose.tell_of_another_model(environment, session, chosen.model)
     call.known_models = lambda: catalogue.known(environment, chosen.base_url or "")
+    meter = accounts.meter(environment, settings, account, chosen, call, "ask")
     recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
+    compose.check_files(options, talk, session)
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
-        recorder.open()
         stream = connection.open_stream(environment, settings, chosen, trace)
     wishes = Wishes(given, talk, tools, shape, text, filled, session)
     drafted = draft(environment, settings, wishes, chosen.model, stream=not sampling.no_stream)
     if only_shown:
-        write_all(STDOUT, _shown(drafted.request, settings, chosen, options.curl))
+        body = instructed(drafted.request, drafted.shape)
+        write_all(STDOUT, _shown(body, settings, chosen, options.curl))
         return 0
 
-    exchange = Exchange(environment, call, output, recorder, stream)
+    exchange = Exchange(environment, call, output, recorder, meter, stream)
     return exchange.run(drafted, tools, shape, options, settings)
 
 
 def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: bool) -> bytes:
     if not as_curl:
-        return request.encode(body, indent=2) + b"\n"
+        return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
     url = f"{chosen.base_url}/chat/completions"

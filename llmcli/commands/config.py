@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from .. import config, doctor, keys
-from ..config import Settings
 from ..environment import Environment, print_line
 from ..errors import LlmcliError
 from ..headers import is_secret
+from ..settings import DOCS, Settings
 from ..terminal import harmless
 
 app = typer.Typer(rich_markup_mode=None)
@@ -63,7 +63,7 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
     environment: Environment = context.obj.environment
     settings = config.resolve(environment, {}, profile)
     rows: dict[str, tuple[Any, str]] = {"profile": (settings.profile, "")}
-    rows |= {name: (_masked(name, settings), settings.source(name)) for name in config.DOCS}
+    rows |= {name: (_masked(name, settings), settings.source(name)) for name in DOCS}
     rows["api_key"] = keys.describe(environment, settings)
     if as_json:
         table = {n: {"value": value, "source": source} for n, (value, source) in rows.items()}

@@ -1,6 +1,5 @@
 """Conversations that were kept: list, show, remove, export."""
 
-import json
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +7,7 @@ import typer
 from .. import last_session, sessions
 from ..environment import STDOUT, Environment, print_line
 from ..errors import LlmcliError
+from ..output.json import print_json
 from ..output.transcript import as_text
 from ..terminal import harmless, one_line
 from ..transcript import Session
@@ -56,14 +56,14 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
         except LlmcliError as error:
             environment.say(str(error))
     if as_json:
-        print_line(json.dumps(rows, ensure_ascii=False, indent=2))
+        print_json(rows)
         return
     for row in rows:
         print_line("\t".join(harmless(str("-" if v is None else v)) for v in row.values()))
 
 
 def _row(session: Session) -> dict[str, Any]:
-    words = (m["content"] for m in session.messages() if m.get("role") == "user")
+    words = (m.get("content") for m in session.messages() if m.get("role") == "user")
     first = next((w for w in words if isinstance(w, str)), "")
     return {
         "name": session.name,
@@ -89,7 +89,7 @@ def show(context: typer.Context, name: Name = None, as_json: Json = False) -> No
     session = _named(environment, name)
     if as_json:
         about = {"name": session.name, "path": str(session.path), "turns": session.turns}
-        print_line(json.dumps(about, ensure_ascii=False, indent=2))
+        print_json(about)
         return
     text = as_text(session)
     print_line(harmless(text) if environment.is_terminal(STDOUT) else text)
@@ -105,7 +105,7 @@ def export(context: typer.Context, name: Name = None) -> None:
     """
     environment: Environment = context.obj.environment
     session = _named(environment, name)
-    print_line(json.dumps(session.messages(), ensure_ascii=False, indent=2))
+    print_json(session.messages())
     if left_out := sum(bool(turn.get("incomplete")) for turn in session.turns):
         environment.say(f"left out: {left_out} incomplete")
 
@@ -118,10 +118,18 @@ def remove(context: typer.Context, names: Names) -> None:
     Example:
       llmcli session remove trip
     """
+    failure: LlmcliError | None = None
     for name in names:
-        sessions.remove(context.obj.environment, name)
+        try:
+            sessions.remove(context.obj.environment, name)
+        except LlmcliError as error:
+            if failure:
+                context.obj.environment.say(str(failure))
+            failure = error
+    if failure:
+        raise failure
 
 
 def _named(environment: Environment, name: str | None) -> Session:
-    name = last_session.name(environment) if name is None else name
+    name = last_session.name(environment)[0] if name is None else name
     return sessions.load(environment, name, must_exist=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from .. import templates
-from ..environment import STDOUT, Environment, print_line
-from ..errors import CantCreate, ConfigError, LlmcliError
+from ..environment import STDIN, STDOUT, Environment, print_line
+from ..errors import CantCreate, ConfigError, LlmcliError, NoInput
 from ..terminal import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)
@@ -96,13 +96,21 @@ def edit(context: typer.Context, name: Name) -> None:
             path.write_text(_NEW, "utf-8")
     except OSError as error:
         raise CantCreate(f"cannot create {path}: {error.strerror}") from None
-    _open(environment, str(path))
+    try:
+        _open(environment, str(path))
+    finally:
+        if new and path.exists() and path.read_text("utf-8", "replace") == _NEW:
+            path.unlink()
+    if not path.exists():
+        raise NoInput("nothing was changed, so no template was made")
     templates.load(environment, name)
 
 
 def _open(environment: Environment, path: str) -> None:
     variables = environment.variables
     editor = variables.get("VISUAL") or variables.get("EDITOR") or "vi"
+    if editor == "vi" and not environment.is_terminal(STDIN):
+        raise ConfigError("there is no terminal for vi", hint="set EDITOR")
     try:
         code = subprocess.run([*shlex.split(editor), path], check=False).returncode
     except (OSError, ValueError) as error:

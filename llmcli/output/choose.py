@@ -12,7 +12,7 @@ from . import events, usage
 from .events import EventsRenderer
 from .json import JsonRenderer, line
 from .renderer import Renderer
-from .sink import open_sink, same_file
+from .sink import open_sink
 from .text import TextRenderer
 from .thinking import Thinking
 
@@ -49,8 +49,6 @@ class Output:
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
-            if options.output and same_file(options.usage_file, options.output):
-                raise UsageError("-O and --usage-file name the same file")
             self._usage_file = usage.UsageFile(options.usage_file)
         thinking = Thinking(self._environment, options.show_reasoning)
         sink = open_sink(self._environment, options.output)
@@ -136,8 +134,9 @@ class Output:
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._finished:
             return  # the answer is out, and whole
-        if isinstance(error, Interrupted) and self.committed:
-            error.message += f"; {len(self._call.accumulator.partial().text)} chars kept"
+        kept = len(self._call.accumulator.partial().text)
+        if isinstance(error, Interrupted) and self.committed and kept:
+            error.message += f"; {kept} chars kept"
         try:
             self._show_failure(error)
         finally:

@@ -1,13 +1,13 @@
 """--json: one object on stdout, on success and on failure alike."""
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..completion import Delta
 from ..environment import STDOUT, write_all
 from ..errors import Interrupted, LlmcliError
+from ..extra import finite
 from ..schema import Message, ToolCall
 from ..terminal import UNSAFE
 from .sink import Sink
@@ -17,23 +17,23 @@ from .thinking import Thinking
 ReportOf = Callable[[LlmcliError | Interrupted | None], dict[str, Any]]
 
 
-def line(value: dict[str, Any]) -> bytes:
-    """`value` as one line of valid UTF-8 JSON."""
+def line(value: Any, indent: int | None = None) -> bytes:
+    """`value` as one line of valid UTF-8 JSON; as several with an indent."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     except ValueError:  # a number too large for a float, which has become infinite
-        text = json.dumps(_finite(value), ensure_ascii=False)
-    # JSON means the same with escapes, and they are harmless if this goes to a terminal.
-    text = UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-    return (text + "\n").encode(errors="replace")
+        text = json.dumps(finite(value), ensure_ascii=False, indent=indent)
+    return (escaped(text) + "\n").encode(errors="replace")
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def escaped(text: str) -> str:
+    """JSON means the same with escapes, and they are harmless if this goes to a terminal."""
+    return UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def print_json(value: Any) -> None:
+    """A command's own output on stdout."""
+    write_all(STDOUT, line(value, indent=2))
 
 
 class JsonRenderer:

@@ -164,10 +164,6 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
     return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
 
 
-def same_file(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
 def _umask() -> int:
     current = os.umask(0o077)
     os.umask(current)

@@ -11,10 +11,13 @@ class Thinking:
         self._terminal = environment.is_terminal(STDERR)
         self._shown = wanted or self._terminal
         self._open = False
+        term = environment.variables.get("TERM", "dumb")
+        self._dim = self._terminal and term != "dumb" and "NO_COLOR" not in environment.variables
 
     def show(self, text: str) -> None:
         if self._shown and text:
-            self._write(harmless(text) if self._terminal else text)
+            shown = harmless(text) if self._terminal else text
+            self._write(f"\x1b[2m{shown}\x1b[22m" if self._dim else shown)
             self._open = not text.endswith("\n")
 
     def end(self) -> None:

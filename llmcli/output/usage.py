@@ -3,30 +3,30 @@
 import fcntl
 import os
 import time
-from decimal import Decimal
 from typing import Any
 
 from ..call import Call
 from ..environment import write_all
 from ..errors import CantCreate, Interrupted, LlmcliError, WriteError
-from ..pricing import tokens
+from ..pricing import ESTIMATED, Tokens, dollars
 from .json import line
 
 
 def summary(call: Call) -> str:
     """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
-    usage = call.usage() or {}
+    usage = call.usage()
     parts = []
-    if (count := tokens(usage.get("prompt_tokens"))) is not None:
-        details = usage.get("prompt_tokens_details")
-        cached = tokens(details.get("cached_tokens")) if isinstance(details, dict) else None
-        parts.append(f"{count} in" + (f" ({cached} cached)" if cached else ""))
-    if (count := tokens(usage.get("completion_tokens"))) is not None:
-        parts.append(f"{count} out")
+    counts = Tokens.of(usage)
+    if counts.prompt is not None:
+        cached = f" ({counts.cached} cached)" if counts.cached else ""
+        parts.append(f"{counts.prompt} in{cached}")
+    if counts.completion is not None:
+        parts.append(f"{counts.completion} out")
     if not parts:
         parts.append("tokens unknown")
     cost = call.cost()
-    parts.append("cost unknown" if cost.usd is None else dollars(cost.usd))
+    about = "about " if cost.source and ESTIMATED in cost.source else ""
+    parts.append("cost unknown" if cost.usd is None else about + dollars(cost.usd))
     parts.append(f"{call.trace.seconds()['total']:.1f} s")
     turns = len(call.all_turns())
     if turns > 1:
@@ -36,15 +36,6 @@ def summary(call: Call) -> str:
     return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
 
 
-def dollars(amount: Decimal) -> str:
-    """At least cents, at most what is needed to show two digits of a small amount."""
-    if not amount:
-        return "$0"
-    digits = min(max(2, 1 - amount.adjusted()), _MOST_DIGITS)
-    return f"${amount:.{digits}f}"
-
-
-_MOST_DIGITS = 12
 # An append of one line is whole even without the lock, which a stopped program may hold.
 _LOCK_TRIES = 25
 

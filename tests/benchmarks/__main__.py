@@ -1,3 +1,4 @@
-from . import interrupt
+from . import interrupt, ledger
 
 interrupt.main()
+ledger.main()

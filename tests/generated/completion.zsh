@@ -68,19 +68,19 @@ ${top}
   case $command in
 ${groups}
     ${commands_or}) ;;
-    *) _llmcli_ask; return ;;
+    *) _llmcli_do_ask; return ;;
   esac
   shift words
   (( CURRENT-- ))
   if (( $#entries == 0 )); then
-    _llmcli_$command
+    _llmcli_do_$command
   elif (( CURRENT == 2 )); then
     _describe command entries
   else
     group=$command command=$words[2]
     shift words
     (( CURRENT-- ))
-    (( $+functions[_llmcli_${group}_$command] )) && _llmcli_${group}_$command
+    (( $+functions[_llmcli_do_${group}_$command] )) && _llmcli_do_${group}_$command
   fi
 }
 

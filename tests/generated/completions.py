@@ -94,7 +94,7 @@ def _zsh(root: Command) -> dict[str, str]:
         if kind := _kind(command):
             rest = f"'*:{command.argument}:_llmcli_{kind}'"
         body = " \\\n    ".join(["_arguments -s -S", *specs, *([rest] if rest else [])])
-        functions.append(f"_llmcli_{name}() {{\n  {body}\n}}")
+        functions.append(f"_llmcli_do_{name}() {{\n  {body}\n}}")
     top = "\n".join(f"    {_zsh_entry(c)}" for c in root.commands)
     groups = []
     for group in (c for c in root.commands if c.commands):

@@ -7,8 +7,8 @@ from typing import Any
 import typer
 
 from llmcli.cli import app
-from llmcli.config import DOCS, Settings
 from llmcli.errors import ExitCode
+from llmcli.settings import DOCS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -1,0 +1,64 @@
+"""From options and settings to a meter: prices, budgets, and on whose account it goes."""
+
+from decimal import Decimal
+
+from . import budget, catalogue, url
+from .call import Call
+from .catalogue import Model
+from .connection import Connection
+from .environment import Environment
+from .errors import ConfigError, UsageError
+from .ledger import About
+from .meter import Meter
+from .options import AccountOptions
+from .pricing import Price, amount
+from .settings import Settings
+
+_ANY = "*"
+_MILLION = 1_000_000
+
+
+def meter(
+    environment: Environment,
+    settings: Settings,
+    options: AccountOptions,
+    chosen: Connection,
+    call: Call,
+    command: str,
+) -> Meter:
+    """Raises UsageError, ConfigError."""
+    base_url = chosen.base_url
+    model = catalogue.lookup(environment, base_url, chosen.model) if base_url else None
+    call.price = price_of(settings, chosen.model, model)
+    call.tag = settings.tag
+    holds = budget.parse(settings.budget, settings.source("budget")) if settings.budget else None
+    recorded = settings.ledger and not options.no_ledger
+    if holds and holds.of_tag(settings.tag) and not recorded:
+        raise ConfigError("a budget holds, and it needs the ledger", hint="drop --no-ledger")
+    about = About(
+        model=chosen.model,
+        host=url.host_of(base_url) if base_url else None,
+        profile=settings.profile,
+        command=command,
+        tag=settings.tag,
+        session=call.session,
+    )
+    return Meter(environment, call, about, model, recorded, holds, max_cost(options))
+
+
+def max_cost(options: AccountOptions) -> Decimal | None:
+    if options.max_cost is None:
+        return None
+    usd = amount(options.max_cost)
+    if usd is None:
+        raise UsageError(f"--max-cost {options.max_cost} is no amount", hint="USD, such as 0.05")
+    return usd
+
+
+def price_of(settings: Settings, name: str, model: Model | None) -> Price | None:
+    """The configured one, for the model or for all; else that of the catalogue, if it has one."""
+    table = settings.prices.get(name, settings.prices.get(_ANY))
+    if table is not None:
+        return Price(**{key: (amount(n) or Decimal(0)) / _MILLION for key, n in table.items()})
+    known = model is not None and None not in (model.price.prompt, model.price.completion)
+    return model.price if model and known else None

@@ -1,0 +1,139 @@
+"""Budgets: no more than so much a day or month, for all or for a tag, over all runs together."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from . import days, ledger, private, rollup
+from .days import Zone
+from .environment import Environment
+from .errors import BudgetExceeded, ConfigError, WriteError
+from .pricing import amount, dollars
+
+PERIODS = ("day", "month")
+_PAUSE = 0.005
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`usd` for each `period`, for the requests of `tag`, or for all."""
+
+    period: str
+    usd: Decimal
+    tag: str | None = None
+
+    def __str__(self) -> str:
+        of = f" of tag {self.tag}" if self.tag is not None else ""
+        return f"the budget{of}, {dollars(self.usd)} a {self.period}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    limits: tuple[Limit, ...]
+    zone: Zone
+
+    def of_tag(self, tag: str | None) -> list[Limit]:
+        return [limit for limit in self.limits if limit.tag in (None, tag)]
+
+
+def parse(table: Mapping[str, Any], where: str) -> Budget | None:
+    """`{day, month, timezone, tag: {NAME: {day, month}}}`. Raises ConfigError."""
+    limits: list[Limit] = []
+    for key, value in table.items():
+        if key in PERIODS:
+            limits.append(_limit(key, value, None, where))
+        elif key == "tag" and isinstance(value, dict):
+            limits += [limit for name in value for limit in _of_tag(name, value[name], where)]
+        elif key != "timezone" or not isinstance(value, str):
+            hint = "it has day, month, timezone, tag.NAME.day and tag.NAME.month"
+            raise ConfigError(f"{where}: budget cannot hold {key} = {value!r}", hint=hint)
+    return Budget(tuple(limits), days.zone(table.get("timezone", "UTC"))) if limits else None
+
+
+def _of_tag(name: str, table: Any, where: str) -> Iterator[Limit]:
+    for period, usd in table.items() if isinstance(table, dict) else [(name, table)]:
+        yield _limit(period, usd, name, where)
+
+
+def _limit(period: str, usd: Any, tag: str | None, where: str) -> Limit:
+    value = amount(usd)
+    if period not in PERIODS or value is None or isinstance(usd, str):
+        path = period if tag is None else f"tag.{tag}.{period}"
+        raise ConfigError(f"{where}: budget.{path} = {usd!r} is no limit", hint="such as 5.00")
+    return Limit(period, value, tag)
+
+
+def spent(environment: Environment, budget: Budget) -> dict[Limit, Decimal]:
+    """USD of each limit's current period, with what is in flight. Raises WriteError."""
+    today = budget.zone.today()
+    first = today.replace(day=1)
+    sums: dict[Limit, Decimal] = dict.fromkeys(budget.limits, Decimal(0))
+    for month in days.months(first, today):
+        path, day_of = ledger.file(environment, month), budget.zone.day_of
+        try:
+            found = rollup.of_file(path, day_of, budget.zone.name)
+        except OSError as error:
+            raise WriteError(f"cannot read the ledger {path}: {error.strerror}") from None
+        for (day, _, tag, *_), total in found.all_sums(day_of):
+            for limit in budget.limits:
+                if _counts(limit, str(day), tag, today):
+                    sums[limit] += total.usd
+    return sums
+
+
+def _counts(limit: Limit, day: str, tag: str | None, today: date) -> bool:
+    now = today.isoformat()
+    same = day == now if limit.period == "day" else day[:7] == now[:7]
+    return same and limit.tag in (None, tag)
+
+
+def check(environment: Environment, budget: Budget, tag: str | None, usd: Decimal) -> None:
+    """Raises BudgetExceeded if `usd` more would be too much."""
+    sums = spent(environment, budget)
+    for limit in budget.of_tag(tag):
+        if sums[limit] + usd > limit.usd:
+            raise BudgetExceeded(
+                f"{limit}, would be exceeded: {dollars(sums[limit])} is spent or in "
+                f"flight, and this request may cost {dollars(usd)}; nothing was sent",
+                hint=f"it begins anew at {_anew(limit, budget.zone)}",
+            )
+
+
+def _anew(limit: Limit, zone: Zone) -> str:
+    today = zone.today()
+    following = today + timedelta(days=1)
+    if limit.period == "month":
+        following = (today.replace(day=1) + timedelta(days=32)).replace(day=1)
+    return zone.begins(following).strftime("%Y-%m-%dT%H:%MZ")
+
+
+@contextmanager
+def alone(environment: Environment) -> Iterator[None]:
+    """No other run looks at the budget before this one's intent stands. Raises WriteError."""
+    path = ledger.folder(environment) / ".lock"
+    try:
+        private.check(environment.state_directory)
+        private.make(path.parent)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise WriteError(f"a budget needs the ledger, but {path}: {error.strerror}") from None
+    try:
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise WriteError(f"another run holds {path}") from None
+                time.sleep(_PAUSE)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,73 @@
+"""The list of models, asked of the endpoint."""
+
+import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from . import catalogue
+from .catalogue import Catalogue, Model
+from .environment import Environment
+from .errors import LlmcliError, ProtocolError
+from .pricing import amount
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .backends.http import Endpoint
+
+# The vendor's catalogue, with prices, and its picks; other endpoints have the first path only.
+_PLAIN, _VENDOR, _PICKS = "/models", "/ai/cline/models", "/ai/cline/recommended-models"
+_CREDITS = "/credits"
+NO_MODELS = "no-models"
+_NOTHING = "the endpoint lists no models"
+
+
+def fetch(environment: Environment, endpoint: "Endpoint", trace: Trace) -> Catalogue:
+    """Asked for and remembered. Raises what `get_json` does, and
+    ProtocolError with the code NO_MODELS."""
+    models = _models(endpoint, trace)
+    if not models:
+        raise ProtocolError(_NOTHING, hint="check base_url", code=NO_MODELS)
+    catalogue.remember(environment, endpoint.base_url, models)
+    return Catalogue(models, time.time())
+
+
+def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
+    """The list that says most: where the plain one has no prices, the vendor's."""
+    failure: LlmcliError | None = None
+    try:
+        plain = catalogue.read(_get(endpoint, _PLAIN, trace))
+    except LlmcliError as error:
+        if error.status is None:
+            raise
+        plain, failure = [], error
+    if any(model.price.prompt is not None for model in plain):
+        return plain
+    try:
+        priced = catalogue.read(_get(endpoint, _VENDOR, trace))
+    except LlmcliError:
+        priced = []
+    if not priced:
+        if failure and not plain:
+            raise failure
+        return plain
+    try:
+        return list(catalogue.marked(priced, _get(endpoint, _PICKS, trace)))
+    except LlmcliError:
+        return priced
+
+
+def _get(endpoint: "Endpoint", path: str, trace: Trace) -> Any:
+    from .backends import http
+
+    return http.get_json(endpoint, path, trace)
+
+
+def credits_left(endpoint: "Endpoint", trace: Trace) -> Decimal | None:
+    """USD that are left, where the endpoint tells: `{"data": {"total_credits", "total_usage"}}`."""
+    try:
+        told = _get(endpoint, _CREDITS, trace).get("data")
+    except LlmcliError:
+        return None
+    told = told if isinstance(told, dict) else {}
+    bought, used = amount(told.get("total_credits")), amount(told.get("total_usage"))
+    return None if bought is None or used is None else max(bought - used, Decimal(0))
