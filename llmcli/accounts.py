@@ -59,6 +59,7 @@ def price_of(settings: Settings, name: str, model: Model | None) -> Price | None
     """The configured one, for the model or for all; else that of the catalogue, if it has one."""
     table = settings.prices.get(name, settings.prices.get(_ANY))
     if table is not None:
-        return Price(**{key: (amount(n) or Decimal(0)) / _MILLION for key, n in table.items()})
+        usd = {key: amount(number) for key, number in table.items()}
+        return Price(**{key: None if n is None else n / _MILLION for key, n in usd.items()})
     known = model is not None and None not in (model.price.prompt, model.price.completion)
     return model.price if model and known else None

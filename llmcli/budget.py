@@ -51,14 +51,25 @@ def parse(table: Mapping[str, Any], where: str) -> Budget | None:
             limits.append(_limit(key, value, None, where))
         elif key == "tag" and isinstance(value, dict):
             limits += [limit for name in value for limit in _of_tag(name, value[name], where)]
-        elif key != "timezone" or not isinstance(value, str):
+        elif key == "timezone" and isinstance(value, str):
+            pass
+        else:
             hint = "it has day, month, timezone, tag.NAME.day and tag.NAME.month"
             raise ConfigError(f"{where}: budget cannot hold {key} = {value!r}", hint=hint)
-    return Budget(tuple(limits), days.zone(table.get("timezone", "UTC"))) if limits else None
+    zone = days.zone(table.get("timezone", "UTC"))
+    return Budget(tuple(limits), zone) if limits else None
+
+
+def zone_of(table: Mapping[str, Any], where: str) -> Zone:
+    """Whose days budgets and reports count by. Raises ConfigError."""
+    parse(table, where)
+    return days.zone(table.get("timezone", "UTC"))
 
 
 def _of_tag(name: str, table: Any, where: str) -> Iterator[Limit]:
-    for period, usd in table.items() if isinstance(table, dict) else [(name, table)]:
+    if not isinstance(table, dict):
+        raise ConfigError(f"{where}: budget.tag.{name} is no table", hint="write tag.NAME.day")
+    for period, usd in table.items():
         yield _limit(period, usd, name, where)
 
 
@@ -98,7 +109,7 @@ def check(environment: Environment, budget: Budget, tag: str | None, usd: Decima
     """Raises BudgetExceeded if `usd` more would be too much."""
     sums = spent(environment, budget)
     for limit in budget.of_tag(tag):
-        if sums[limit] + usd > limit.usd:
+        if usd and sums[limit] + usd > limit.usd:
             raise BudgetExceeded(
                 f"{limit}, would be exceeded: {dollars(sums[limit])} is spent or in "
                 f"flight, and this request may cost {dollars(usd)}; nothing was sent",

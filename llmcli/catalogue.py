@@ -5,19 +5,19 @@ USD a token, `architecture.input_modalities` and `supported_parameters`.
 """
 
 import json
+import math
 import os
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from . import url
 from .environment import Environment
-from .pricing import Price, tokens
+from .pricing import Price, amount, tokens
 
 _VERSION = 1
 
@@ -123,32 +123,50 @@ def _replace(target: Path, text: str) -> None:
 
 def cached(environment: Environment, base_url: str) -> Catalogue | None:
     """What is remembered; None if there is nothing that can be read."""
-    try:
-        kept = json.loads(_file(environment, base_url, ".json").read_bytes())
-        if kept["version"] != _VERSION:
-            return None
-        return Catalogue(list(map(_kept, kept["models"])), float(kept["time"]))
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
+    kept = _read(environment, base_url)
+    when = kept.get("time")
+    if not kept or not isinstance(when, (int, float)) or not math.isfinite(when):
         return None
+    return Catalogue([_kept(entry) for entry in _entries(kept)], when)
 
 
 def lookup(environment: Environment, base_url: str, name: str) -> Model | None:
     """As `Catalogue.find`, without making all the others."""
+    spelled = _spelled(name)
+    entries = _entries(_read(environment, base_url))
+    near = [e for e in entries if e["id"] == name or _spelled(e["id"]) == spelled]
+    near.sort(key=lambda entry: bool(entry["id"] != name))
+    return _kept(near[0]) if near else None
+
+
+def _read(environment: Environment, base_url: str) -> dict[str, Any]:
+    """The file; {} for one that is not there, torn, or of another version."""
     try:
-        entries = json.loads(_file(environment, base_url, ".json").read_bytes())["models"]
-        spelled = _spelled(name)
-        near = [e for e in entries if e["id"] == name or _spelled(e["id"]) == spelled]
-        near.sort(key=lambda entry: entry["id"] != name)
-        return _kept(near[0]) if near else None
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
-        return None
+        kept = json.loads(_file(environment, base_url, ".json").read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return kept if isinstance(kept, dict) and kept.get("version") == _VERSION else {}
+
+
+def _entries(kept: dict[str, Any]) -> list[dict[str, Any]]:
+    entries = kept.get("models")
+    listed = entries if isinstance(entries, list) else []
+    return [e for e in listed if isinstance(e, dict) and isinstance(e.get("id"), str)]
 
 
 def _kept(entry: dict[str, Any]) -> Model:
-    numbers = entry.pop("price").items()
-    price = Price(**{key: None if n is None else Decimal(n) for key, n in numbers})
-    inputs, parameters = tuple(entry.pop("inputs")), tuple(entry.pop("parameters"))
-    return Model(**entry, price=price, inputs=inputs, parameters=parameters)
+    """Believed no more than what a server sends."""
+    price = _table(entry, "price")
+    return Model(
+        id=entry["id"],
+        context=_count(entry, "context"),
+        max_output=_count(entry, "max_output"),
+        price=Price(**{name: amount(price.get(name)) for name in Price.__dataclass_fields__}),
+        inputs=_texts(entry.get("inputs")),
+        parameters=_texts(entry.get("parameters")),
+        free=entry.get("free") is True,
+        recommended=entry.get("recommended") is True,
+    )
 
 
 def known(environment: Environment, base_url: str) -> list[str]:

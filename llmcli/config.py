@@ -50,11 +50,19 @@ def resolve(
             for named in [*layer, *layer.get("headers", {})]:
                 beside.pop(named, None)  # named for this run
         for key, value in layer.items():
-            merge = isinstance(value, dict) and isinstance(values.get(key), dict)
-            values[key] = values[key] | value if merge else value
+            values[key] = _merged(values.get(key), value, deep=key == "budget")
             sources[key] = f"LLMCLI_{key.upper()}" if origin == "environment" else origin
     check_ranges(values, sources)
     return Settings(**values, profile=name, sources=sources, beside=beside)
+
+
+def _merged(before: Any, value: Any, deep: bool) -> Any:
+    """Tables of several layers are one; of a budget no limit is lost."""
+    if not (isinstance(before, dict) and isinstance(value, dict)):
+        return value
+    if not deep:
+        return before | value
+    return before | {key: _merged(before.get(key), item, deep) for key, item in value.items()}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -133,8 +141,9 @@ def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
             continue
         try:
             values[key] = _from_text(text, kind)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ConfigError(f"LLMCLI_{key.upper()} is not valid: {text!r}") from None
+        values[key] = checked(key, values[key], f"LLMCLI_{key.upper()}")
     return values
 
 

@@ -12,6 +12,7 @@ from .schema import ChatRequest
 _A_MESSAGE = 16
 _AN_IMAGE = 6000
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
+_ANSWERS = ("n", "best_of")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class Bound:
 
 
 def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bound:
-    """Input: a token for each byte of the messages and tools, 16 a message, 6,000 an image.
-    Output: `max_tokens`, else the most that the catalogue says of the model, times `n`."""
+    """Input: a token for each byte of the body, 16 a message, 6,000 an image. Output: `max_tokens`,
+    else the most that the catalogue says of the model, for each of `n` answers."""
     count = _input(request)
     output = _output(request, model)
     if price is None or output is None:
@@ -36,13 +37,11 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
 
 
 def _input(request: ChatRequest) -> int:
-    total = 0
+    total = _bytes(request)
     for message in request.get("messages", ()):
         images = _images(message)
-        total += _A_MESSAGE + _bytes(message) + len(images) * _AN_IMAGE
-        total -= sum(_bytes(image) for image in images)
-    rest = {k: request[k] for k in ("tools", "response_format") if k in request}
-    return total + (_bytes(rest) if rest else 0)
+        total += _A_MESSAGE + len(images) * _AN_IMAGE - sum(map(_bytes, images))
+    return total
 
 
 def _images(message: Any) -> list[Any]:
@@ -56,9 +55,22 @@ def _bytes(value: Any) -> int:
 
 
 def _output(request: ChatRequest, model: Model | None) -> int | None:
-    given = [request[k] for k in _MAX_TOKENS if isinstance(request.get(k), int)]
-    most = given[0] if given else None
-    if most is None and model:
-        most = model.max_output or model.context
-    choices = request.get("n", 1)
-    return None if most is None else most * (choices if isinstance(choices, int) else 1)
+    """None where a field says what bounds nothing."""
+    given = [_count(request[name]) for name in _MAX_TOKENS if name in request]
+    answers = [_count(request[name]) for name in _ANSWERS if name in request]
+    known = (model.max_output or model.context) if model else None
+    most = _most(given) if given else known
+    times = _most(answers) if answers else 1
+    return None if most is None or times is None else most * times
+
+
+def _most(counts: list[int | None]) -> int | None:
+    whole = [count for count in counts if count is not None]
+    return max(whole) if len(whole) == len(counts) else None
+
+
+def _count(value: Any) -> int | None:
+    """A positive whole number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if value >= 1 and value == value // 1 else None

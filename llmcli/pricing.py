@@ -14,6 +14,7 @@ _ABSURD = Decimal(1_000_000)
 _SMALLEST = -20
 _LARGEST = 10**15
 _MOST_DIGITS = 12
+_MOST_TOKENS = 10**10
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ def _finite(value: Any) -> Decimal | None:
 def tokens(value: Any) -> int | None:
     """A token count, which some servers send as a string; None if it is none."""
     if isinstance(value, str) and value.isdecimal() and len(value) <= -_SMALLEST:
-        return int(value)
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if value >= 0 and value == value // 1 else None
+    return int(value) if 0 <= value <= _MOST_TOKENS and value == value // 1 else None
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Price:
         read = self.prompt if self.cache_read is None else self.cache_read
         write = self.prompt if self.cache_write is None else self.cache_write
         usd = (prompt - cached - written) * self.prompt + cached * read + written * write
-        return Cost(usd + completion * self.completion + (self.request or 0), ESTIMATED)
+        usd += completion * self.completion + (self.request or 0)
+        return UNKNOWN if usd > _ABSURD else Cost(usd, ESTIMATED)
 
 
 def cost(usage: Usage | None, price: Price | None = None) -> Cost:

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from .ledger import INTENT
+from .pricing import ESTIMATED, amount, tokens
 
 _VERSION = 1
 # So much must be new before the checkpoint is written again, in bytes.
 _WORTH = 65536
+_DECODER = json.JSONDecoder(parse_float=str)
 _PROOF = 48
 _ID = slice(8, 24)
 _EVENT = slice(37, 37 + len(INTENT))
@@ -55,14 +57,19 @@ class Rollup:
     offset: int = 0
 
     def feed(self, line: str, day_of: DayOf) -> None:
+        """A line of the ledger. What is no record of ours is passed over."""
         if line[_EVENT] == INTENT and line.startswith('{"id": "'):
             self.open[line[_ID]] = line
             return
         record = _parse(line)
-        if record is None or not isinstance(record.get("time"), str):
+        if record is None:
             return
         self.open.pop(str(record.get("id")), None)
-        self.sums.setdefault(_key(record, day_of), Sum()).add(_settled(record))
+        key = _key(record, day_of)
+        total = self.sums.get(key)
+        if total is None:
+            total = self.sums[key] = Sum()
+        _settle(total, record)
 
     def all_sums(self, day_of: DayOf) -> Iterator[tuple[Key, Sum]]:
         """With what was never settled, at its estimate."""
@@ -73,38 +80,43 @@ class Rollup:
 
 
 def _parse(line: str) -> dict[str, Any] | None:
+    """Numbers with a point stay text, exact as they are written."""
     try:
-        value = json.loads(line, parse_float=Decimal)
-    except ValueError:
+        record = _DECODER.decode(line)
+    except (ValueError, RecursionError):
         return None
-    return value if isinstance(value, dict) else None
+    if not isinstance(record, dict) or not isinstance(record.get("time"), str):
+        return None
+    names = [record.get(name) for name in ("id", *KEYS[1:])]
+    return record if all(name is None or isinstance(name, str) for name in names) else None
 
 
 def _key(record: dict[str, Any], day_of: DayOf) -> Key:
-    return (day_of(record["time"]), *(record.get(name) for name in KEYS[1:]))
+    get = record.get
+    account = (get("model"), get("tag"), get("session"), get("profile"), get("command"))
+    return (day_of(record["time"]), *account)
 
 
-def _settled(record: dict[str, Any]) -> Sum:
-    usd = record.get("cost_usd")
-    known = isinstance(usd, (int, Decimal))
-    amount = Decimal(usd) if isinstance(usd, (int, Decimal)) else Decimal(0)
-    return Sum(
-        requests=1,
-        failed=int(record.get("exit") != "ok"),
-        unknown=int(not known),
-        prompt=record.get("prompt_tokens") or 0,
-        completion=record.get("completion_tokens") or 0,
-        cached=record.get("cached_tokens") or 0,
-        usd=amount,
-        estimated=amount if record.get("cost_source") == "estimated" else Decimal(0),
-    )
+def _settle(total: Sum, record: dict[str, Any]) -> None:
+    """Add what a settled request says to the sum of its account."""
+    total.requests += 1
+    total.failed += record.get("exit") != "ok"
+    total.prompt += tokens(record.get("prompt_tokens")) or 0
+    total.completion += tokens(record.get("completion_tokens")) or 0
+    total.cached += tokens(record.get("cached_tokens")) or 0
+    usd = amount(record.get("cost_usd"))
+    if usd is None:
+        total.unknown += 1
+        return
+    total.usd += usd
+    if record.get("cost_source") == ESTIMATED:
+        total.estimated += usd
 
 
 def _unsettled(record: dict[str, Any]) -> Sum:
-    usd = record.get("estimate_usd")
-    amount = Decimal(usd) if isinstance(usd, (int, Decimal)) else Decimal(0)
-    unknown = int(usd is None)
-    return Sum(requests=1, unsettled=1, unknown=unknown, usd=amount, estimated=amount)
+    usd = amount(record.get("estimate_usd"))
+    known = Decimal(0) if usd is None else usd
+    return Sum(requests=1, unsettled=1, unknown=int(usd is None), usd=known, estimated=known)
 
 
 def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
@@ -137,24 +149,36 @@ def _proof(file: Any, offset: int) -> str:
 
 
 def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
+    """Believed only if it fits the ledger and is whole."""
     try:
         kept = json.loads(_place(path).read_bytes())
-        if (kept["version"], kept["zone"]) != (_VERSION, zone):
+        offset, proof = kept["offset"], kept["proof"]
+        fits = (kept["version"], kept["zone"]) == (_VERSION, zone) and isinstance(offset, int)
+        if not fits or not proof.endswith("\n") or _proof(file, offset) != proof:
             return Rollup()
-        offset = int(kept["offset"])
-        if _proof(file, offset) != kept["proof"]:
-            return Rollup()
-        sums = {tuple(key): _sum(numbers) for key, numbers in kept["sums"]}
-        return Rollup(sums, dict(kept["open"]), offset)
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError):
+        sums = {_whole_key(key): _sum(numbers) for key, numbers in kept["sums"]}
+        opened = {str(identity): str(line) for identity, line in kept["open"].items()}
+        return Rollup(sums, opened, offset)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Rollup()
+    except ArithmeticError:
+        return Rollup()
+
+
+def _whole_key(key: list[Any]) -> Key:
+    if len(key) != len(KEYS) or not all(part is None or isinstance(part, str) for part in key):
+        raise ValueError(key)
+    return tuple(key)
 
 
 def _sum(numbers: list[Any]) -> Sum:
     *counts, usd, estimated = numbers
     names = [name for name in Sum.__dataclass_fields__ if name not in ("usd", "estimated")]
     whole: dict[str, Any] = dict(zip(names, map(int, counts), strict=True))
-    return Sum(**whole, usd=Decimal(usd), estimated=Decimal(estimated))
+    amounts = Decimal(usd), Decimal(estimated)
+    if not all(one.is_finite() and one >= 0 for one in amounts):
+        raise ValueError(numbers)
+    return Sum(**whole, usd=amounts[0], estimated=amounts[1])
 
 
 def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:

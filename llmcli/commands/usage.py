@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import config, days, ledger, rollup
+from .. import budget, config, days, ledger, rollup
 from ..days import Zone
 from ..environment import STDOUT, Environment, write_all
 from ..errors import NoInput, UsageError
@@ -21,6 +21,7 @@ from ..rollup import KEYS, Sum
 
 _BAR = 20
 _DAYS = 30
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 _COLUMNS = ("requests", "failed", "tokens_in", "tokens_out", "usd", "unknown_cost", "unsettled")
 _HEADING = ("requests", "failed", "in", "out", "cost", "unknown", "unsettled")
 
@@ -63,9 +64,11 @@ def usage(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
     settings = config.resolve(environment, {}, None)
-    zone = days.zone(settings.budget.get("timezone", "UTC"))
-    last = _day(until, zone, "--until", last=True) if until else zone.today()
-    first = _day(since, zone, "--since") if since else last - timedelta(days=_DAYS - 1)
+    zone = budget.zone_of(settings.budget, settings.source("budget"))
+    last = _day(until, zone, "--until", last=True) if until is not None else zone.today()
+    first = _day(since, zone, "--since") if since is not None else last - timedelta(days=_DAYS - 1)
+    if first > last:
+        raise UsageError(f"--since {first} is after --until {last}")
     sums = _sums(environment, zone, first, last, by)
     total = Sum()
     for one in sums.values():
@@ -90,13 +93,14 @@ def _day(text: str, zone: Zone, option: str, last: bool = False) -> date:
     if back := re.fullmatch(r"(\d{1,4})d", text):
         return zone.today() - timedelta(days=max(int(back[1]) - 1, 0))
     try:
-        if re.fullmatch(r"\d{4}-\d\d", text):
-            first = date.fromisoformat(f"{text}-01")
-            following = (first + timedelta(days=31)).replace(day=1)
-            return following - timedelta(days=1) if last else first
-        return date.fromisoformat(text)
+        whole = re.fullmatch(r"\d{4}-\d\d", text)
+        day = date.fromisoformat(f"{text}-01" if whole else text)
+        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+            raise ValueError(text)
     except ValueError:
         raise UsageError(f"{option} {text!r} is no day", hint="such as 2026-11-24 or 7d") from None
+    following = (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+    return following - timedelta(days=1) if whole and last else day
 
 
 def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By) -> dict[str, Sum]:
