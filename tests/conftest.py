@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from .fakes import Script, Server, serving
+from .killing import FAULT
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("llmcli"))
@@ -122,6 +123,26 @@ def tools(tmp_path: Path) -> Tools:
         return ["--tools", "tools.json", "--run-tools"]
 
     return write
+
+
+@pytest.fixture
+def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
+    """`ask`, killed at its n-th change of a file of its state, a write after `part` bytes."""
+    folder = tmp_path / "fault"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(FAULT)
+
+    def ask(at: int, part: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        variables = {"PYTHONPATH": str(folder), "KILL_AT": str(at), "KILL_PART": str(part)}
+        return subprocess.run(
+            [PROGRAM, "ask", "-n", *arguments],
+            env={**env, **variables},
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+        )
+
+    return ask
 
 
 @pytest.fixture

@@ -250,3 +250,31 @@ def test_a_cut_line_at_the_end_is_repaired(run: Run, endpoint: Endpoint, home: P
     run("ask", "hi")
     assert len(records(home)) == 2
     assert one_line(run("usage").stdout).split("\t")[1] == "2"
+
+
+@pytest.mark.parametrize("part", [-1, 1, 60, 10_000_000], ids=["none", "a byte", "some", "all"])
+def test_a_kill_at_any_write_leaves_a_ledger_that_reads(
+    run: Run,
+    endpoint: Endpoint,
+    home: Path,
+    config: Callable[[str], Path],
+    killed_at: Run,
+    part: int,
+) -> None:
+    """What was sent counts: at its cost, or, where that could not be written, at its estimate."""
+    config(f"{PRICED}\nbudget.month = 1")
+    server = endpoint(answer("x", usage={"cost": 0.0001}))
+    at = counted = 0
+    while True:
+        at += 1
+        sent = len(server.requests)
+        done = killed_at(at, part, "--max-tokens", "1000", "hi")
+        total = json.loads(run("usage", "--json").stdout)["total"]
+        new = total["requests"] - counted
+        assert new in (0, 1) and new >= len(server.requests) - sent
+        counted = total["requests"]
+        assert total["usd"] >= 0.0001 * len(server.requests)
+        if done.returncode != -signal.SIGKILL:
+            break
+    assert done.returncode == 0, done.stderr
+    assert at > 4  # it was killed at all

@@ -17,67 +17,6 @@ from .fakes import Request, Script, Server, Wire, answer
 
 Endpoint = Callable[[Script], Server]
 
-# Kills the process at its n-th change of a file below the state directory: before it, or, where it
-# is a write, after some of its bytes.
-FAULT = """
-import os, signal, sys
-at, part = int(os.environ["KILL_AT"]), int(os.environ["KILL_PART"])
-count = 0
-
-def counted(name, concerns):
-    real = getattr(os, name)
-    def call(*arguments, **options):
-        global count
-        if concerns(*arguments):
-            count += 1
-            if count == at:
-                if name == "write" and part >= 0:
-                    real(arguments[0], bytes(arguments[1])[:part])
-                os.kill(os.getpid(), signal.SIGKILL)
-        return real(*arguments, **options)
-    setattr(os, name, call)
-
-def in_state(path, *_, **__):
-    return "llmcli" in os.fspath(path) and "state" in os.fspath(path)
-
-def writable(path, flags=0, *_, **__):
-    return in_state(path) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
-
-def to_state(descriptor, *_, **__):
-    try:
-        return in_state(os.readlink(f"/proc/self/fd/{descriptor}"))
-    except OSError:
-        return False
-
-for name in ("mkdir", "replace", "unlink"):
-    counted(name, in_state)
-counted("open", writable)
-for name in ("write", "ftruncate"):
-    counted(name, to_state)
-"""
-
-
-@pytest.fixture
-def killed_at(
-    env: dict[str, str], tmp_path: Path
-) -> Callable[[int, int, str], "subprocess.CompletedProcess[bytes]"]:
-    """Ask in session `s`; the process is killed at its n-th change of a file."""
-    folder = tmp_path / "fault"
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(FAULT)
-
-    def ask(at: int, part: int, prompt: str) -> "subprocess.CompletedProcess[bytes]":
-        variables = {"PYTHONPATH": str(folder), "KILL_AT": str(at), "KILL_PART": str(part)}
-        return subprocess.run(
-            [PROGRAM, "ask", "-n", "--session", "s", prompt],
-            env={**env, **variables},
-            cwd=tmp_path,
-            capture_output=True,
-            check=False,
-        )
-
-    return ask
-
 
 def echo(wire: Wire, request: Request) -> None:
     answer(f"answer to {request.json['messages'][-1]['content']}")(wire, request)
@@ -100,7 +39,7 @@ def test_a_kill_at_any_write_leaves_a_session_that_reads(
     at = 0
     while True:
         at += 1
-        done = killed_at(at, part, f"killed {at}")
+        done = killed_at(at, part, "--session", "s", f"killed {at}")
         if done.returncode != -signal.SIGKILL:
             break
         after = run("ask", "--session", "s", f"after {at}")
