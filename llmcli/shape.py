@@ -50,7 +50,7 @@ class Shape:
 def _yes_or_no(text: str) -> Shaped:
     word = _WORD.fullmatch(text)
     if word is None:
-        raise BadRequest("the answer is neither yes nor no alone")
+        raise BadRequest("the answer is neither a plain yes nor a plain no")
     answer = word[1].lower()
     return Shaped(None, {"answer": answer}, ExitCode.OK if answer == "yes" else ExitCode.ERROR)
 

@@ -186,7 +186,7 @@ def test_yes_no(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
     assert done.stdout.decode().rstrip("\n") == text.rstrip("\n")
     assert said(server)[0]["content"] == "Answer with the single word yes or no."
     if code == 65:
-        assert "the answer is neither yes nor no alone" in one_line(done.stderr)
+        assert "the answer is neither a plain yes nor a plain no" in one_line(done.stderr)
     else:
         assert done.stderr == b""
     about = json.loads(run("ask", "--json", "--yes-no", "Is it?").stdout)["llmcli"]
