@@ -70,11 +70,24 @@ def llama(embedded: dict[str, str]) -> Iterator[dict[str, str]]:
 
 def test_llama_cpp_server(run: Run, llama: dict[str, str]) -> None:
     for arguments in ((), ("--no-stream",), ("--json",), ("--events",)):
-        done = run("ask", "--max-tokens", "8", "--allow-cut", "Say hello", *arguments)
+        done = run(
+            "ask",
+            "--max-tokens",
+            "8",
+            "--allow-cut",
+            "-o",
+            "ignore_eos=true",
+            "Say hello",
+            *arguments,
+        )
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip()
         assert ", 8 out, " in one_line(done.stderr)
-    streamed = json.loads(run("ask", "--json", "--allow-cut", "--max-tokens", "8", "hi").stdout)
+    streamed = json.loads(
+        run(
+            "ask", "--json", "--allow-cut", "--max-tokens", "8", "-o", "ignore_eos=true", "hi"
+        ).stdout
+    )
     assert streamed["usage"]["completion_tokens"] == 8
     assert run("config", "check").returncode == 0
 
