@@ -21,6 +21,11 @@ _VERSION = 1
 _WORTH = 65536
 _DECODER = json.JSONDecoder(parse_float=str)
 _PROOF = 48
+# Whatever reading a checkpoint that is not ours, or is torn, can raise.
+_MISFITS = (
+    *(OSError, ValueError, LookupError, TypeError),
+    *(AttributeError, ArithmeticError, RecursionError),
+)
 _ID = slice(8, 24)
 _EVENT = slice(37, 37 + len(INTENT))
 KEYS = ("day", "model", "tag", "session", "profile", "command")
@@ -159,9 +164,7 @@ def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
         sums = {_whole_key(key): _sum(numbers) for key, numbers in kept["sums"]}
         opened = {str(identity): str(line) for identity, line in kept["open"].items()}
         return Rollup(sums, opened, offset)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return Rollup()
-    except ArithmeticError:
+    except _MISFITS:
         return Rollup()
 
 

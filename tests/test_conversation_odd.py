@@ -17,7 +17,15 @@ from .fakes import Request, Script, Server, Wire, answer, calling, chunk, in_tur
 from .terminals import on_a_terminal
 
 Endpoint = Callable[[Script], Server]
-PASSED = [{"type": "function", "function": {"name": "mine"}}]
+
+
+def mixed(tools: Tools, folder: Path) -> list[str]:
+    """The options for a tool `own`, which is run, and one `mine`, which the caller answers."""
+    options = tools(own="echo")
+    path = folder / "tools.json"
+    mine = {"type": "function", "function": {"name": "mine"}}
+    path.write_text(json.dumps([*json.loads(path.read_text()), mine]))
+    return options
 
 
 @pytest.mark.parametrize("text", ["my only copy", '[{"role": "user", "content": "x"}]', "{ notes"])
@@ -60,9 +68,7 @@ def test_two_signals_leave_no_tool(
 def test_a_call_is_neither_yes_nor_no(
     run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
 ) -> None:
-    options = tools(own="echo")
-    path = tmp_path / "tools.json"
-    path.write_text(json.dumps([*json.loads(path.read_text()), *PASSED]))
+    options = mixed(tools, tmp_path)
     server = endpoint(calling(("c1", "mine", {}), text="Yes, let me look"))
     for more in (options, options[:2]):
         done = run("ask", *more, "--yes-no", "--repair", "2", "Is it?")
@@ -104,9 +110,7 @@ def test_calls_cut_by_the_length_are_no_calls(
 def test_a_malformed_call_for_the_caller_is_an_error_with_run_tools_too(
     run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
 ) -> None:
-    options = tools(own="echo")
-    path = tmp_path / "tools.json"
-    path.write_text(json.dumps([*json.loads(path.read_text()), *PASSED]))
+    options = mixed(tools, tmp_path)
     endpoint(calling(("c1", "mine", '{"a": tru')))
     assert run("ask", *options, "Q").returncode == 87
     endpoint(calling(("c1", "mine", {})))
@@ -117,9 +121,7 @@ def test_a_malformed_call_for_the_caller_is_an_error_with_run_tools_too(
 def test_the_object_names_the_calls_that_are_open(
     run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
 ) -> None:
-    options = tools(own="echo")
-    path = tmp_path / "tools.json"
-    path.write_text(json.dumps([*json.loads(path.read_text()), *PASSED]))
+    options = mixed(tools, tmp_path)
     endpoint(calling(("", "own", {}), ("", "mine", {})))
     value = json.loads(run("ask", *options, "--json", "--session", "s", "Q").stdout)
     (call,) = value["llmcli"]["open_calls"]
