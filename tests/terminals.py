@@ -3,8 +3,10 @@
 import fcntl
 import os
 import pty
+import select
 import subprocess
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,3 +50,11 @@ def read_all(terminal: int) -> bytes:
         if not block:
             return shown
         shown += block
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    shown, limit = b"", time.monotonic() + 30
+    while words not in shown:
+        assert select.select([terminal], [], [], limit - time.monotonic())[0], shown
+        shown += os.read(terminal, 4096)
+    return shown

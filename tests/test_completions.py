@@ -2,16 +2,15 @@
 
 import os
 import pty
-import select
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from .conftest import ROOT
+from .terminals import read_until
 
 Complete = Callable[[str], set[str]]
 CONFIG = """model = "vendor/big:8b"
@@ -116,20 +115,13 @@ def zsh(places: dict[str, str], line: str) -> set[str]:
         start_new_session=True,
     ) as process:
         os.close(child)
-        _until(parent, b"READY> ")
+        read_until(parent, b"READY> ")
         os.write(parent, line.encode() + b"\t")
         os.write(parent, b"\x15print DO''NE\n")
-        _until(parent, b"DONE")
+        read_until(parent, b"DONE")
         process.kill()
     os.close(parent)
     return set(offers.read_text().split("\n")) - {""} if offers.exists() else set()
-
-
-def _until(terminal: int, text: bytes) -> None:
-    seen, limit = b"", time.monotonic() + 20
-    while text not in seen:
-        assert select.select([terminal], [], [], limit - time.monotonic())[0], seen
-        seen += os.read(terminal, 4096)
 
 
 SHELLS = {"bash": bash, "zsh": zsh, "fish": fish}
@@ -194,9 +186,9 @@ def test_bash_on_a_terminal(places: dict[str, str]) -> None:
     ) as process:
         os.close(child)
         os.write(parent, f"source {ROOT}/completions/llmcli.bash; PS1='READY''> '\n".encode())
-        _until(parent, b"READY> ")
+        read_until(parent, b"READY> ")
         os.write(parent, b"llmcli ask -m other/two:f\t --mod\t\x01echo '<'\x05'>'\n")
-        _until(parent, b"<llmcli ask -m other/two:free --model >")
+        read_until(parent, b"<llmcli ask -m other/two:free --model >")
         process.kill()
     os.close(parent)
 

@@ -14,7 +14,7 @@ import pytest
 from .conftest import PROGRAM, Run, Tools, one_line
 from .conversations import STATE, gone, kept, results, said, user
 from .fakes import Request, Script, Server, Wire, answer, calling, chunk, in_turn
-from .terminals import on_a_terminal
+from .terminals import on_a_terminal, read_all, read_until
 
 Endpoint = Callable[[Script], Server]
 
@@ -222,17 +222,11 @@ def test_type_ahead_is_no_approval_and_the_question_is_one_line(
     with on_a_terminal(command, env, tmp_path) as (process, terminal):
         time.sleep(0.5)
         os.write(terminal, b"y\n")
-        shown = b""
-        while b"[y/N] " not in shown:
-            shown += os.read(terminal, 1000)
+        shown = read_until(terminal, b"[y/N] ")
         assert b'run own {"cmd": "rm -rf /", "x": 1}? [y/N] ' in shown
         assert not (tmp_path / "ran").exists()
         os.write(terminal, b"n\n")
-        try:
-            while os.read(terminal, 1000):
-                pass
-        except OSError:
-            pass
+        read_all(terminal)
         assert process.wait(30) == 0
     assert results(server) == ["error: this call was not allowed"]
 

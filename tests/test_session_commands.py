@@ -8,7 +8,7 @@ from pathlib import Path
 from .conftest import PROGRAM, Run, one_line
 from .conversations import kept, said, user
 from .fakes import Script, Server, answer, broken, calling, in_turn
-from .terminals import on_a_terminal, read_all
+from .terminals import on_a_terminal, read_all, read_until
 
 Endpoint = Callable[[Script], Server]
 
@@ -17,13 +17,16 @@ def test_each_terminal_has_a_last_session_of_its_own(
     run: Run, endpoint: Endpoint, env: dict[str, str]
 ) -> None:
     server = endpoint(answer("x"))
-    script = f'{PROGRAM} ask -n --session {{0}} "{{0}} begins"; read line; {PROGRAM} ask -nc more'
+    script = (
+        f'{PROGRAM} ask -n --session {{0}} "{{0}} begins"; echo begun; read line; '
+        f"{PROGRAM} ask -nc more"
+    )
     with (
         on_a_terminal(["bash", "-c", script.format("one")], env) as (first, terminal),
         on_a_terminal(["bash", "-c", script.format("two")], env) as (second, other),
     ):
-        while len(server.requests) < 2:
-            pass
+        for shown in (terminal, other):
+            read_until(shown, b"begun")
         run("ask", "--session", "three", "three begins")
         os.write(terminal, b"go\n")
         read_all(terminal)
