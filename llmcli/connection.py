@@ -15,7 +15,7 @@ from .trace import Trace
 from .weights import LocalModel
 
 if TYPE_CHECKING:
-    from .backends.http import Endpoint  # requests is imported only to send
+    from .backends.client import Endpoint  # requests is imported only to send
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def endpoint(
     environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
 ) -> "Endpoint":
     """Everything needed to reach the endpoint. Raises ConfigError."""
-    from .backends import http
+    from .backends import client
 
     base_url = connection.base_url
     assert base_url is not None
@@ -124,7 +124,7 @@ def endpoint(
         )
     headers = headers_of(settings, base_url)
     environment.secrets.update(v for n, v in headers.items() if v and header_rules.is_secret(n))
-    return http.Endpoint(
+    return client.Endpoint(
         base_url=base_url,
         key=key,
         headers=headers,

@@ -12,7 +12,8 @@ def _silent(_line: str) -> None:
 
 @dataclass
 class Trace:
-    """`log` gets the lines of -v. Times are monotonic seconds; `waited` before the next attempt."""
+    """`log` gets the lines of -v. Times are monotonic seconds; `waited` before the next attempt.
+    `until`: no request goes on beyond it, `deadline` seconds after the first began."""
 
     log: Callable[[str], None] = _silent
     started: float = field(default_factory=time.monotonic)
@@ -21,6 +22,8 @@ class Trace:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     stage: Callable[[str], None] = _silent
     waited: float = 0.0
+    until: float = float("inf")
+    deadline: float = 0
     # Whether the last request was sent, as far as is known.
     sent: bool = False
     warnings: list[str] = field(default_factory=list)

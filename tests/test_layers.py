@@ -27,6 +27,8 @@ LAYERS: list[set[str]] = [
     {"call", "sessions", "templates", "validation"},
     {"connection", "last_session", "ledger", "output.transcript"},
     {"backends.http", "backends.local"},
+    {"backends.pool"},
+    {"backends.client"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
     {"backends.sse", "backends.worker", "backends.progress"},
     {"output.curl", "retry", "transcript", "keys", "catalogue", "weights", "prompt"},
@@ -45,7 +47,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 
 # Heavy or foreign libraries, and the only rooms that may name them.
 ONLY_IN = {
-    "requests": {"backends.http", "backends.http_errors"},
+    "requests": {"backends.client", "backends.http_errors"},
     "urllib3": {"backends.http_errors"},
     "sseclient": {"backends.sse"},
     "xllamacpp": {"backends.local"},

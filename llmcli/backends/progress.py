@@ -15,33 +15,52 @@ from ..errors import TimedOut
 
 # A server may keep a connection alive by comments for this many idle timeouts without an event.
 _PATIENCE = 10
+_SHUT_RDWR = 2
 
 _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer from"
 _STEPS = {"socket.getaddrinfo": _DNS, "socket.connect": _CONNECT, "http.client.send": _SENT}
 
 
-@dataclass
+@dataclass(eq=False)
 class Progress:
-    """`tell` gets each step as words for a message. Times are in seconds."""
+    """`tell` gets each step as words for a message. Times are in seconds; nothing goes on beyond
+    `until`, on the monotonic clock, `deadline` seconds after it began."""
 
     target: str
     connect_timeout: float
     idle_timeout: float
     tell: Callable[[str], None]
+    until: float = float("inf")
+    deadline: float = 0
     step: str = _CONNECT
     since: float = field(default_factory=time.monotonic)
+    # The connection was made for this exchange, rather than kept from another.
+    connected: bool = False
+    # An event of the answer has come.
+    answered: bool = False
+    _socket: Any = None
+    _expired: TimedOut | None = None
 
     def begin(self) -> None:
         """Watch what this thread does from now on."""
         _install()
         _current.progress = self
 
-    def reached(self, step: str) -> None:
+    def end(self) -> None:
+        _current.progress = None
+
+    def reached(self, step: str, what: Any) -> None:
+        """`what` the step is taken on: a socket, or a connection that has one."""
+        self.check()
+        if step == _CONNECT:
+            self.connected = True
+        if step != _DNS:
+            self._socket = getattr(what, "sock", what)
         if self.step != _SENT:
             self.step = step
             self.tell(f"{step} {self.target}")
             if step == _SENT:
-                self.event()
+                self.since = time.monotonic()
 
     @property
     def sent(self) -> bool:
@@ -49,13 +68,18 @@ class Progress:
 
     def event(self) -> None:
         """Something came that counts as life."""
+        self.answered = True
         self.since = time.monotonic()
 
     def patience(self) -> float:
         """Seconds that may still pass. Raises TimedOut."""
         connecting = self.step != _SENT
         limit = self.connect_timeout if connecting else self.idle_timeout * _PATIENCE
-        left = self.since + limit - time.monotonic()
+        now = time.monotonic()
+        left = self.since + limit - now
+        if self.until < now:
+            message = f"deadline of {self.deadline:g} s reached: {self.step} {self.target}"
+            raise TimedOut(message, hint="give more time with --deadline")
         if left > 0:
             return left
         if connecting:
@@ -63,6 +87,18 @@ class Progress:
             raise TimedOut(message, hint="wait longer with --connect-timeout")
         message = f"{self.target} keeps the connection open, but sent no event for {limit:g} s"
         raise TimedOut(message, hint="wait longer with --idle-timeout")
+
+    def expire(self, error: TimedOut) -> None:
+        """End what the thread of this exchange waits for; there, `check` raises `error`."""
+        self._expired = error
+        try:
+            self._socket.shutdown(_SHUT_RDWR)
+        except (OSError, AttributeError):
+            pass  # not connected yet, or no more
+
+    def check(self) -> None:
+        if self._expired is not None:
+            raise self._expired from None
 
 
 _current = threading.local()
@@ -75,9 +111,9 @@ def _install() -> None:
         sys.addaudithook(_hook)
 
 
-def _hook(event: str, _arguments: Any) -> None:
+def _hook(event: str, arguments: Any) -> None:
     step = _STEPS.get(event)
     if step is not None:
         progress = getattr(_current, "progress", None)
         if progress is not None:
-            progress.reached(step)
+            progress.reached(step, arguments[0])

@@ -5,7 +5,7 @@ interrupted there. Waiting on a queue can.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -28,7 +28,9 @@ def _endless() -> None:
     return None
 
 
-def in_thread(produce: Callable[[Put[T]], None], patience: Patience = _endless) -> Iterator[T]:
+def in_thread(
+    produce: Callable[[Put[T]], None], patience: Patience = _endless
+) -> Generator[T, None, None]:
     """What `produce(put)` puts, from a daemon thread; its exception is raised here."""
     items: SimpleQueue[T | _End] = SimpleQueue()
     room = threading.Semaphore(_AHEAD)

@@ -1,0 +1,193 @@
+"""HTTP through requests, the one place that imports it: a request goes out, a reply comes in.
+
+No redirect is followed (it would turn the POST into a GET, or send the prompt elsewhere), no
+compression is asked for (a truncated gzip body raises nothing), and the key is given as an auth
+object, since requests replaces a plain Authorization header by what ~/.netrc holds.
+"""
+
+import io
+import os
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from .. import __version__
+from ..errors import ConfigError, LlmcliError
+from ..keys import Key
+from ..url import host_of, is_loopback
+from . import http_errors
+from .reply import Head
+
+if TYPE_CHECKING:
+    import ssl
+
+_BLOCK = 65536
+# What may still come after the end of an answer, in seconds: the end of its framing.
+_LAST_BYTES = 0.05
+
+# The head of a reply, then its body as it arrives.
+Received = Generator[Head | bytes, None, None]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where to send and how. Timeouts are in seconds; `headers` are the user's own."""
+
+    base_url: str
+    key: Key | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str | None = None
+    connect_timeout: float = 10.0
+    idle_timeout: float = 60.0
+
+    @property
+    def url(self) -> str:
+        return f"{self.base_url}/chat/completions"
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sets the key, or nothing, where requests would look into ~/.netrc."""
+
+    def __init__(self, key: Key | None) -> None:
+        self.key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self.key:
+            request.headers["Authorization"] = f"Bearer {self.key.value}"
+        return request
+
+
+class Client:
+    """Requests to one URL, prepared once, over connections that any number of threads share."""
+
+    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 1) -> None:
+        self._endpoint = endpoint
+        self._method = method
+        self._url = url
+        self._connections = connections
+
+    def receive(self, body: bytes | None) -> Received:
+        """Raises LlmcliError, before the head or after."""
+        idle_timeout = self._endpoint.idle_timeout
+        try:
+            response = self._send(body)
+        except Exception as error:
+            raise self._fault(error) from error
+        whole = False
+        try:
+            yield Head(response.status_code, response.headers)
+            try:
+                while block := response.raw.read1(_BLOCK, decode_content=False):
+                    yield block
+            except Exception as error:
+                raise http_errors.in_answer(error, idle_timeout) from error
+            whole = True
+        finally:
+            if not whole:
+                _finish(response)
+
+    def _send(self, body: bytes | None) -> requests.Response:
+        request = self._prepared.copy()
+        if body is not None:
+            # As a file it is sent in pieces, each within the timeout, not all within one.
+            request.body = io.BytesIO(body)  # type: ignore[assignment]
+            request.headers["Content-Length"] = str(len(body))
+        return self._adapter.send(
+            request,
+            stream=True,
+            timeout=(self._endpoint.connect_timeout, self._endpoint.idle_timeout),
+            proxies=self._environment["proxies"],
+        )
+
+    @cached_property
+    def _prepared(self) -> requests.PreparedRequest:
+        with requests.Session() as session:
+            session.headers.clear()
+            return session.prepare_request(
+                requests.Request(
+                    self._method,
+                    self._url,
+                    headers=request_headers(self._endpoint),
+                    auth=_Bearer(self._endpoint.key),
+                )
+            )
+
+    @cached_property
+    def _environment(self) -> dict[str, Any]:
+        """Proxies and CA bundle, as the variables of requests say."""
+        # What is meant for this machine, and its key, goes through no proxy.
+        proxies = {"no_proxy": "*"} if is_loopback(self._url) else {}
+        ca_file = self._endpoint.ca_file or None
+        with requests.Session() as session:
+            return dict(session.merge_environment_settings(
+                self._prepared.url or self._url, proxies, True, ca_file, None
+            ))  # fmt: skip
+
+    @cached_property
+    def _adapter(self) -> HTTPAdapter:
+        if not self._url.startswith("https"):
+            return HTTPAdapter(pool_maxsize=self._connections)
+        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections)
+
+    def _fault(self, error: Exception) -> LlmcliError:
+        if isinstance(error, LlmcliError):
+            return error
+        return http_errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
+
+
+def request_headers(endpoint: Endpoint) -> dict[str, str]:
+    """What is sent beside the key."""
+    return {
+        "Content-Type": "application/json",
+        "Accept": "text/event-stream, application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"llmcli/{__version__}",
+        **endpoint.headers,
+    }
+
+
+def _finish(response: requests.Response) -> None:
+    """Leave a reply whose end was not read: the connection is lost unless that comes at once."""
+    try:
+        connection = response.raw.connection
+        if connection is not None and connection.sock is not None:
+            connection.sock.settimeout(_LAST_BYTES)
+            response.raw.read1(_BLOCK, decode_content=False)
+    except Exception:
+        pass  # it is lost
+    response.close()
+
+
+class _TLSAdapter(HTTPAdapter):
+    """One TLS context for all connections: to load the CA bundle takes longer than all else."""
+
+    def __init__(self, context: "ssl.SSLContext", connections: int) -> None:
+        self._context = context
+        super().__init__(pool_maxsize=connections)
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, ssl_context=self._context, **options)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        return super().proxy_manager_for(proxy, **contexts, **options)
+
+    def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
+        """The context verifies, and has its CA bundle."""
+
+
+def _tls_context(bundle: str | bool) -> "ssl.SSLContext":
+    import ssl
+
+    path = bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH
+    if not os.path.exists(path):
+        problem = f"Could not find a suitable TLS CA certificate bundle, invalid path: {path}"
+        raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE")
+    if os.path.isdir(path):
+        return ssl.create_default_context(capath=path)
+    return ssl.create_default_context(cafile=path)
