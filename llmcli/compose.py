@@ -140,18 +140,22 @@ def settings(
     connecting: ConnectionOptions,
     account: AccountOptions,
     named: Template | None,
-    going_on: Session | None,
+    going_on: Session | None = None,
+    of_run: bool = True,
 ) -> Settings:
-    """Resolved, and the deadline started. Raises UsageError, ConfigError."""
+    """Resolved, and the deadline started, if it is that of the run. Raises UsageError,
+    ConfigError."""
     given = flags(sampling, connecting) | {"tag": _tag(account.tag)}
     check_ranges(given, dict.fromkeys(given, "flag"))
-    environment.start_deadline(given["deadline"] or 0)  # holds for reading the config as well
+    if of_run:  # holds for reading the config as well
+        environment.start_deadline(given["deadline"] or 0)
     layer = named.settings if named else None
     resolved = config.resolve(environment, given, connecting.profile, layer)
     request.check_reasoning(resolved.reasoning)
     if sampling.no_stream and resolved.source("idle_timeout") == "default":
         resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
-    environment.start_deadline(resolved.deadline)
+    if of_run:
+        environment.start_deadline(resolved.deadline)
     return _with_model_of(going_on, resolved) if going_on else resolved
 
 

@@ -46,8 +46,8 @@ def draft(
     """Reads stdin and files. Raises UsageError, NoInput, BadRequest, ConfigError."""
     given = wishes.given
     source = Input(environment, prompt.size(given.max_input), use_stdin=not given.no_stdin)
-    toolbox = _toolbox(source, wishes.tools)
-    wanted = _shape(source, wishes.shape)
+    toolbox = toolbox_of(source, wishes.tools)
+    wanted = shape_of(source, wishes.shape)
     known, history = _history(source, wishes)
     results = _results(source, wishes, [*known, *history])
     wording = wishes.filled.prompt if wishes.filled else Wording.of(wishes.text)
@@ -57,12 +57,24 @@ def draft(
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     system = _system(source, settings, wishes, [*known, *history])
     said = messages.assemble(system, [*known, *history], results, content)
+    return Draft(body(settings, said, toolbox, wanted, model, stream), known, toolbox, wanted)
+
+
+def body(
+    settings: Settings,
+    said: Sequence[Message],
+    toolbox: Toolbox | None,
+    wanted: Shape,
+    model: str,
+    stream: bool,
+) -> ChatRequest:
+    """The request that says `said`."""
     extra = {**settings.options}
     if toolbox:
         extra.setdefault("tools", toolbox.definitions)
     if wanted.schema is not None:
         extra.setdefault("response_format", shape.response_format(wanted.schema))
-    body = request.build(
+    return request.build(
         model,
         said,
         stream=stream,
@@ -76,7 +88,6 @@ def draft(
         },
         extra=extra,
     )
-    return Draft(body, known, toolbox, wanted)
 
 
 def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message]]:
@@ -145,7 +156,7 @@ def _system(
     return None
 
 
-def _toolbox(source: Input, options: ToolOptions) -> Toolbox | None:
+def toolbox_of(source: Input, options: ToolOptions) -> Toolbox | None:
     """Raises UsageError, NoInput, BadRequest; ConfigError where the extra is missing."""
     if options.tools is None and options.run_tools:
         raise UsageError("--run-tools needs --tools FILE")
@@ -169,7 +180,7 @@ def _toolbox(source: Input, options: ToolOptions) -> Toolbox | None:
     return toolbox
 
 
-def _shape(source: Input, options: ShapeOptions) -> Shape:
+def shape_of(source: Input, options: ShapeOptions) -> Shape:
     schema = None
     if options.schema is not None:
         inline = options.schema.lstrip().startswith("{")

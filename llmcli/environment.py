@@ -4,6 +4,7 @@ import io
 import os
 import select
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -196,7 +197,11 @@ def _interrupt(number: int, _frame: FrameType | None) -> Any:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Signals and the deadline wait until this is over."""
+    """Signals and the deadline wait until this is over. Other threads than the main one they never
+    disturb."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     came: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
     before = {n: signal.getsignal(n) for n in numbers if callable(signal.getsignal(n))}

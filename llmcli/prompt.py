@@ -150,6 +150,52 @@ def check_text(value: str, name: str) -> str:
     return text(value.encode("utf-8", "surrogateescape"), name)
 
 
+@dataclass(frozen=True)
+class Attachments:
+    """Files given with a prompt: their texts, and parts for images."""
+
+    texts: tuple[str, ...] = ()
+    images: tuple[ContentPart, ...] = ()
+
+    def with_prompt(self, prompt: Sequence[str]) -> str | list[ContentPart]:
+        """The content of a message: files, then `prompt`; images are parts behind the text."""
+        whole = "\n\n".join(t for t in (*self.texts, *prompt) if t)
+        if not self.images:
+            return whole if whole.strip() else ""
+        text_part = [ContentPart(type="text", text=whole)] if whole.strip() else []
+        return [*text_part, *self.images]
+
+
+def attachments(source: Input, files: Sequence[str]) -> Attachments:
+    texts: list[str] = []
+    images: list[ContentPart] = []
+    for name in files:
+        data = source.file(name)
+        shown = "stdin" if name in _STDIN_NAMES else name
+        if shown == "stdin" and not data.strip():
+            raise UsageError("-f - was given, but stdin is empty; nothing sent")
+        if part := image(data):
+            images.append(part)
+        else:
+            texts.append(named_text(shown, text(data, shown)))
+    return Attachments(tuple(texts), tuple(images))
+
+
+def named_text(name: str, content: str) -> str:
+    """A file's text, with its name."""
+    stripped = content.rstrip("\n")
+    return f'<file name="{_attribute(name)}">\n{stripped}\n</file>'
+
+
+def image(data: bytes) -> ContentPart | None:
+    """The part for an image, judged by its content."""
+    kind = image_type(data)
+    if kind is None:
+        return None
+    url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    return ContentPart(type="image_url", image_url=ImageURL(url=url))
+
+
 def content(
     source: Input, prompt: Wording, files: Sequence[str], other: bool
 ) -> str | list[ContentPart]:
@@ -158,24 +204,8 @@ def content(
     `-` or no PROMPT: stdin is the prompt. `{stdin}` in PROMPT puts it there. Images become parts of
     their own behind the text. `other`: there is a conversation to send even without a prompt.
     """
-    parts: list[ContentPart] = []
-    texts: list[str] = []
-    for name in files:
-        data = source.file(name)
-        shown = "stdin" if name in _STDIN_NAMES else name
-        if shown == "stdin" and not data.strip():
-            raise UsageError("-f - was given, but stdin is empty; nothing sent")
-        if kind := image_type(data):
-            url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
-            parts.append(ContentPart(type="image_url", image_url=ImageURL(url=url)))
-        else:
-            inner = text(data, shown).rstrip("\n")
-            texts.append(f'<file name="{_attribute(shown)}">\n{inner}\n</file>')
-    texts += _prompt_with_stdin(source, prompt, bool(files) or other)
-    whole = "\n\n".join(t for t in texts if t)
-    if not parts:
-        return whole if whole.strip() else ""
-    return [ContentPart(type="text", text=whole), *parts] if whole.strip() else parts
+    attached = attachments(source, files)
+    return attached.with_prompt(_prompt_with_stdin(source, prompt, bool(files) or other))
 
 
 def _attribute(name: str) -> str:

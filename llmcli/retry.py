@@ -17,7 +17,7 @@ T = TypeVar("T")
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 8.0
 # A server that asks for more is not waited for.
-_LONGEST_RETRY_AFTER = 120.0
+LONGEST_RETRY_AFTER = 120.0
 
 
 class Shown(Protocol):
@@ -31,12 +31,19 @@ class Shown(Protocol):
         """Forget what was shown; the next attempt begins in `wait` seconds."""
 
 
+def _always(_error: LlmcliError) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Policy:
-    """`retries` after the first attempt, none beyond `remaining()` seconds."""
+    """`retries` after the first attempt, none beyond `remaining()` seconds, and each only if
+    `allowed` says so of the error."""
 
     retries: int
     remaining: Callable[[], float]
+    allowed: Callable[[LlmcliError], bool] = _always
+    rest: Callable[[float], None] = time.sleep
 
 
 def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trace) -> T:
@@ -52,13 +59,13 @@ def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trac
             if not error.transient or shown.committed or number == policy.retries:
                 raise
             wait = delay(number, error.retry_after)
-            if error.retry_after and wait > min(_LONGEST_RETRY_AFTER, policy.remaining()):
+            if error.retry_after and wait > min(LONGEST_RETRY_AFTER, policy.remaining()):
                 raise _too_long(error) from error
-            if wait > policy.remaining():
+            if wait > policy.remaining() or not policy.allowed(error):
                 raise
             shown.again(error, wait)
             trace.stage(f"waiting to try again after: {error.message}")
-            time.sleep(wait)
+            policy.rest(wait)
             trace.waited = wait
     raise AssertionError("the last attempt returns or raises")
 

@@ -1,0 +1,45 @@
+"""What one run may spend, shared by its requests, also by those side by side."""
+
+import threading
+from decimal import Decimal
+
+from .errors import BudgetExceeded
+from .pricing import dollars
+
+
+class Allowance:
+    """`usd`: the most for the whole run; None is no limit."""
+
+    def __init__(self, usd: Decimal | None) -> None:
+        self.usd = usd
+        self.spent = Decimal(0)
+        self._reserved = Decimal(0)
+        self._changed = threading.Condition()
+
+    def reserve(self, usd: Decimal) -> None:
+        """Set aside what a request may cost. What others in flight have set aside and may not
+        need is waited for. Raises BudgetExceeded."""
+        if self.usd is None:
+            return
+        with self._changed:
+            while self._reserved and self.spent + self._reserved + usd > self.usd:
+                self._changed.wait()
+            if self.spent + usd > self.usd:
+                raise self._exceeded(usd)
+            self._reserved += usd
+
+    def settle(self, reserved: Decimal, spent: Decimal) -> None:
+        """A request that had `reserved` so much did cost `spent`."""
+        with self._changed:
+            self.spent += spent
+            if self.usd is not None:
+                self._reserved -= reserved
+                self._changed.notify_all()
+
+    def _exceeded(self, usd: Decimal) -> BudgetExceeded:
+        already = f", and {dollars(self.spent)} is spent" if self.spent else ""
+        return BudgetExceeded(
+            f"--max-cost {dollars(self.usd or 0)}: this request may cost {dollars(usd)}"
+            f"{already}; it was not sent",
+            hint="bound it by --max-tokens, or allow more",
+        )
