@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from . import pricing
 from .backends import Stream
 from .completion import Accumulator, Completion, Delta
+from .dataclass import dataclass, field
 from .errors import (
     ExitCode,
     Interrupted,

@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Annotated, NoReturn
 
@@ -21,6 +20,7 @@ from .commands.models import models
 from .commands.session import app as session_app
 from .commands.template import app as template_app
 from .commands.usage import usage
+from .dataclass import dataclass
 from .environment import (
     STDERR,
     CheckedStdout,

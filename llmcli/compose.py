@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from . import config, last_session, prompt, request, sessions, templates, url
 from . import headers as header_rules
+from .dataclass import replace
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .options import (

@@ -1,12 +1,12 @@
 """Which backend answers: an endpoint with its key, or the embedded model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import headers as header_rules
 from . import keys, url, weights
 from .backends import Stream
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
 from .schema import ChatRequest, Chunk

@@ -2,9 +2,9 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from . import messages, prompt, request, shape, tools, validation
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions

@@ -6,9 +6,9 @@ import resource
 import shlex
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from .dataclass import dataclass, field
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
 from .settings import DEFAULT_BASE_URL, Settings

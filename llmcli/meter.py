@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
@@ -10,6 +9,7 @@ from . import budget, estimate, ledger, pricing
 from .budget import Budget
 from .call import Call
 from .catalogue import Model
+from .dataclass import dataclass, field
 from .environment import Environment
 from .errors import (
     BudgetExceeded,

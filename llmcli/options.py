@@ -5,10 +5,11 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
 from typer import Argument, Option
+
+from .dataclass import dataclass, fields
 
 Words = Annotated[
     list[str] | None,

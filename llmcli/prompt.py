@@ -5,8 +5,8 @@ import os
 import select
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .environment import STDIN, Environment
 from .errors import BadRequest, NoInput, UsageError
 from .schema import ContentPart, ImageURL

@@ -6,9 +6,9 @@ The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from .dataclass import dataclass
 from .errors import LlmcliError, TryLater
 from .trace import Trace
 

@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
 from . import url
+from .dataclass import dataclass, field, fields
 from .errors import ConfigError, UsageError
 from .pricing import amount
 from .request import RESERVED

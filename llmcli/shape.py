@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from . import messages, strict_json, validation
+from .dataclass import dataclass, field
 from .errors import BadRequest, ExitCode, UsageError
 from .schema import ChatRequest, Message
 

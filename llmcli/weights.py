@@ -15,9 +15,9 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from .dataclass import dataclass
 from .environment import STDERR, Environment
 from .errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from .terminal import one_line

@@ -39,7 +39,7 @@ LAYERS: list[set[str]] = [
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
     {"days", "strict_json"},
-    {"errors", "schema", "terminal", ""},
+    {"errors", "schema", "terminal", "dataclass", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 

@@ -7,12 +7,12 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 
 from .. import __version__
+from ..dataclass import dataclass, field
 from ..errors import AuthError, LlmcliError
 from ..keys import Key
 from ..request import encode
