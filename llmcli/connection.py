@@ -95,7 +95,9 @@ def _open_local(
                 f"no key or endpoint configured: using the embedded {local.name}; "
                 "see `llmcli config check`, or choose it with -m local"
             )
-        weights.pull(environment)
+        from . import fetch
+
+        fetch.pull(environment)
         return answer(request)
 
     return fetched

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import resource
-import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,6 +75,7 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
 
 
 def _from_command(command: list[str] | str, environment: Environment) -> Key:
+    import shlex
     import subprocess
 
     environment.stage = "api_key_command has not ended"

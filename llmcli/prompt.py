@@ -1,6 +1,5 @@
 """What the user gives: words, stdin and files, made into the content of a message."""
 
-import base64
 import os
 import select
 import time
@@ -166,6 +165,8 @@ def content(
         if shown == "stdin" and not data.strip():
             raise UsageError("-f - was given, but stdin is empty; nothing sent")
         if kind := image_type(data):
+            import base64
+
             url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
             parts.append(ContentPart(type="image_url", image_url=ImageURL(url=url)))
         else:

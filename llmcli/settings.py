@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from . import url
@@ -111,6 +110,8 @@ def checked(key: str, value: Any, where: str) -> Any:
             hint="use api_key_file, api_key_command or LLMCLI_API_KEY",
         )
     if setting is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(key, SETTINGS, 1)
         raise ConfigError(
             f"{where}: unknown setting {key!r}",

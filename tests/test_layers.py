@@ -27,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"compose", "output.usage", "running", "shape"},
     {"call", "sessions", "templates", "validation"},
     {"connection", "last_session", "ledger", "output.transcript"},
-    {"backends.http", "backends.local"},
+    {"backends.http", "backends.local", "fetch"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
     {"backends.sse", "backends.worker", "backends.progress"},
     {"output.curl", "retry", "transcript", "keys", "catalogue", "weights", "prompt"},
