@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from . import budget, catalogue, url
+from . import catalogue, url
 from .call import Call
 from .catalogue import Model
 from .connection import Connection
@@ -31,7 +31,11 @@ def meter(
     model = catalogue.lookup(environment, base_url, chosen.model) if base_url else None
     call.price = price_of(settings, chosen.model, model)
     call.tag = settings.tag
-    holds = budget.parse(settings.budget, settings.source("budget")) if settings.budget else None
+    holds = None
+    if settings.budget:
+        from . import budget
+
+        holds = budget.parse(settings.budget, settings.source("budget"))
     recorded = settings.ledger and not options.no_ledger
     if holds and holds.of_tag(settings.tag) and not recorded:
         raise ConfigError("a budget holds, and it needs the ledger", hint="drop --no-ledger")

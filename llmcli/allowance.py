@@ -37,9 +37,10 @@ class Allowance:
                 self._changed.notify_all()
 
     def _exceeded(self, usd: Decimal) -> BudgetExceeded:
+        assert self.usd is not None
         already = f", and {dollars(self.spent)} is spent" if self.spent else ""
         return BudgetExceeded(
-            f"--max-cost {dollars(self.usd or 0)}: this request may cost {dollars(usd)}"
+            f"--max-cost {dollars(self.usd)}: this request may cost {dollars(usd)}"
             f"{already}; it was not sent",
             hint="bound it by --max-tokens, or allow more",
         )

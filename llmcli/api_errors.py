@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 from . import errors
+from .dataclass import dataclass, replace
 from .errors import LlmcliError
 from .schema import Chunk
 from .terminal import one_line

@@ -5,12 +5,12 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from . import days, ledger, private, rollup
+from .dataclass import dataclass
 from .days import Zone
 from .environment import Environment
 from .errors import BudgetExceeded, ConfigError, WriteError

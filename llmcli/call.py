@@ -3,14 +3,13 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Any
 
 from . import pricing
 from .backends import Stream
 from .completion import Accumulator, Completion, Delta
+from .dataclass import dataclass, field
 from .errors import (
     ExitCode,
     Interrupted,
@@ -248,6 +247,8 @@ def _describe(error: LlmcliError, call: Call) -> None:
     # First without secrets, then short: a key cut in half would not be recognised.
     error.message = one_line(call.redact(error.message), _LONGEST_MESSAGE)
     if isinstance(error, NoModel) and call.model:
+        from difflib import get_close_matches
+
         near = get_close_matches(call.model, call.known_models(), 3, cutoff=0.5)
         if near:
             error.hint = f"did you mean {' or '.join(near)}?"

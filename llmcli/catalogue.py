@@ -11,11 +11,11 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from . import url
+from .dataclass import asdict, dataclass, field, replace
 from .environment import Environment
 from .pricing import Price, amount, tokens
 

@@ -1,26 +1,13 @@
-"""The Typer app: the commands, and the one place where a failure becomes an exit code."""
+"""The commands, and the one place where a failure becomes an exit code."""
 
 import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-import typer
-from typer.exceptions import TyperException
-
-from . import __version__
-from .call import Call
-from .commands.ask import ask
-from .commands.config import app as config_app
-from .commands.local import app as local_app
-from .commands.models import models
-from .commands.session import app as session_app
-from .commands.template import app as template_app
-from .commands.usage import usage
+from . import __version__, argv
 from .environment import (
     STDERR,
     CheckedStdout,
@@ -29,7 +16,6 @@ from .environment import (
     die_by_signal,
     last_words,
     leave,
-    print_line,
 )
 from .errors import (
     InternalError,
@@ -39,64 +25,18 @@ from .errors import (
     ReaderGone,
     UsageError,
 )
-from .options import OutputOptions
-from .output.choose import Output
-from .trace import Trace
+from .run import Run
 
-app = typer.Typer(
-    name="llmcli",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("ask")(ask)
-app.add_typer(config_app, name="config")
-app.add_typer(local_app, name="local")
-app.command("models")(models)
-app.command("usage")(usage)
-app.add_typer(session_app, name="session")
-app.add_typer(template_app, name="template")
-
-COMMANDS = ("ask", "models", "usage", "config", "local", "session", "template")
-
-
-@dataclass(frozen=True)
-class Run:
-    """What commands find in `context.obj`. `implicit`: the user did not write `ask`."""
-
-    environment: Environment
-    implicit: bool
-    commands: tuple[str, ...] = COMMANDS
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        print_line(f"llmcli {__version__}")
-        raise typer.Exit()
-
-
-@app.callback()
-def llmcli(
-    _: Annotated[
-        bool,
-        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
-    ] = False,
-) -> None:
-    """Completions from language models, for one-liners, pipes, cron jobs and scripts.
-
-    The answer goes to stdout, everything about it to stderr, and the exit code says how it ended.
-
-    \b
-    Examples:
-      llmcli "Name three uses of a brick"
-      git log --oneline | llmcli "What changed?"
-      llmcli ask --json hi | jq -r '.choices[0].message.content'
-      llmcli config check
-
-    `llmcli "words with a space"` and `... | llmcli` mean `llmcli ask`; a single word needs it, as
-    it could be a mistyped command. See `llmcli ask --help`.
-    """
+# The first line of what each says of itself in full.
+COMMANDS = {
+    "ask": "One completion, streamed to stdout. This is the default command.",
+    "models": "Print the models of the endpoint: context, prices, what they take.",
+    "usage": "Print what was spent, summed by day, model, tag and the like.",
+    "config": "Where settings come from, and whether they work.",
+    "local": "The embedded model, which answers without key or network.",
+    "session": "Conversations that were kept by `ask --session NAME`.",
+    "template": "Saved prompts, for `ask -t NAME -p variable=value`.",
+}
 
 
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -106,45 +46,33 @@ def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
         return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False
-    near = get_close_matches(first, COMMANDS, 1, cutoff=0.75)
-    if near and len(arguments) > 1:
+    if len(arguments) > 1 and (near := _near(first)):
         raise UsageError(
             f"no such command: {first}",
-            hint=f"did you mean `llmcli {near[0]}`? To ask the model, `llmcli ask {first} …`",
+            hint=f"did you mean `llmcli {near}`? To ask the model, `llmcli ask {first} …`",
         )
     return ["ask", *arguments], True
+
+
+def _near(word: str) -> str:
+    """The command that is mistyped by `word`, if one is."""
+    from difflib import get_close_matches
+
+    return "".join(get_close_matches(word, COMMANDS, 1, cutoff=0.75))
 
 
 def run(arguments: Sequence[str], environment: Environment) -> int:
     """The exit code. Raises what ends the process by a signal, and LlmcliError."""
     arguments, implicit = with_default_command(arguments)
-    try:
-        code = app(
-            arguments,
-            prog_name="llmcli",
-            standalone_mode=False,
-            obj=Run(environment, implicit),
-        )
-    except TyperException as error:
-        if arguments[0] == "ask":
-            environment.renderer = environment.renderer or _failure_as_json(environment, arguments)
-        raise _usage_error(error, arguments) from None
-    return code if isinstance(code, int) else 0
+    this = Run(environment, implicit, tuple(COMMANDS))
+    if arguments[0] == "ask":
+        from .commands.ask import ask
 
+        if (plain := argv.parse(arguments[1:], ask)) is not None:
+            return ask(this, **plain)
+    from . import app  # Typer, which a plain command line does not need
 
-def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Output:
-    """Arguments that cannot be parsed still say in which form the failure is wanted."""
-    options = OutputOptions(
-        json="--json" in arguments, events="--json" not in arguments and "--events" in arguments
-    )
-    return Output(environment, options, Call(Trace()))
-
-
-def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
-    message = error.format_message().replace("\n", " ").rstrip(".?").replace(". Did", "; did")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else f"llmcli {arguments[0]}"
-    return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")
+    return app.run(arguments, this, COMMANDS)
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:

@@ -1,10 +1,10 @@
 """The fold from chunks to a Completion: the one place that reads the fields of a reply."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, cast
 
 from . import api_errors, extra, reasoning, tool_calls
+from .dataclass import dataclass, field
 from .errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from .extra import Extra
 from .schema import DONE, Chunk, Message, ToolCall, Usage
@@ -25,7 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Delta:
     """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
 

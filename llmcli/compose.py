@@ -2,11 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import config, last_session, prompt, request, sessions, templates, url
+from . import config, prompt, request, url
 from . import headers as header_rules
+from .dataclass import replace
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .options import (
@@ -18,8 +18,10 @@ from .options import (
     SamplingOptions,
 )
 from .settings import DEFAULT_BASE_URL, Settings, check_ranges
-from .templates import Template
-from .transcript import Session
+
+if TYPE_CHECKING:
+    from .templates import Template
+    from .transcript import Session
 
 # An answer in one piece is silence until it is complete.
 _WHOLE_ANSWER_TIMEOUT = 300.0
@@ -97,7 +99,7 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
     return headers
 
 
-def check_files(options: OutputOptions, talk: ConversationOptions, kept: Session | None) -> None:
+def check_files(options: OutputOptions, talk: ConversationOptions, kept: "Session | None") -> None:
     """Raises UsageError where two options would write the same file."""
     named = {
         "-O": options.output,
@@ -121,17 +123,26 @@ def _real(name: str) -> str:
         return name  # who opens it says what is wrong
 
 
-def template(environment: Environment, given: PromptOptions) -> Template | None:
-    return templates.load(environment, given.template) if given.template is not None else None
+def template(environment: Environment, given: PromptOptions) -> "Template | None":
+    if given.template is None:
+        return None
+    from . import templates
+
+    return templates.load(environment, given.template)
 
 
-def session(environment: Environment, talk: ConversationOptions) -> Session | None:
+def session(environment: Environment, talk: ConversationOptions) -> "Session | None":
+    if talk.session is None and not talk.go_on:
+        return None
+    from . import last_session, sessions
+
     if talk.go_on:
         name, of_terminal = last_session.name(environment)
         if not of_terminal:
             environment.note(f"going on with session {name}, the last of all")
         return sessions.load(environment, name, must_exist=True)
-    return None if talk.session is None else sessions.load(environment, talk.session)
+    assert talk.session is not None
+    return sessions.load(environment, talk.session)
 
 
 def settings(
@@ -139,8 +150,8 @@ def settings(
     sampling: SamplingOptions,
     connecting: ConnectionOptions,
     account: AccountOptions,
-    named: Template | None,
-    going_on: Session | None = None,
+    named: "Template | None",
+    going_on: "Session | None" = None,
     of_run: bool = True,
 ) -> Settings:
     """Resolved, and the deadline started, if it is that of the run. Raises UsageError,
@@ -165,14 +176,14 @@ def _tag(tag: str | None) -> str | None:
     return None if tag is None else prompt.check_text(tag, "--tag")
 
 
-def tell_of_another_model(environment: Environment, going_on: Session, model: str) -> None:
+def tell_of_another_model(environment: Environment, going_on: "Session", model: str) -> None:
     """A conversation that goes on with another model than before says so."""
     before = going_on.last("model")
     if before not in (None, model):
         environment.note(f"session {going_on.name} was with {before}, and goes on with {model}")
 
 
-def _with_model_of(going_on: Session, resolved: Settings) -> Settings:
+def _with_model_of(going_on: "Session", resolved: Settings) -> Settings:
     """A conversation goes on with its model, unless another is named or the endpoint is another."""
     model = going_on.last("model")
     if model is None or resolved.source("model") in ("flag", "template"):

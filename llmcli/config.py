@@ -6,9 +6,7 @@ never one of the working directory.
 
 import json
 import re
-import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +88,8 @@ def load(path: Path) -> dict[str, Any]:
 
 def parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
     """The document and its text. Raises ConfigError with line and column."""
+    import tomllib
+
     try:
         text = data.decode()
         return tomllib.loads(text), text
@@ -102,7 +102,7 @@ def parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}: {error}") from None
 
 
-def _position(error: tomllib.TOMLDecodeError, text: str) -> str:
+def _position(error: ValueError, text: str) -> str:
     """tomllib names the place in its message only: `... (at line 3, column 5)`."""
     message = f"not TOML: {error}"
     if place := re.search(r" \(at line (\d+), column (\d+)\)$", message):
@@ -127,6 +127,8 @@ def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
+    from difflib import get_close_matches
+
     near = get_close_matches(name, profiles, 1) or sorted(profiles)
     known = f"did you mean {near[0]}?" if near else "none is defined"
     raise ConfigError(f"unknown profile {name!r} in {path}", hint=known)

@@ -1,12 +1,12 @@
 """Which backend answers: an endpoint with its key, or the embedded model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from . import headers as header_rules
 from . import keys, url, weights
 from .backends import Stream
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
 from .schema import ChatRequest, Chunk
@@ -95,7 +95,9 @@ def _open_local(
                 f"no key or endpoint configured: using the embedded {local.name}; "
                 "see `llmcli config check`, or choose it with -m local"
             )
-        weights.pull(environment)
+        from . import fetch
+
+        fetch.pull(environment)
         return answer(request)
 
     return fetched

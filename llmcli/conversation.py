@@ -4,11 +4,11 @@ Results of tools that were run, and complaints about an answer that has not the 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from . import shape
 from .completion import Completion
+from .dataclass import dataclass, field, replace
 from .errors import BadRequest, ToolError
 from .schema import ChatRequest, Message, ToolCall
 from .shape import Shape, Shaped

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
+from .dataclass import dataclass
 from .errors import ConfigError
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"

@@ -1,13 +1,13 @@
 """`config check`: what works, what does not, and how to mend it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
 from . import budget, connection, keys, listing, url, weights
 from .catalogue import Model
 from .connection import Connection
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import AuthError, LlmcliError, NoModel, ProtocolError
 from .pricing import Price, dollars

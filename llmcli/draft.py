@@ -1,10 +1,10 @@
 """The conversation, the tools and the shape that are asked for, read and made into a request."""
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from . import messages, prompt, request, shape, tools, validation
+from . import messages, prompt, request, shape
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
@@ -12,9 +12,11 @@ from .prompt import Input, Wording
 from .schema import ChatRequest, Message
 from .settings import Settings
 from .shape import Shape
-from .templates import Filled
-from .tools import Toolbox
-from .transcript import Session
+
+if TYPE_CHECKING:
+    from .templates import Filled
+    from .tools import Toolbox
+    from .transcript import Session
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Draft:
 
     request: ChatRequest
     known: Sequence[Message]
-    toolbox: Toolbox | None
+    toolbox: "Toolbox | None"
     shape: Shape
 
 
@@ -36,8 +38,8 @@ class Wishes:
     tools: ToolOptions
     shape: ShapeOptions
     text: str
-    filled: Filled | None
-    session: Session | None
+    filled: "Filled | None"
+    session: "Session | None"
 
 
 def draft(
@@ -63,7 +65,7 @@ def draft(
 def body(
     settings: Settings,
     said: Sequence[Message],
-    toolbox: Toolbox | None,
+    toolbox: "Toolbox | None",
     wanted: Shape,
     model: str,
     stream: bool,
@@ -156,7 +158,7 @@ def _system(
     return None
 
 
-def toolbox_of(source: Input, options: ToolOptions) -> Toolbox | None:
+def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
     """Raises UsageError, NoInput, BadRequest; ConfigError where the extra is missing."""
     if options.tools is None and options.run_tools:
         raise UsageError("--run-tools needs --tools FILE")
@@ -164,11 +166,17 @@ def toolbox_of(source: Input, options: ToolOptions) -> Toolbox | None:
         raise UsageError("--approve and --strict-tools go with --run-tools")
     if options.tools is None:
         return None
+    from . import tools
+
     toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
         return toolbox
     if not toolbox.runnable:
         raise UsageError(f"--run-tools, but no tool of {options.tools} has a command")
+    import shutil
+
+    from . import validation
+
     validation.require()
     for tool in toolbox.runnable:
         if shutil.which(tool.command[0]) is None:

@@ -2,11 +2,29 @@
 
 # Not `signal`, whose enums take as long to load as all else here.
 import _signal
+import gc
+import os
+import sys
+
+from . import __version__
 
 
 def main() -> None:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    if sys.argv[1:] == ["--version"]:
+        _print_version()
+    # What loading makes is no garbage, and looking through it for some takes as long as a module.
+    gc.set_threshold(100_000)
     from . import cli
 
     cli.main()
+
+
+def _print_version() -> None:
+    """With nothing loaded; if it cannot be written, the program says why."""
+    try:
+        os.write(1, f"llmcli {__version__}\n".encode())
+    except OSError:
+        return
+    os._exit(0)

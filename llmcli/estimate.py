@@ -1,10 +1,10 @@
 """What a request may cost at most, before it is sent."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import Model
+from .dataclass import dataclass
 from .pricing import UNKNOWN, Cost, Price
 from .schema import ChatRequest
 

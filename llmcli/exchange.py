@@ -1,12 +1,12 @@
 """One run of `ask` from the request on: attempts, turns, what is kept, what is shown."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .backends import Stream
 from .call import Call, complete
 from .completion import Completion
 from .conversation import Answer, Limits, converse
+from .dataclass import dataclass
 from .draft import Draft
 from .environment import Environment
 from .meter import Meter

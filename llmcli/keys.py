@@ -3,12 +3,11 @@
 import importlib.util
 import os
 import resource
-import shlex
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from .dataclass import dataclass, field
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError
 from .settings import DEFAULT_BASE_URL, Settings
@@ -76,6 +75,7 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
 
 
 def _from_command(command: list[str] | str, environment: Environment) -> Key:
+    import shlex
     import subprocess
 
     environment.stage = "api_key_command has not ended"

@@ -7,11 +7,11 @@ settles it; an intent that was never settled counts at its estimate.
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from . import journal, private
+from .dataclass import asdict, dataclass
 from .environment import Environment
 from .errors import WriteError
 from .pricing import Cost, Tokens

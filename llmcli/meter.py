@@ -2,14 +2,13 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from . import budget, estimate, ledger, pricing
-from .budget import Budget
+from . import estimate, ledger, pricing
 from .call import Call
 from .catalogue import Model
+from .dataclass import dataclass, field
 from .environment import Environment
 from .errors import (
     BudgetExceeded,
@@ -25,6 +24,9 @@ from .ledger import About, Intent, Settlement
 from .pricing import Cost, Tokens, dollars
 from .schema import ChatRequest
 
+if TYPE_CHECKING:
+    from .budget import Budget
+
 T = TypeVar("T")
 
 
@@ -37,7 +39,7 @@ class Meter:
     about: About
     model: Model | None
     recorded: bool
-    budget: Budget | None
+    budget: "Budget | None"
     max_cost: Decimal | None
     spent: Decimal = field(default=Decimal(0))
 
@@ -89,6 +91,8 @@ class Meter:
 
     def _begin(self, bound: Bound) -> Intent | None:
         if self.budget and self.budget.of_tag(self.about.tag):
+            from . import budget
+
             usd = self._known(bound)
             with budget.alone(self.environment):
                 budget.check(self.environment, self.budget, self.about.tag, usd)

@@ -1,14 +1,14 @@
 """Every shared option, once: frozen groups that commands take whole.
 
-`@grouped` makes a command whose parameters are groups look, to Typer, as if it had each option.
+`grouped` makes a command whose parameters are groups look, to Typer, as if it had each option.
 """
 
-import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from typing import Annotated, Any, get_type_hints
 
-from typer import Argument, Option
+from .argv import Argument, Option
+from .dataclass import dataclass, fields
+from .run import Run
 
 Words = Annotated[
     list[str] | None,
@@ -211,21 +211,38 @@ class OutputOptions:
 
 
 def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command` with each parameter that is a group spread into the group's options."""
+    """`command` as Typer takes it: each group spread into its options, Run out of the context."""
+    import inspect
+
+    import typer
+
+    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+        own = getattr(kind, "__metadata__", (None,))[0]
+        if isinstance(own, Option):
+            make = typer.Argument if isinstance(own, Argument) else typer.Option
+            kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+        )
+
     hints = get_type_hints(command, include_extras=True)
     parameters: list[inspect.Parameter] = []
     groups: dict[str, Any] = {}
-    for parameter in inspect.signature(command).parameters.values():
-        kind = hints[parameter.name]
-        if hasattr(kind, "__dataclass_fields__"):
-            groups[parameter.name] = kind
-            parameters += _spread(kind)
+    of_run: list[str] = []
+    for name, given in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if kind is Run:
+            of_run.append(name)
+            parameters.append(parameter(name, typer.Context, given.default))
+        elif hasattr(kind, "__dataclass_fields__"):
+            groups[name] = kind
+            parameters += [parameter(f.name, f.type, f.default) for f in fields(kind)]
         else:
-            parameters.append(
-                parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY)
-            )
+            parameters.append(parameter(name, kind, given.default))
 
     def run(**values: Any) -> Any:
+        for name in of_run:
+            values[name] = values[name].obj
         for name, kind in groups.items():
             values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind)})
         return command(**values)
@@ -234,13 +251,3 @@ def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
-
-
-def _spread(group: Any) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=hints[f.name]
-        )
-        for f in fields(group)
-    ]

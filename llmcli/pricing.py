@@ -1,10 +1,10 @@
 """What a reply cost, out of the usage that the server sent."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from .dataclass import dataclass
 from .schema import Usage
 from .terminal import one_line
 

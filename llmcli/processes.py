@@ -10,8 +10,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
 from typing import IO, cast
+
+from .dataclass import dataclass, field
 
 _MOST_AT_ONCE = 16
 _BLOCK = 65536

@@ -1,12 +1,11 @@
 """What the user gives: words, stdin and files, made into the content of a message."""
 
-import base64
 import os
 import select
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from .dataclass import dataclass
 from .environment import STDIN, Environment
 from .errors import BadRequest, NoInput, UsageError
 from .schema import ContentPart, ImageURL
@@ -192,6 +191,8 @@ def image(data: bytes) -> ContentPart | None:
     kind = image_type(data)
     if kind is None:
         return None
+    import base64
+
     url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     return ContentPart(type="image_url", image_url=ImageURL(url=url))
 

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import messages, sessions
+from . import messages
 from .call import Call
 from .environment import Environment
 from .errors import Interrupted, LlmcliError, UsageError
@@ -12,7 +12,9 @@ from .extra import finite
 from .output.sink import Sink, open_sink
 from .request import encode
 from .schema import Message
-from .transcript import Session
+
+if TYPE_CHECKING:
+    from .transcript import Session
 
 # Seconds to wait for another process with the session, where this one is to end at once.
 _SHORT = 0.1
@@ -28,7 +30,7 @@ class Recorder:
         self,
         environment: Environment,
         call: Call,
-        session: Session | None,
+        session: "Session | None",
         save_as: str | None,
         endpoint: str | None,
     ) -> None:
@@ -43,6 +45,8 @@ class Recorder:
     def open(self) -> None:
         """Before anything is sent. Raises CantCreate, UsageError."""
         if self._session:
+            from . import sessions
+
             sessions.check_writable(self._environment, self._session)
         if self._save_as in _STDOUT:
             raise UsageError("--save-messages writes a file; stdout is the answer's")
@@ -52,6 +56,8 @@ class Recorder:
     def keep(self, known: Sequence[Message], said: Sequence[Message]) -> None:
         """The whole conversation, of which the session has what is `known`. Raises WriteError."""
         if self._session:
+            from . import sessions
+
             turn = self._turn(added(known, said), None)
             self._environment.stage = f"session {self._session.name} is held by another process"
             sessions.append(self._environment, self._session, turn, float("inf"))
@@ -70,6 +76,8 @@ class Recorder:
         own = added(known, said)
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
             own.append(partial.partial().passed_back())
+        from . import sessions
+
         internal = "internal" if isinstance(error, Exception) else "interrupted"
         kind = getattr(error, "kind", internal)
         try:

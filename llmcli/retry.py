@@ -3,12 +3,11 @@
 The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
 """
 
-import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from .dataclass import dataclass
 from .errors import LlmcliError, TryLater
 from .trace import Trace
 
@@ -74,6 +73,8 @@ def delay(number: int, retry_after: float | None) -> float:
     """Seconds before attempt `number` + 1 (from 0): what the server says, else full jitter."""
     if retry_after is not None:
         return retry_after
+    import random
+
     return random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**number))
 
 

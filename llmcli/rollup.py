@@ -8,11 +8,11 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from .dataclass import dataclass, field
 from .ledger import INTENT
 from .pricing import ESTIMATED, amount, tokens
 

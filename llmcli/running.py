@@ -5,9 +5,9 @@ import os
 import sys
 import termios
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from . import messages, processes, validation
+from .dataclass import dataclass
 from .environment import Environment, undisturbed
 from .errors import ToolError
 from .processes import Job, Outcome

@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Any
 
 from . import url
+from .dataclass import dataclass, field, fields
 from .errors import ConfigError, UsageError
 from .pricing import amount
 from .request import RESERVED
@@ -111,6 +110,8 @@ def checked(key: str, value: Any, where: str) -> Any:
             hint="use api_key_file, api_key_command or LLMCLI_API_KEY",
         )
     if setting is None:
+        from difflib import get_close_matches
+
         near = get_close_matches(key, SETTINGS, 1)
         raise ConfigError(
             f"{where}: unknown setting {key!r}",

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from . import messages, strict_json, validation
+from . import messages, strict_json
+from .dataclass import dataclass, field
 from .errors import BadRequest, ExitCode, UsageError
 from .schema import ChatRequest, Message
 
@@ -61,6 +61,8 @@ def _parsed(text: str, schema: dict[str, Any]) -> Any:
     except ValueError as error:
         hint = "-x reads the fenced block" if _FENCE.search(text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
+    from . import validation
+
     if problem := validation.problem(schema, value):
         raise BadRequest(f"the answer does not fit the schema: {problem}")
     return value
@@ -80,6 +82,8 @@ def first_block(text: str) -> str:
 
 def parse_schema(text: str, name: str) -> dict[str, Any]:
     """A JSON Schema. Raises BadRequest, and ConfigError where the extra is missing."""
+    from . import validation
+
     validation.require()
     try:
         schema = strict_json.parse(text)
@@ -110,6 +114,8 @@ def _closed(schema: Any) -> bool:
             required = schema.get("required") or []
             if schema.get("additionalProperties") is not False or set(named) != set(required):
                 return False
+    from . import validation
+
     return all(map(_closed, validation.inside(schema)))
 
 

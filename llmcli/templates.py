@@ -4,12 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from . import config, settings
+from .dataclass import dataclass, field
 from .environment import Environment
 from .errors import ConfigError, NoInput, UsageError
 from .prompt import STDIN_PLACE, Wording, check_text

@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from .dataclass import dataclass, field
 from .errors import BadRequest
 
 _TIMEOUT = 60.0

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+from .dataclass import dataclass, field
 
 
 def _silent(_line: str) -> None:

@@ -1,10 +1,10 @@
 """A session as a conversation: which of its turns are sent, and in which order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import messages
+from .dataclass import dataclass
 from .journal import Record
 from .schema import Message
 

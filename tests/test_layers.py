@@ -18,6 +18,7 @@ LAYERS: list[set[str]] = [
     {"__main__"},
     {"entry"},
     {"cli"},
+    {"app"},
     {f"commands.{name}" for name in COMMANDS},
     {"commands", "exchange", "accounts"},
     {"conversation", "doctor", "draft", "meter", "output.choose", "recording"},
@@ -26,7 +27,7 @@ LAYERS: list[set[str]] = [
     {"compose", "output.usage", "running", "shape"},
     {"call", "sessions", "templates", "validation"},
     {"connection", "last_session", "ledger", "output.transcript"},
-    {"backends.http", "backends.local"},
+    {"backends.http", "backends.local", "fetch"},
     {"backends.pool"},
     {"backends.client"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
@@ -36,12 +37,13 @@ LAYERS: list[set[str]] = [
     {"output.json"},
     {"output.sink", "output.thinking", "output.renderer", "output"},
     {"backends", "options", "completion", "config"},
+    {"argv", "run"},
     {"settings"},
     {"headers", "api_errors", "messages", "request", "trace", "environment", "url"},
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
     {"days", "strict_json"},
-    {"errors", "schema", "terminal", ""},
+    {"errors", "schema", "terminal", "dataclass", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -55,7 +57,7 @@ ONLY_IN = {
     "jsonschema": {"validation"},
     "referencing": {"validation"},
     "typer": {
-        *("cli", "options"),
+        *("app", "options"),
         *(f"commands.{name}" for name in COMMANDS),
     },
     "rich": {"output.table"},

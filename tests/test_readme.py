@@ -127,7 +127,7 @@ def test_options_in_examples_exist(run: Run, line: str, files: None) -> None:
 def test_every_command_is_known_everywhere() -> None:
     """A new one that is missing from a table is found here."""
     names = tuple(command.path[0] for command in tree().commands)
-    assert names == COMMANDS
+    assert names == tuple(COMMANDS)
     for name in names:
         assert f"llmcli {name}" in README
 

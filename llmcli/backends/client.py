@@ -8,7 +8,6 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 import io
 import os
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .. import __version__
+from ..dataclass import dataclass, field
 from ..errors import ConfigError, LlmcliError
 from ..keys import Key
 from ..url import host_of, is_loopback

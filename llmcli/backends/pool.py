@@ -19,7 +19,7 @@ class Pool:
 
     def __init__(self, endpoint: Endpoint, size: int) -> None:
         self._client = Client(endpoint, "POST", endpoint.url, size)
-        self._running: set[Progress] = set()
+        self._running: dict[int, Progress] = {}
         self._watch = threading.Thread(target=self._look, daemon=True)
         self._started = threading.Lock()
 
@@ -27,7 +27,7 @@ class Pool:
         """Raises LlmcliError."""
         if self._started.acquire(blocking=False):
             self._watch.start()
-        self._running.add(progress)
+        self._running[id(progress)] = progress
         progress.begin()
         try:
             yield from self._received(body, progress)
@@ -36,7 +36,7 @@ class Pool:
             progress.check()
             raise
         finally:
-            self._running.discard(progress)
+            del self._running[id(progress)]
             progress.end()
 
     def _received(self, body: bytes, progress: Progress) -> Received:
@@ -55,7 +55,7 @@ class Pool:
     def _look(self) -> None:
         ticks = threading.Event()
         while not ticks.wait(_PERIOD):
-            for progress in list(self._running):
+            for progress in list(self._running.values()):
                 try:
                     progress.patience()
                 except TimedOut as error:

@@ -8,9 +8,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from ..dataclass import dataclass, field
 from ..errors import TimedOut
 
 # A server may keep a connection alive by comments for this many idle timeouts without an event.
@@ -21,7 +21,7 @@ _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer
 _STEPS = {"socket.getaddrinfo": _DNS, "socket.connect": _CONNECT, "http.client.send": _SENT}
 
 
-@dataclass(eq=False)
+@dataclass
 class Progress:
     """`tell` gets each step as words for a message. Times are in seconds; nothing goes on beyond
     `until`, on the monotonic clock, `deadline` seconds after it began."""

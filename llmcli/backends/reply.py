@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from .. import api_errors
+from ..dataclass import dataclass
 from ..errors import LlmcliError, ProtocolError, Truncated
 from ..schema import DONE, Chunk
 from ..terminal import one_line

@@ -1,7 +1,5 @@
 """One completion, streamed to stdout."""
 
-from typer import Context
-
 from .. import accounts, catalogue, compose, connection, request
 from ..call import Call
 from ..connection import Connection
@@ -19,21 +17,20 @@ from ..options import (
     ShapeOptions,
     ToolOptions,
     Words,
-    grouped,
 )
 from ..output import curl
 from ..output.choose import Output
 from ..output.json import escaped
 from ..recording import Recorder
+from ..run import Run
 from ..schema import ChatRequest
 from ..settings import Settings
 from ..shape import instructed
 from ..trace import Trace
 
 
-@grouped
 def ask(
-    context: Context,
+    run: Run,
     given: PromptOptions,
     talk: ConversationOptions,
     tools: ToolOptions,
@@ -59,7 +56,7 @@ def ask(
       if llmcli ask -q --yes-no "Is this spam?" < mail > /dev/null; then echo spam; fi
       0 7 * * *  llmcli -q -n -O ~/quote.txt "A quote for today"
     """
-    environment: Environment = context.obj.environment
+    environment: Environment = run.environment
     environment.quiet = options.quiet
     trace = Trace(started=environment.started)
     if options.verbose:
@@ -70,7 +67,7 @@ def ask(
     output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)
     environment.renderer = output
 
-    text = compose.check_words(words or [], context.obj.implicit, context.obj.commands)
+    text = compose.check_words(words or [], run.implicit, run.commands)
     compose.check_given(environment, given, talk, text)
     template = compose.template(environment, given)
     filled = template.fill(given.param or [], text) if template else None

@@ -2,7 +2,7 @@
 
 import typer
 
-from .. import weights
+from .. import fetch, weights
 from ..environment import Environment, print_line
 from ..errors import NoInput
 
@@ -32,7 +32,7 @@ def pull(context: typer.Context) -> None:
     Example:
       llmcli local pull
     """
-    print_line(str(weights.pull(context.obj.environment)))
+    print_line(str(fetch.pull(context.obj.environment)))
 
 
 @app.command("list")

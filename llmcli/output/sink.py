@@ -3,7 +3,6 @@
 import os
 import re
 import stat
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -61,6 +60,8 @@ class FileSink:
     terminal = False
 
     def __init__(self, name: str) -> None:
+        import tempfile
+
         self._name = name
         self._written = self._keep = 0
         try:

@@ -6,7 +6,8 @@ from typing import Any
 
 import typer
 
-from llmcli.cli import app
+from llmcli.app import app, load
+from llmcli.cli import COMMANDS
 from llmcli.errors import ExitCode
 from llmcli.settings import DOCS, Settings
 
@@ -25,9 +26,9 @@ def files() -> dict[Path, str]:
 
 
 def _ask_help() -> str:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app(COMMANDS))
     parent = group.make_context("llmcli", [], resilient_parsing=True, terminal_width=100)
-    command = group.commands["ask"]
+    command = load("ask")
     context = command.make_context(
         "ask", [], parent=parent, resilient_parsing=True, terminal_width=100, max_content_width=100
     )

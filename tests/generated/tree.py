@@ -6,7 +6,8 @@ from typing import Any
 
 import typer
 
-from llmcli.cli import app
+from llmcli.app import app, load
+from llmcli.cli import COMMANDS
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Command:
 
 
 def tree() -> Command:
-    return _command(typer.main.get_command(app), (), None)
+    return _command(typer.main.get_command(app(COMMANDS)), (), None)
 
 
 def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
@@ -43,7 +44,7 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
         if parameter.param_type_name == "option"
     )
     commands = tuple(
-        _command(sub, (*path, name), context)
+        _command(sub if path else load(name), (*path, name), context)
         for name, sub in getattr(command, "commands", {}).items()
     )
     arguments = [p for p in command.get_params(context) if p.param_type_name == "argument"]

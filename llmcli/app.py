@@ -1,0 +1,116 @@
+"""The Typer app: help, all that is not a plain command line, and the errors in it."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from . import __version__
+from .call import Call
+from .environment import Environment, print_line
+from .errors import UsageError
+from .options import OutputOptions, grouped
+from .output.choose import Output
+from .run import Run
+from .trace import Trace
+
+
+class Commands(TyperGroup):
+    """A command's module is loaded when it is run; until then name and help stand for it."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load(name) if name else command, rest
+
+
+def _typer() -> typer.Typer:
+    return typer.Typer(
+        name="llmcli",
+        cls=Commands,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def load(name: str) -> Any:
+    """The command itself: the module's `app`, or its function of this name."""
+    module, alone = import_module(f".commands.{name}", __package__), _typer()
+    if hasattr(module, "app"):
+        alone.add_typer(module.app, name=name)
+    else:
+        alone.command(name)(grouped(getattr(module, name)))
+    alone.callback()(llmcli)
+    return typer.main.get_group(alone).commands[name]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print_line(f"llmcli {__version__}")
+        raise typer.Exit()
+
+
+def llmcli(
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Completions from language models, for one-liners, pipes, cron jobs and scripts.
+
+    The answer goes to stdout, everything about it to stderr, and the exit code says how it ended.
+
+    \b
+    Examples:
+      llmcli "Name three uses of a brick"
+      git log --oneline | llmcli "What changed?"
+      llmcli ask --json hi | jq -r '.choices[0].message.content'
+      llmcli config check
+
+    `llmcli "words with a space"` and `... | llmcli` mean `llmcli ask`; a single word needs it, as
+    it could be a mistyped command. See `llmcli ask --help`.
+    """
+
+
+def _not_loaded() -> None:
+    pass
+
+
+def app(commands: dict[str, str]) -> typer.Typer:
+    """With `commands` by name and help."""
+    whole = _typer()
+    whole.callback()(llmcli)
+    for name, about in commands.items():
+        whole.command(name, help=about)(_not_loaded)
+    return whole
+
+
+def run(arguments: Sequence[str], run: Run, commands: dict[str, str]) -> int:
+    """The exit code. Raises LlmcliError, and what ends the process by a signal."""
+    try:
+        code = app(commands)(arguments, prog_name="llmcli", standalone_mode=False, obj=run)
+    except TyperException as error:
+        if arguments[0] == "ask":
+            environment = run.environment
+            environment.renderer = environment.renderer or _failure_as_json(environment, arguments)
+        raise _usage_error(error, arguments) from None
+    return code if isinstance(code, int) else 0
+
+
+def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Output:
+    """Arguments that cannot be parsed still say in which form the failure is wanted."""
+    options = OutputOptions(
+        json="--json" in arguments, events="--json" not in arguments and "--events" in arguments
+    )
+    return Output(environment, options, Call(Trace()))
+
+
+def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
+    message = error.format_message().replace("\n", " ").rstrip(".?").replace(". Did", "; did")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else f"llmcli {arguments[0]}"
+    return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")

@@ -1,0 +1,87 @@
+"""A plain command line, read by the definitions in `options` without Typer, which takes longer to
+load than all else before the request.
+
+What is not plainly right is left to Typer: errors, --help, `-qn`, `--`, values that begin with a
+dash.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, get_args
+
+from .dataclass import Field, fields
+
+
+class Option:
+    """As `typer.Option` takes it."""
+
+    def __init__(self, *names: str, **about: Any) -> None:
+        self.names = names
+        self.about = about
+
+
+class Argument(Option):
+    """As `typer.Argument` takes it: the words that belong to no option."""
+
+
+def parse(arguments: Sequence[str], command: Callable[..., Any]) -> dict[str, Any] | None:
+    """The parameters of `command`, whose groups of options and whose words these are.
+
+    None for what is left to Typer."""
+    kinds = command.__annotations__
+    groups = {name: kind for name, kind in kinds.items() if hasattr(kind, "__dataclass_fields__")}
+    options = {
+        name: field
+        for group in groups.values()
+        for field in fields(group)
+        for name in field.type.__metadata__[0].names
+    }
+    values: dict[str, Any] = {}
+    words: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if _is_word(argument):
+            words.append(argument)
+            continue
+        name, equals, text = argument.partition("=")
+        if name not in options or (equals and not name.startswith("--")):
+            return None
+        if not _take(options[name], text if equals else None, waiting, values):
+            return None
+    return {
+        "words": words or None,
+        **{
+            name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
+            for name, group in groups.items()
+        },
+    }
+
+
+def _is_word(argument: str) -> bool:
+    return argument == "-" or not argument.startswith("-")
+
+
+def _take(field: Field, text: str | None, waiting: Any, values: dict[str, Any]) -> bool:
+    """Whether the option's value, `text` or the next argument, is one that is plainly right."""
+    kind, about = field.type.__origin__, field.type.__metadata__[0].about
+    kind = next((k for k in get_args(kind) if k is not type(None)), kind)
+    if kind is bool:
+        values[field.name] = True
+        return text is None
+    if text is None:
+        text = next(waiting, "--")
+        if not _is_word(text):
+            return False
+    if kind == list[str]:
+        values.setdefault(field.name, []).append(text)
+        return True
+    return _convert(field.name, kind, text, about, values)
+
+
+def _convert(
+    name: str, kind: Any, text: str, about: Mapping[str, Any], values: dict[str, Any]
+) -> bool:
+    try:
+        values[name] = kind(text)
+    except ValueError:
+        return False
+    return "min" not in about or bool(values[name] >= about["min"])

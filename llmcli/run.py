@@ -1,0 +1,13 @@
+"""What a command finds of the run that it is part of."""
+
+from typing import NamedTuple
+
+from .environment import Environment
+
+
+class Run(NamedTuple):
+    """`implicit`: the user did not write `ask`. `commands`: the words that are none of a prompt."""
+
+    environment: Environment
+    implicit: bool
+    commands: tuple[str, ...]
