@@ -3,13 +3,13 @@
 from decimal import Decimal
 
 from . import catalogue, url
-from .call import Call
+from .allowance import Allowance
 from .catalogue import Model
 from .connection import Connection
 from .environment import Environment
 from .errors import ConfigError, UsageError
 from .ledger import About
-from .meter import Meter
+from .meter import Account
 from .options import AccountOptions
 from .pricing import Price, amount
 from .settings import Settings
@@ -18,19 +18,17 @@ _ANY = "*"
 _MILLION = 1_000_000
 
 
-def meter(
+def account(
     environment: Environment,
     settings: Settings,
     options: AccountOptions,
     chosen: Connection,
-    call: Call,
     command: str,
-) -> Meter:
+    session: str | None = None,
+) -> Account:
     """Raises UsageError, ConfigError."""
     base_url = chosen.base_url
     model = catalogue.lookup(environment, base_url, chosen.model) if base_url else None
-    call.price = price_of(settings, chosen.model, model)
-    call.tag = settings.tag
     holds = None
     if settings.budget:
         from . import budget
@@ -45,9 +43,11 @@ def meter(
         profile=settings.profile,
         command=command,
         tag=settings.tag,
-        session=call.session,
+        session=session,
     )
-    return Meter(environment, call, about, model, recorded, holds, max_cost(options))
+    price = price_of(settings, chosen.model, model)
+    allowance = Allowance(max_cost(options))
+    return Account(environment, about, model, price, recorded, holds, allowance)
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from . import estimate, ledger, pricing
+from .allowance import Allowance
 from .call import Call
 from .catalogue import Model
-from .dataclass import dataclass, field
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import (
     BudgetExceeded,
@@ -21,7 +22,7 @@ from .errors import (
 )
 from .estimate import Bound
 from .ledger import About, Intent, Settlement
-from .pricing import Cost, Tokens, dollars
+from .pricing import Cost, Price, Tokens
 from .schema import ChatRequest
 
 if TYPE_CHECKING:
@@ -31,51 +32,54 @@ T = TypeVar("T")
 
 
 @dataclass
-class Meter:
-    """`max_cost`: USD for the whole run. `recorded`: whether the ledger is kept."""
+class Account:
+    """On whose account the requests of a run go. `recorded`: whether the ledger is kept."""
 
     environment: Environment
-    call: Call
     about: About
     model: Model | None
+    price: Price | None
     recorded: bool
     budget: "Budget | None"
-    max_cost: Decimal | None
-    spent: Decimal = field(default=Decimal(0))
+    allowance: Allowance
+
+
+@dataclass
+class Meter:
+    """Of one call, on an account that it may share with others."""
+
+    account: Account
+    call: Call
 
     def around(self, request: ChatRequest, attempt: Callable[[], T]) -> T:
         """`attempt()`, on the books. Raises BudgetExceeded; WriteError if a budget depends on what
         cannot be written."""
-        bound = self._bound(request)
-        self._check_run(bound)
-        intent = self._begin(bound)
-        started = time.monotonic()
+        bound = self.bound(request)
+        allowance = self.account.allowance
+        reserved = Decimal(0) if allowance.usd is None else self._known(bound)
+        allowance.reserve(reserved)
+        spent = Decimal(0)
         try:
-            result = attempt()
-        except BaseException as error:
-            self._settle(intent, bound, started, error)
-            raise
-        self._settle(intent, bound, started, None)
-        return result
+            intent = self._begin(bound)
+            started = time.monotonic()
+            error: BaseException | None = None
+            try:
+                return attempt()
+            except BaseException as raised:
+                error = raised
+                raise
+            finally:
+                spent = self._settle(intent, bound, started, error)
+        finally:
+            allowance.settle(reserved, spent)
 
-    def _bound(self, request: ChatRequest) -> Bound:
+    def bound(self, request: ChatRequest) -> Bound:
+        """What the request may cost at most."""
         if self.call.local:
             return Bound(0, 0, pricing.LOCAL)
         if self.call.price is None:
             return Bound(0, None, pricing.UNKNOWN)
-        return estimate.bound(request, self.model, self.call.price)
-
-    def _check_run(self, bound: Bound) -> None:
-        if self.max_cost is None:
-            return
-        usd = self._known(bound)
-        if self.spent + usd > self.max_cost:
-            already = f", and {dollars(self.spent)} is spent" if self.spent else ""
-            raise BudgetExceeded(
-                f"--max-cost {dollars(self.max_cost)}: this request may cost {dollars(usd)}"
-                f"{already}; it was not sent",
-                hint="bound it by --max-tokens, or allow more",
-            )
+        return estimate.bound(request, self.account.model, self.call.price)
 
     def _known(self, bound: Bound) -> Decimal:
         """A request of unknown cost keeps to no budget. Raises BudgetExceeded."""
@@ -90,34 +94,36 @@ class Meter:
         )
 
     def _begin(self, bound: Bound) -> Intent | None:
-        if self.budget and self.budget.of_tag(self.about.tag):
+        account, environment = self.account, self.account.environment
+        if account.budget and account.budget.of_tag(account.about.tag):
             from . import budget
 
             usd = self._known(bound)
-            with budget.alone(self.environment):
-                budget.check(self.environment, self.budget, self.about.tag, usd)
-                return ledger.begin(self.environment, self.about, bound.cost)
-        if not self.recorded:
+            with budget.alone(environment):
+                budget.check(environment, account.budget, account.about.tag, usd)
+                return ledger.begin(environment, account.about, bound.cost)
+        if not account.recorded:
             return None
         try:
-            return ledger.begin(self.environment, self.about, bound.cost)
+            return ledger.begin(environment, account.about, bound.cost)
         except (WriteError, ConfigError) as error:
             self._unrecorded(error)
             return None
 
     def _unrecorded(self, error: LlmcliError) -> None:
         """Said once; it costs nobody the answer."""
-        self.recorded = False
+        self.account.recorded = False
         self.call.trace.warn(f"not recorded: {error}")
 
     def _settle(
         self, intent: Intent | None, bound: Bound, started: float, error: BaseException | None
-    ) -> None:
+    ) -> Decimal:
+        """USD that are known to be spent."""
         usage = self.call.accumulator.usage
         cost = self._cost(bound, error)
-        self.spent += cost.usd or 0
+        spent = cost.usd or Decimal(0)
         if intent is None:
-            return
+            return spent
         attempts = self.call.trace.attempts
         settlement = Settlement(
             exit=_exit(error),
@@ -128,9 +134,10 @@ class Meter:
             seconds=time.monotonic() - started,
         )
         try:
-            ledger.settle(self.environment, intent, settlement)
+            ledger.settle(self.account.environment, intent, settlement)
         except (WriteError, ConfigError) as failure:
             self._unrecorded(failure)
+        return spent
 
     def _cost(self, bound: Bound, error: BaseException | None) -> Cost:
         """As the server says; of what it does not say, a bound: no more than was reckoned with."""

@@ -40,6 +40,7 @@ LAYERS: list[set[str]] = [
     {"argv", "run"},
     {"settings"},
     {"headers", "api_errors", "messages", "request", "trace", "environment", "url"},
+    {"allowance"},
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
     {"days", "strict_json"},

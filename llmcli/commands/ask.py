@@ -7,6 +7,7 @@ from ..draft import Wishes, draft
 from ..environment import STDOUT, Environment, write_all
 from ..errors import UsageError
 from ..exchange import Exchange
+from ..meter import Meter
 from ..options import (
     AccountOptions,
     ConnectionOptions,
@@ -79,7 +80,9 @@ def ask(
         call.session = session.name
         compose.tell_of_another_model(environment, session, chosen.model)
     call.known_models = lambda: catalogue.known(environment, chosen.base_url or "")
-    meter = accounts.meter(environment, settings, account, chosen, call, "ask")
+    payer = accounts.account(environment, settings, account, chosen, "ask", call.session)
+    call.price, call.tag = payer.price, settings.tag
+    meter = Meter(payer, call)
     recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
     compose.check_files(options, talk, session)
     only_shown = options.dry_run or options.curl
