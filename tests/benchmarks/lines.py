@@ -64,7 +64,7 @@ def _xargs(command: Command, jobs: int) -> Command:
 def _against_the_ideal(clients: Clients, options: Options) -> None:
     report.heading(
         "A request for each line, from a server that takes 200 ms",
-        "The ideal is lines × 200 ms / J. One run of each, in turn; to /dev/null. CPU is per "
+        "The ideal is lines times 200 ms, over J. One run of each, in turn; to /dev/null. CPU is per "
         "request, and the server's share is on the same cores. Memory is that of the largest "
         "process; of curl and llm J run at once.",
     )
@@ -76,7 +76,7 @@ def _against_the_ideal(clients: Clients, options: Options) -> None:
             rows.append(
                 (f"{job.name}, J={jobs}", f"{lines:,}", *_row(clients, job, jobs, lines, ideal))
             )
-    header = ("client", "lines", "× ideal", "s", "CPU ms", "server CPU ms", "peak MiB")
+    header = ("client", "lines", "/ ideal", "s", "CPU ms", "server CPU ms", "peak MiB")
     report.table(header, rows)
 
 

@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 
 _EVENT = (
@@ -44,9 +44,10 @@ class Plan:
         return "/" + ",".join(f"{name}={value}" for name, value in asdict(self).items())
 
     @staticmethod
+    @cache
     def of(path: str) -> "Plan":
         given = dict(pair.split("=") for pair in path.split("/")[1].split(","))
-        return Plan(**{one.name: type(one.default)(given[one.name]) for one in fields(Plan)})
+        return Plan(**{name: type(one)(given[name]) for name, one in asdict(Plan()).items()})
 
     def frame(self, data: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(data), data) if self.framing == "chunked" else data

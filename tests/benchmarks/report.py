@@ -22,10 +22,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def ratios(name: str, seconds: Mapping[str, float], reference: str) -> None:
-    """Each time as a multiple of that of `reference`."""
+    """Each time over that of `reference`."""
     base = seconds[reference]
     rows = [(who, ratio(time / base), milliseconds(time)) for who, time in seconds.items()]
-    table((name, f"× {reference}", "ms"), rows)
+    table((name, f"/ {reference}", "ms"), rows)
 
 
 def ratio(value: float) -> str:

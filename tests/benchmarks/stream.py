@@ -64,13 +64,16 @@ def _token_delays(run: Run) -> list[float]:
 
 
 def _writes(clients: Clients, runs: int) -> None:
-    commands = {"llmcli": clients.llmcli(_BURSTS), "curl": clients.curl(_BURSTS)}
-    found = side_by_side(commands, runs, records)
-    bursts = _BURSTS.events // _BURSTS.burst
+    arrivals = _BURSTS.events // _BURSTS.burst
+    rows = []
+    for framing in ("chunked", "length"):
+        plan = replace(_BURSTS, framing=framing)
+        commands = {"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}
+        for name, of in side_by_side(commands, runs, records).items():
+            count = statistics.median(len(one.reads) for one in of)
+            rows.append((f"{name}, {framing}", f"{count:g}", report.ratio(count / arrivals)))
     report.heading(
         "Writes to stdout for tokens that arrive together",
-        f"{bursts} times {_BURSTS.burst} tokens in one segment; the end comes with the last.",
+        f"{arrivals} times {_BURSTS.burst} tokens in one segment.",
     )
-    medians = {who: statistics.median(len(one.reads) for one in of) for who, of in found.items()}
-    rows = [(who, f"{count:g}", report.ratio(count / bursts)) for who, count in medians.items()]
-    report.table(("client", "writes", "for each arrival"), rows)
+    report.table(("client, framing", "writes", "for each arrival"), rows)

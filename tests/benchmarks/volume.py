@@ -7,7 +7,7 @@ from pathlib import Path
 from . import report
 from .clients import Clients
 from .endpoint import serving
-from .measure import Command, nowhere, run, side_by_side
+from .measure import Command, Run, nowhere, run, side_by_side
 from .options import Options
 from .replies import Plan
 
@@ -18,9 +18,10 @@ _SIZES = (1, 4, 16, 64)
 def main(options: Options) -> None:
     with tempfile.TemporaryDirectory() as home, serving() as endpoint:
         clients = Clients(Path(home), endpoint)
-        plan = _FEWER if options.quick else _MANY
-        _check(clients.llmcli(plan), plan)
-        _many_events(clients, options.runs, plan)
+        _check(clients.llmcli(_FEWER), _FEWER)
+        _events(clients, options.runs, _FEWER, llm=True)
+        if not options.quick:
+            _events(clients, options.runs, _MANY, llm=options.full)
         _large_events(clients, options.runs)
 
 
@@ -30,29 +31,26 @@ def _check(command: Command, plan: Plan) -> None:
         raise ValueError("the answer is not whole")
 
 
-def _many_events(clients: Clients, runs: int, plan: Plan) -> None:
+def _events(clients: Clients, runs: int, plan: Plan, llm: bool) -> None:
     alone = clients.endpoint.alone(plan, runs)
     report.heading(
         f"An answer of {plan.events:,} events, start to end",
         f"To /dev/null. The server alone, read by a bare socket: {alone * 1000:.0f} ms.",
     )
-    commands = {
-        "curl": clients.curl(plan),
-        "llmcli": clients.llmcli(plan),
-        f"llmcli, {_FEWER.events:,} events": clients.llmcli(_FEWER),
-        "llm": clients.llm(plan),
-    }
+    commands = {"curl": clients.curl(plan), "llmcli": clients.llmcli(plan)}
+    if llm:
+        commands["llm"] = clients.llm(plan)
     found = side_by_side(commands, runs, nowhere)
-    medians = {
-        name: [statistics.median(x) for x in zip(*((r.seconds, r.cpu, r.memory) for r in of))]
-        for name, of in found.items()
-    }
-    base = medians["curl"][0]
-    rows = [
-        (name, report.ratio(seconds / base), f"{seconds:.2f}", f"{cpu:.2f}", report.mebibytes(top))
-        for name, (seconds, cpu, top) in medians.items()
-    ]
-    report.table(("client", "× curl", "s", "CPU s", "peak MiB"), rows)
+    base = statistics.median(one.seconds for one in found["curl"])
+    rows = [(name, *_figures(of, base)) for name, of in found.items()]
+    report.table(("client", "/ curl", "s", "CPU s", "peak MiB"), rows)
+
+
+def _figures(runs: list[Run], base: float) -> list[str]:
+    seconds = statistics.median(one.seconds for one in runs)
+    cpu = statistics.median(one.cpu for one in runs)
+    memory = statistics.median(one.memory for one in runs)
+    return [report.ratio(seconds / base), f"{seconds:.2f}", f"{cpu:.2f}", report.mebibytes(memory)]
 
 
 def _large_events(clients: Clients, runs: int) -> None:
@@ -78,4 +76,4 @@ def _large_events(clients: Clients, runs: int) -> None:
         "An answer in one event, start to end",
         f"To /dev/null; a small event takes {report.milliseconds(small)} ms.",
     )
-    report.table(("event", "× curl", "ms", "ms/MiB above a small one", "peak MiB"), rows)
+    report.table(("event", "/ curl", "ms", "ms/MiB above a small one", "peak MiB"), rows)
