@@ -22,11 +22,12 @@ _BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"Q {}"
 
 @dataclass(frozen=True)
 class _Job:
-    """A way to ask for each line, `jobs` at a time; `share` is the part of the lines it gets."""
+    """A way to ask for each line. A slow one gets a `share` of the lines, and `most` at a time."""
 
     name: str
     command: Callable[[Plan, int], Command]
     share: float = 1
+    most: int = max(_AT_A_TIME)
 
 
 def main(options: Options) -> None:
@@ -54,7 +55,7 @@ def _jobs(clients: Clients) -> list[_Job]:
         _Job("llmcli map", mapped()),
         _Job("llmcli map --no-stream", mapped("--no-stream")),
         _Job("xargs curl", curl),
-        _Job("xargs llm", llm, share=0.05),
+        _Job("xargs llm", llm, share=0.05, most=8),
     ]
 
 
@@ -66,18 +67,18 @@ def _against_the_ideal(clients: Clients, options: Options) -> None:
     report.heading(
         "A request for each line, from a server that takes 200 ms",
         "The ideal is lines times 200 ms, over J. One run of each, to /dev/null. CPU time is per "
-        "request, and the server's share is on the same cores. Memory is that of the largest "
+        "request. Cores are those that both kept busy: all of them, and they are the limit. Memory is that of the largest "
         "process; of curl and llm J run at once.",
     )
     rows = []
     for jobs in _AT_A_TIME:
-        for job in _jobs(clients):
+        for job in (job for job in _jobs(clients) if jobs <= job.most):
             lines = max(jobs, int(_lines(jobs, options) * job.share))
             ideal = lines * _SLOW.wait / jobs
             rows.append(
                 (f"{job.name}, J={jobs}", f"{lines:,}", *_row(clients, job, jobs, lines, ideal))
             )
-    header = ("client", "lines", "/ ideal", "s", "CPU ms", "server CPU ms", "peak MiB")
+    header = ("client", "lines", "/ ideal", "s", "CPU ms", "server CPU ms", "cores", "peak MiB")
     report.table(header, rows)
 
 
@@ -95,6 +96,7 @@ def _row(clients: Clients, job: _Job, jobs: int, lines: int, ideal: float) -> li
         f"{done.seconds:.1f}",
         report.milliseconds(done.cpu / lines, 2),
         report.milliseconds(server / lines, 2),
+        report.ratio((done.cpu + server) / done.seconds),
         report.mebibytes(done.memory),
     ]
 
