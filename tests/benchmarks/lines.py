@@ -67,8 +67,8 @@ def _against_the_ideal(clients: Clients, options: Options) -> None:
     report.heading(
         "A request for each line, from a server that takes 200 ms",
         "The ideal is lines times 200 ms, over J. One run of each, to /dev/null. CPU time is per "
-        "request. Cores are those that both kept busy: all of them, and they are the limit. Memory is that of the largest "
-        "process; of curl and llm J run at once.",
+        "request. Cores are those that both kept busy: all of them, and they are the limit. "
+        "Memory is that of the largest process; of curl and llm J run at once.",
     )
     rows = []
     for jobs in _AT_A_TIME:
