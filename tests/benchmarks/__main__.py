@@ -1,4 +1,45 @@
-from . import interrupt, ledger
+"""`python -m tests.benchmarks [NAME…]`: all parts, or those that are named."""
 
-interrupt.main()
-ledger.main()
+import argparse
+from collections.abc import Callable
+
+from . import installed, interrupt, ledger, lines, report, start, stream, volume
+from .options import Options
+
+PARTS: dict[str, Callable[[Options], None]] = {
+    "start": start.main,
+    "stream": stream.main,
+    "volume": volume.main,
+    "map": lines.main,
+    "interrupt": lambda _options: interrupt.main(),
+    "ledger": lambda _options: ledger.main(),
+}
+_SIDE_BY_SIDE = {"start", "stream", "volume", "map"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
+    parser.add_argument("--runs", type=int, default=15, help="of each command; the default is 15")
+    parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
+    parser.add_argument("--full", action="store_true", help="map: all 10,000 and 100,000 records")
+    given = parser.parse_args()
+    unknown = set(given.names) - set(PARTS)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    options = Options(2 if given.quick else given.runs, given.quick, given.full)
+    names = given.names or list(PARTS)
+    if _SIDE_BY_SIDE & set(names):
+        installed.set_up()
+        _say_what_is_measured(options)
+    for name in names:
+        PARTS[name](options)
+
+
+def _say_what_is_measured(options: Options) -> None:
+    report.heading("What is measured", f"{report.machine()}; medians of {options.runs} runs.")
+    for package in ("llmcli", *installed.PEERS):
+        print(f"- {installed.versions(package)}")
+
+
+main()

@@ -1,0 +1,98 @@
+"""From the start of a process to its end, where there is little to do in between."""
+
+import statistics
+import tempfile
+from pathlib import Path
+
+import trustme
+
+from . import report
+from .clients import Clients
+from .endpoint import Endpoint, serving
+from .measure import Command, Run, median_seconds, side_by_side
+from .options import Options
+from .replies import Plan, stamps
+
+_BOTH = "(curl + bare Python)"
+
+
+def main(options: Options) -> None:
+    with tempfile.TemporaryDirectory() as home, serving() as endpoint:
+        clients = Clients(Path(home), endpoint)
+        _without_request(clients, options.runs)
+        _tiny(clients, options.runs)
+        _first_request(clients, options.runs)
+        _slow_server(clients, options.runs)
+    _over_tls(options.runs)
+
+
+def _without_request(clients: Clients, runs: int) -> None:
+    plan = Plan()
+    found = side_by_side(
+        {
+            "bare Python": clients.python(),
+            "llmcli --version": clients.llmcli(plan, "--version"),
+            "llmcli --help": clients.llmcli(plan, "--help"),
+        },
+        runs,
+    )
+    report.heading("Start and end, no request")
+    report.ratios("command", median_seconds(found), "bare Python")
+
+
+def _tiny(clients: Clients, runs: int) -> None:
+    plan = Plan()
+    beside = {"bare Python": clients.python(), "curl": clients.curl(plan)}
+    found = median_seconds(side_by_side({**clients.all(plan), **beside}, runs))
+    report.heading("A completion of 10 events, start to end", _server_share(clients.endpoint, plan))
+    report.ratios("client", _with_both(found), _BOTH)
+
+
+def _with_both(found: dict[str, float]) -> dict[str, float]:
+    """The least that a program in Python that asks a server could take."""
+    return {**found, _BOTH: found["curl"] + found["bare Python"]}
+
+
+def _server_share(endpoint: Endpoint, plan: Plan) -> str:
+    alone = endpoint.alone(plan, requests=500)
+    return f"Of each time the server's part, as a bare socket sees it: {alone * 1000:.2f} ms."
+
+
+def _first_request(clients: Clients, runs: int) -> None:
+    plan = Plan(gap=0.001)  # whose first token is the time at which the request was read
+    asking = {"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}
+    found = side_by_side({"bare Python": clients.python(), **asking}, runs)
+    medians = median_seconds({"bare Python": found["bare Python"]})
+    for name in asking:
+        medians[name] = statistics.median(_until_request(run) for run in found[name])
+    report.heading("Start to the request's arrival at the server", "Bare Python: start to end.")
+    report.ratios("client", medians, "bare Python")
+
+
+def _until_request(run: Run) -> float:
+    return (stamps(run.output)[0] - run.begin) / 1e9
+
+
+def _slow_server(clients: Clients, runs: int) -> None:
+    plan = Plan(wait=0.2)
+    commands = {"curl": clients.curl(plan), "llmcli": clients.llmcli(plan)}
+    report.heading("A completion from a server that takes 200 ms, start to end")
+    report.ratios("client", median_seconds(side_by_side(commands, runs)), "curl")
+
+
+def _over_tls(runs: int) -> None:
+    authority = trustme.CA()
+    with tempfile.TemporaryDirectory() as folder:
+        bundle, certificate = Path(folder, "ca.pem"), Path(folder, "server.pem")
+        authority.cert_pem.write_to_path(bundle)
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
+        with serving(certificate) as endpoint:
+            clients = Clients(Path(folder), endpoint)
+            commands: dict[str, Command] = {
+                "llmcli": clients.llmcli(Plan(), LLMCLI_CA_FILE=str(bundle)),
+                "bare Python": clients.python(),
+                "curl": clients.curl(Plan(), "--cacert", str(bundle)),
+            }
+            found = median_seconds(side_by_side(commands, runs))
+    report.heading("The same over HTTPS, with a certificate authority of its own")
+    report.ratios("client", _with_both(found), _BOTH)

@@ -1,0 +1,79 @@
+"""A token's way from the server's write to the reader of the client's stdout."""
+
+import math
+import statistics
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from . import report
+from .clients import Clients
+from .endpoint import serving
+from .measure import Run, records, side_by_side
+from .options import Options
+from .replies import Plan, stamps
+
+_PACED = Plan(events=100, gap=0.005)
+_BURSTS = Plan(events=100, gap=0.02, burst=10)
+
+
+def main(options: Options) -> None:
+    with tempfile.TemporaryDirectory() as home, serving() as endpoint:
+        clients = Clients(Path(home), endpoint)
+        _delays(clients, options.runs)
+        _writes(clients, options.runs)
+
+
+def _delays(clients: Clients, runs: int) -> None:
+    rows = []
+    for framing in ("chunked", "length", "close"):
+        plan = replace(_PACED, framing=framing)
+        found = side_by_side({"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}, runs)
+        rows += [(f"{name}, {framing}", *_summary(of)) for name, of in found.items()]
+    report.heading(
+        "From the server's write of a token to its reading from the client's stdout, ms",
+        f"{_PACED.events} tokens, {_PACED.gap * 1000:.0f} ms apart, {runs} runs of each.",
+    )
+    report.table(("client, framing", "median", "99 %", "first token", "last token to exit"), rows)
+
+
+def _summary(runs: list[Run]) -> list[str]:
+    each = [_token_delays(run) for run in runs]
+    if any(len(delays) != _PACED.events for delays in each):
+        raise ValueError("tokens are missing")
+    all_of_them = sorted(delay for delays in each for delay in delays)
+    figures = (
+        statistics.median(all_of_them),
+        all_of_them[math.ceil(len(all_of_them) * 0.99) - 1],
+        statistics.median(delays[0] for delays in each),
+        statistics.median((run.end - stamps(run.output)[-1]) / 1e9 for run in runs),
+    )
+    return [report.milliseconds(figure, 2) for figure in figures]
+
+
+def _token_delays(run: Run) -> list[float]:
+    """Seconds. A token counts as read when the last byte of its text was."""
+    delays: list[float] = []
+    data = b""
+    for moment, piece in run.reads:
+        data += piece
+        sent = stamps(data)
+        delays += [(moment - one) / 1e9 for one in sent]
+        data = data[data.rfind(b";") + 1 :] if sent else data
+    return delays
+
+
+def _writes(clients: Clients, runs: int) -> None:
+    arrivals = _BURSTS.events // _BURSTS.burst
+    rows = []
+    for framing in ("chunked", "length"):
+        plan = replace(_BURSTS, framing=framing)
+        commands = {"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}
+        for name, of in side_by_side(commands, runs, records).items():
+            count = statistics.median(len(one.reads) for one in of)
+            rows.append((f"{name}, {framing}", f"{count:g}", report.ratio(count / arrivals)))
+    report.heading(
+        "Writes to stdout for tokens that arrive together",
+        f"{arrivals} times {_BURSTS.burst} tokens in one segment.",
+    )
+    report.table(("client, framing", "writes", "for each arrival"), rows)
