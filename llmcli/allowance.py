@@ -14,6 +14,7 @@ class Allowance:
         self.usd = usd
         self.spent = Decimal(0)
         self._reserved = Decimal(0)
+        self._closed = False
         self._changed = threading.Condition()
 
     def reserve(self, usd: Decimal) -> None:
@@ -22,9 +23,11 @@ class Allowance:
         if self.usd is None:
             return
         with self._changed:
-            while self._reserved and self.spent + self._reserved + usd > self.usd:
+            while (
+                not self._closed and self._reserved and self.spent + self._reserved + usd > self.usd
+            ):
                 self._changed.wait()
-            if self.spent + usd > self.usd:
+            if self._closed or self.spent + usd > self.usd:
                 raise self._exceeded(usd)
             self._reserved += usd
 
@@ -35,6 +38,12 @@ class Allowance:
             if self.usd is not None:
                 self._reserved -= reserved
                 self._changed.notify_all()
+
+    def close(self) -> None:
+        """Nothing more is to be spent: who waits gets BudgetExceeded."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
 
     def _exceeded(self, usd: Decimal) -> BudgetExceeded:
         assert self.usd is not None

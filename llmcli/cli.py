@@ -30,6 +30,7 @@ from .run import Run
 # The first line of what each says of itself in full.
 COMMANDS = {
     "ask": "One completion, streamed to stdout. This is the default command.",
+    "map": "One completion for each line, record or file of the input.",
     "models": "Print the models of the endpoint: context, prices, what they take.",
     "usage": "Print what was spent, summed by day, model, tag and the like.",
     "config": "Where settings come from, and whether they work.",

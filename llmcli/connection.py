@@ -1,6 +1,6 @@
 """Which backend answers: an endpoint with its key, or the embedded model."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from . import headers as header_rules
@@ -13,6 +13,9 @@ from .schema import ChatRequest, Chunk
 from .settings import DEFAULT_BASE_URL, Settings
 from .trace import Trace
 from .weights import LocalModel
+
+# Where chunks come from, for a call that is traced.
+Backend = Callable[[Trace], Stream]
 
 if TYPE_CHECKING:
     from .backends.client import Endpoint  # requests is imported only to send
@@ -62,45 +65,56 @@ def _embedded(environment: Environment) -> Connection:
     return Connection(local.name, local=local, chosen_by_default=True)
 
 
-def open_stream(
-    environment: Environment, settings: Settings, connection: Connection, trace: Trace
-) -> Stream:
-    """The backend, ready to be asked: the embedded weights are fetched when it is.
+def open_backend(
+    environment: Environment, settings: Settings, connection: Connection, workers: int = 0
+) -> Backend:
+    """Ready to be asked: the embedded weights are fetched when it is. `workers`: that many threads
+    share its connections, and wait for it themselves.
 
     Raises ConfigError."""
     if connection.local:
-        return _open_local(environment, connection.local, connection.chosen_by_default, trace)
+        return _open_local(environment, connection.local, connection.chosen_by_default)
     from .backends import http
 
-    return http.stream(endpoint(environment, settings, connection), trace)
+    target, pool = endpoint(environment, settings, connection), None
+    if workers:
+        from .backends.pool import Pool
+
+        pool = Pool(target, workers)
+    return lambda trace: http.stream(target, trace, pool)
 
 
-def _open_local(
-    environment: Environment, local: LocalModel, chosen_by_default: bool, trace: Trace
-) -> Stream:
+def _open_local(environment: Environment, local: LocalModel, chosen_by_default: bool) -> Backend:
     from .backends import local as backend
 
     if not weights.runtime_installed():
         raise runtime_missing()
     embedded = local.name == weights.MODEL
-    answer = backend.stream(local.path, local.name, trace, small=embedded)
+    model = backend.Model(local.path, local.name, small=embedded)
     if not embedded:
         backend.check_weights(local.path)
+        return model.stream
+
+    def fetched(trace: Trace) -> Stream:
+        def answer(request: ChatRequest) -> Iterator[Chunk]:
+            _fetch(environment, local.name if chosen_by_default else None)
+            return model.stream(trace)(request)
+
         return answer
 
-    def fetched(request: ChatRequest) -> Iterator[Chunk]:
-        if chosen_by_default:
-            # Said even with -q: nobody asked for a model this small.
-            environment.say(
-                f"no key or endpoint configured: using the embedded {local.name}; "
-                "see `llmcli config check`, or choose it with -m local"
-            )
-        from . import fetch
-
-        fetch.pull(environment)
-        return answer(request)
-
     return fetched
+
+
+def _fetch(environment: Environment, by_default: str | None) -> None:
+    if by_default:
+        # Said even with -q: nobody asked for a model this small.
+        environment.say_once(
+            f"no key or endpoint configured: using the embedded {by_default}; "
+            "see `llmcli config check`, or choose it with -m local"
+        )
+    from . import fetch
+
+    fetch.pull(environment)
 
 
 def runtime_missing() -> ConfigError:

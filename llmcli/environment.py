@@ -39,6 +39,7 @@ class Environment:
         self.quiet = False
         self.renderer: Failing | None = None
         self.secrets: set[str] = set()
+        self._said: set[str] = set()
 
     @classmethod
     def of_process(cls) -> "Environment":
@@ -62,6 +63,11 @@ class Environment:
             os.write(STDERR, f"llmcli: {text}\n".encode(errors="replace"))
         except OSError:
             pass
+
+    def say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
 
     def redact(self, text: str) -> str:
         """`text` without the secrets of this run, which a server may echo."""

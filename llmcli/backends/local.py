@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,27 +19,39 @@ _CONTEXT = 8192
 _MOST_TOKENS = 2048
 
 
-def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Stream:
+class Model:
     """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once.
 
     `small`: a model that needs help against repeating itself; a request may say otherwise.
     """
-    loaded: list[Any] = []
 
-    def chunks(request: ChatRequest) -> Iterator[Chunk]:
-        trace.begin_attempt()
-        trace.sent = True
-        trace.log(f"model {name} from {weights}")
-        trace.stage(f"the answer of {name} is not complete")
+    def __init__(self, weights: Path, name: str, small: bool = False) -> None:
+        self._weights = weights
+        self._name = name
+        self._small = small
+        self._server: Any = None
+        self._loading = threading.Lock()
 
-        def produce(put: Put[Chunk]) -> None:
-            if not loaded:
-                loaded.append(_load(weights, name, small))
-            _answer(loaded[0], small_model.adapt(request) if small else request, put)
+    def stream(self, trace: Trace) -> Stream:
+        def chunks(request: ChatRequest) -> Iterator[Chunk]:
+            trace.begin_attempt()
+            trace.sent = True
+            trace.log(f"model {self._name} from {self._weights}")
+            trace.stage(f"the answer of {self._name} is not complete")
 
-        yield from in_thread(produce)
+            def produce(put: Put[Chunk]) -> None:
+                asked = small_model.adapt(request) if self._small else request
+                _answer(self._loaded(), asked, put)
 
-    return chunks
+            yield from in_thread(produce)
+
+        return chunks
+
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._server is None:
+                self._server = _load(self._weights, self._name, self._small)
+            return self._server
 
 
 def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:

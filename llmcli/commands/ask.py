@@ -88,7 +88,7 @@ def ask(
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
-        stream = connection.open_stream(environment, settings, chosen, trace)
+        stream = connection.open_backend(environment, settings, chosen)(trace)
     wishes = Wishes(given, talk, tools, shape, text, filled, session)
     drafted = draft(environment, settings, wishes, chosen.model, stream=not sampling.no_stream)
     if only_shown:

@@ -1,0 +1,255 @@
+"""The answer to one record, of many that are asked side by side: what `ask` does, but silent."""
+
+import json
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from . import estimate
+from .call import Call, complete
+from .completion import Completion
+from .connection import Backend
+from .conversation import Answer, Limits, converse
+from .dataclass import dataclass
+from .environment import Environment
+from .errors import (
+    AuthError,
+    BudgetExceeded,
+    ConfigError,
+    InternalError,
+    LlmcliError,
+    NoModel,
+    OutOfResources,
+    PaymentRequired,
+    TryLater,
+    WriteError,
+)
+from .meter import Account, Meter
+from .pacing import Pace, Stopped
+from .pricing import Tokens
+from .retry import LONGEST_RETRY_AFTER, Policy, retrying
+from .schema import ChatRequest, Message
+from .shape import Shape, instructed
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .running import Runner
+
+# What would end every other request in the same way.
+_FATAL = (AuthError, BudgetExceeded, ConfigError, NoModel, OutOfResources, PaymentRequired,
+          WriteError)  # fmt: skip
+_BUSY = (429, 503, 529)
+# Tokens, until a longer one is seen, where nothing else bounds an answer.
+_AN_ANSWER = 1000
+
+
+@dataclass(frozen=True)
+class Task:
+    """A record to be answered. `key` is made of its content; `custom_id` its own name, if it has
+    one; `request` is missing where a `problem` keeps it from being asked."""
+
+    index: int
+    key: str
+    value: Any
+    request: ChatRequest | None = None
+    problem: LlmcliError | None = None
+    custom_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`report` is the object of --json, `text` what is shown of the answer. `sent`: a request
+    went out. `fatal`: other records would fail in the same way."""
+
+    task: Task
+    report: dict[str, Any]
+    text: str = ""
+    error: LlmcliError | None = None
+    sent: bool = True
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
+class How:
+    """What holds for each record."""
+
+    model: str
+    local: bool
+    tag: str | None
+    deadline: float
+    retries: int
+    limits: Limits
+    shape: Shape
+    allow_cut: bool
+    check_calls: bool
+    verbose: bool
+
+
+class Answerer:
+    """Called by any number of threads."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        how: How,
+        backend: Backend,
+        account: Account,
+        pace: Pace,
+        runner: "Runner | None",
+    ) -> None:
+        self._environment = environment
+        self._how = how
+        self._backend = backend
+        self._account = account
+        self._pace = pace
+        self._runner = runner
+        self._longest_answer = _AN_ANSWER
+
+    def __call__(self, task: Task) -> Outcome | None:
+        """None where the run is ending and nothing was asked."""
+        call = self._call(task)
+        try:
+            text = self._answered(task, call)
+        except Stopped:
+            return None
+        except LlmcliError as error:
+            return self._failed(task, call, error)
+        except Exception as error:
+            return self._failed(task, call, _defect(error))
+        return Outcome(task, call.report(None), text)
+
+    def stop(self) -> None:
+        """Send nothing more, also not again."""
+        self._pace.stop()
+        self._account.allowance.close()
+
+    def _call(self, task: Task) -> Call:
+        environment, how = self._environment, self._how
+        trace = Trace(redact=environment.redact, deadline=how.deadline)
+        if how.deadline:
+            trace.until = trace.started + how.deadline
+        if how.verbose:
+            trace.log = lambda line: environment.say(f"record {task.index}: {line}")
+        model = (task.request or {}).get("model", how.model)
+        return Call(trace, model=model, local=how.local, price=self._account.price,
+                    tag=how.tag, redact=environment.redact)  # fmt: skip
+
+    def _answered(self, task: Task, call: Call) -> str:
+        if task.request is None:
+            assert task.problem is not None
+            raise task.problem
+        stream, how = self._backend(call.trace), self._how
+        meter, quiet = Meter(self._account, call), _Quiet(call)
+        policy = Policy(
+            how.retries,
+            lambda: call.trace.until - time.monotonic(),
+            lambda error: self._pace.may_retry(bool(error.retry_after)),
+            self._pace.rest,
+        )
+
+        def ask(request: ChatRequest) -> Completion:
+            told = instructed(request, how.shape)
+
+            def once() -> Completion:
+                return complete(stream, told, call, _unseen, how.allow_cut, how.check_calls)
+
+            def attempt() -> Completion:
+                return self._paced(told, call, meter, once)
+
+            return retrying(attempt, quiet, policy, call.trace)
+
+        answer = converse(ask, task.request, self._runner, how.shape, how.limits, quiet)
+        return _text(answer, call)
+
+    def _paced(
+        self, request: ChatRequest, call: Call, meter: Meter, once: Callable[[], Completion]
+    ) -> Completion:
+        reserved = self._most_tokens(request) if self._pace.counts_tokens else 0
+        with self._pace.turn(reserved) as started:
+            try:
+                completion = meter.around(request, once)
+            except LlmcliError as error:
+                if error.status in _BUSY or isinstance(error, TryLater):
+                    self._pace.overloaded(started, _told(error))
+                raise
+            finally:
+                self._settle(started, reserved, call)
+            self._pace.succeeded()
+            return completion
+
+    def _most_tokens(self, request: ChatRequest) -> int:
+        bound = estimate.bound(request, self._account.model, None)
+        return bound.input + (bound.output or self._longest_answer)
+
+    def _settle(self, started: float, reserved: int, call: Call) -> None:
+        """Nothing, where the server does not say what it took: then it counts as reserved."""
+        used = Tokens.of(call.accumulator.usage)
+        if used.completion is not None:
+            self._longest_answer = max(self._longest_answer, used.completion)
+            self._pace.settle(started, reserved, (used.prompt or 0) + used.completion)
+
+    def _failed(self, task: Task, call: Call, error: LlmcliError) -> Outcome:
+        if self._how.verbose:
+            self._environment.say(f"record {task.index}: {error}")
+        too_late = isinstance(error, TryLater) and (error.retry_after or 0) > LONGEST_RETRY_AFTER
+        sent = bool(call.trace.attempts) or task.problem is not None
+        error.message = self._environment.redact(error.message)
+        # A request of a batch file may name a model of its own.
+        own_model = isinstance(error, NoModel) and task.custom_id is not None
+        fatal = (too_late or isinstance(error, _FATAL)) and not own_model
+        return Outcome(task, call.report(error), "", error, sent, fatal and not task.problem)
+
+
+def lost(task: Task, error: BaseException) -> Outcome:
+    """The worker died, or what it has made cannot come back."""
+    failure = InternalError(f"the worker was lost: {type(error).__name__}")
+    return Outcome(task, Call(Trace()).report(failure), "", failure)
+
+
+class _Quiet:
+    """Nobody watches a single answer."""
+
+    committed = False
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    def again(self, error: LlmcliError, wait: float) -> None:
+        self._call.discard()
+        self._call.trace.log(f"{error.message}; trying again in {wait:.1f} s")
+
+    def pause(self) -> None:
+        pass
+
+    def result(self, message: Message) -> None:
+        pass
+
+    def next_turn(self) -> None:
+        self._call.next_turn()
+
+
+def _unseen(_delta: Any) -> None:
+    pass
+
+
+def _text(answer: Answer, call: Call) -> str:
+    """What stands on stdout for the answer: a shape's, else its text, else the calls for the
+    caller."""
+    shaped = answer.shaped
+    call.shape, call.open_calls = dict(shaped.found), list(answer.calls)
+    if answer.calls:
+        return "\n".join(json.dumps(one, ensure_ascii=False) for one in answer.calls)
+    return call.accumulator.partial().text if shaped.text is None else shaped.text
+
+
+def _told(error: LlmcliError) -> float | None:
+    """How long the server asks to wait, where that is waited for."""
+    seconds = error.retry_after
+    return seconds if seconds and seconds <= LONGEST_RETRY_AFTER else None
+
+
+def _defect(error: Exception) -> LlmcliError:
+    if isinstance(error, MemoryError):
+        return OutOfResources("out of memory")
+    hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
+    return InternalError(f"internal error: {type(error).__name__}", hint=hint)

@@ -1,0 +1,142 @@
+"""A run over many records: workers, results as they come, and how it ends."""
+
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from .answering import Outcome, Task, lost
+from .dataclass import dataclass
+from .environment import Environment
+from .errors import Interrupted, LlmcliError, SomeFailed
+from .mapping import Mapping
+from .output.record import Form
+from .output.sink import Sink
+from .output.tally import Tally
+from .results import Results
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Shown(Protocol):
+    """Who shows how far it has come."""
+
+    def update(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """`sink` gets what is shown; `results`, where there are any, keep it instead. `stop`: nothing
+    more is to be sent; `width` at once, of which `window` wait for an earlier one (None: in no
+    order)."""
+
+    environment: Environment
+    work: Callable[[Task], Outcome | None]
+    stop: Callable[[], None]
+    executor: Executor
+    width: int
+    window: int | None
+    form: Form
+    sink: Sink | None
+    results: Results | None
+    tally: Tally
+    bar: Shown | None
+
+    def run(self, tasks: Iterator[Task]) -> None:
+        """Raises what stopped it; SomeFailed where records failed."""
+        mapping: Mapping[Task, Outcome | None] = Mapping(self.work, self.executor, self.width, lost)
+        ending: list[LlmcliError | Interrupted] = []
+        with _Signals(mapping, self.stop, ending, self.environment):
+            try:
+                self._take(mapping, tasks, ending)
+            except LlmcliError as error:
+                begun = self.tally.done or self.tally.failed
+                raise (self._ended(error) if begun else error) from None
+            finally:
+                self.stop()
+                mapping.stop()
+                if self.bar:
+                    self.bar.end()
+        if ending:
+            raise self._ended(ending[0])
+        if self.results:
+            self.results.finish()
+        if self.sink:
+            self.sink.commit()
+        if self.tally.failed:
+            raise SomeFailed(self._words())
+        self.environment.note(f"map: {self.tally.summary()}")
+
+    def _take(
+        self,
+        mapping: "Mapping[Task, Outcome | None]",
+        tasks: Iterator[Task],
+        ending: list[LlmcliError | Interrupted],
+    ) -> None:
+        for outcome in mapping.results(tasks, self.window):
+            assert outcome is not None
+            if outcome.sent or not outcome.fatal:
+                self._keep(outcome)
+            if outcome.fatal and not ending:
+                assert outcome.error is not None
+                ending.append(outcome.error)
+                self.stop()
+                mapping.stop()
+            if self.bar:
+                self.bar.update()
+
+    def _keep(self, outcome: Outcome) -> None:
+        self.tally.add(outcome)
+        task = outcome.task
+        if self.results:
+            self.results.add(task.index, task.key, self.form.in_file(outcome))
+        elif self.sink and (text := self.form.shown(outcome, self.sink.terminal)):
+            self.sink.write(text)
+
+    def _words(self) -> str:
+        first = self.tally.first_failure
+        return f"map: {self.tally.summary()}; {first}" if first else f"map: {self.tally.summary()}"
+
+    def _ended(self, error: LlmcliError | Interrupted) -> LlmcliError | Interrupted:
+        """With how far it came, and how to go on."""
+        go_on = "go on with --resume" if self.results else "with -O FILE it can go on by --resume"
+        error.message += f"; map: {self.tally.summary()}; {go_on}"
+        return error
+
+
+class _Signals:
+    """The first one lets what is in flight end; the second ends the run at once."""
+
+    def __init__(
+        self,
+        mapping: "Mapping[Any, Any]",
+        stop: Callable[[], None],
+        ending: list[LlmcliError | Interrupted],
+        environment: Environment,
+    ) -> None:
+        self._mapping = mapping
+        self._stop = stop
+        self._ending = ending
+        self._environment = environment
+
+    def __enter__(self) -> None:
+        caught = (n for n in _SIGNALS if callable(signal.getsignal(n)))
+        self._before = {n: signal.signal(n, self._came) for n in caught}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _came(self, number: int, _frame: object) -> None:
+        if any(isinstance(error, Interrupted) for error in self._ending):
+            raise Interrupted(number)
+        self._ending.insert(0, Interrupted(number))
+        self._mapping.wake(self._begin_to_end)
+
+    def _begin_to_end(self) -> None:
+        if self._environment.is_terminal(2):
+            self._environment.note("ending what has begun; ^C again ends at once")
+        self._stop()
+        self._mapping.stop()

@@ -1,0 +1,206 @@
+"""From the options of `map` to a run over its records."""
+
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+from . import accounts, compose, connection, draft, prompt
+from .answering import Answerer, How
+from .connection import Connection
+from .conversation import Limits
+from .dataclass import dataclass, replace
+from .environment import STDERR, STDOUT, Environment
+from .errors import UsageError
+from .forecast import forecast
+from .input import Input, open_input
+from .job import Job, Shown
+from .options import (
+    AccountOptions,
+    ConnectionOptions,
+    PromptOptions,
+    SamplingOptions,
+    ShapeOptions,
+    ToolOptions,
+)
+from .output.record import BatchForm, Form, JsonForm, TextForm
+from .output.sink import Sink, open_sink
+from .output.tally import Tally
+from .planning import Plan
+from .record_options import InputOptions, PaceOptions, ResultOptions
+from .results import Results, is_regular, remaining
+from .settings import Settings
+from .work import Caps, Work, answerer
+
+# Answers that may wait for an earlier one, for each that is asked at once.
+_WINDOW = 16
+# Of a batch file, whose requests name their own.
+_OWN_MODEL = "the model of each request"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says."""
+
+    given: PromptOptions
+    source: InputOptions
+    pace: PaceOptions
+    options: ResultOptions
+    tools: ToolOptions
+    shape: ShapeOptions
+    sampling: SamplingOptions
+    connecting: ConnectionOptions
+    account: AccountOptions
+    words: str | None
+
+    @property
+    def of_batch(self) -> bool:
+        return self.source.requests is not None
+
+
+def run(environment: Environment, wanted: Wanted) -> None:
+    """Raises what stopped it; SomeFailed where records failed."""
+    _check(wanted)
+    settings = _settings(environment, wanted)
+    chosen = connection.choose(environment, settings)
+    plan = _plan(environment, wanted, settings, chosen)
+    source = open_input(
+        environment, wanted.source, plan, wanted.given.max_input, not wanted.given.no_stdin
+    )
+    form = _form(wanted)
+    tasks = plan.tasks(source.records, wanted.of_batch)
+    results = _results(environment, wanted, form)
+    if results:
+        tasks = remaining(tasks, results, wanted.options.retry_failed)
+    if wanted.options.dry_run:
+        payer = accounts.account(environment, settings, wanted.account, chosen, "map")
+        forecast(tasks, payer, chosen, results, wanted.options.json)
+        return
+    work = _work(wanted, settings, chosen, plan)
+    _job(environment, wanted, work, form, results, source).run(tasks)
+
+
+def _check(wanted: Wanted) -> None:
+    """Raises UsageError."""
+    options, given = wanted.options, wanted.given
+    if options.resume and options.retry_failed:
+        raise UsageError("--resume and --retry-failed exclude each other")
+    if (options.resume or options.retry_failed) and options.output in (None, "-"):
+        raise UsageError("--resume and --retry-failed go on with the FILE of -O")
+    if wanted.tools.approve:
+        raise UsageError("--approve asks at a terminal, one at a time: it goes with ask")
+    if given.param and not given.template:
+        raise UsageError("-p gives a template's variable; name the template with -t")
+    if wanted.of_batch and (wanted.words or given.file or given.system or given.template):
+        raise UsageError("--requests holds whole requests: no PROMPT, -f, -s or -t beside it")
+
+
+def _settings(environment: Environment, wanted: Wanted) -> Settings:
+    template = compose.template(environment, wanted.given)
+    settings = compose.settings(
+        environment, wanted.sampling, wanted.connecting, wanted.account, template, of_run=False
+    )
+    if wanted.of_batch and not settings.model:
+        return replace(settings, model=_OWN_MODEL)
+    return settings
+
+
+def _plan(environment: Environment, wanted: Wanted, settings: Settings, chosen: Connection) -> Plan:
+    given = wanted.given
+    template = compose.template(environment, given)
+    files = prompt.Input(environment, prompt.size(given.max_input), use_stdin=False)
+    system = given.system
+    if system is None and not (template and template.system):
+        system = settings.system
+    return Plan(
+        settings,
+        None if chosen.model == _OWN_MODEL else chosen.model,
+        not wanted.sampling.no_stream,
+        prompt.words([wanted.words] if wanted.words else []),
+        None if system is None else files.text_of(system, "-s"),
+        prompt.attachments(files, given.file or []),
+        template,
+        given.param or [],
+        draft.toolbox_of(files, wanted.tools),
+        draft.shape_of(files, wanted.shape),
+    )
+
+
+def _work(wanted: Wanted, settings: Settings, chosen: Connection, plan: Plan) -> Work:
+    in_text = not (wanted.options.json or wanted.of_batch or plan.shape)
+    short = settings.source("max_tokens") == "flag" and in_text
+    how = How(
+        model=chosen.model,
+        local=chosen.local is not None,
+        tag=settings.tag,
+        deadline=settings.deadline,
+        retries=settings.retries,
+        limits=Limits(wanted.tools.max_turns, wanted.shape.repair),
+        shape=plan.shape,
+        allow_cut=wanted.options.allow_cut or short,
+        check_calls=not wanted.tools.run_tools,
+        verbose=wanted.options.verbose,
+    )
+    caps = Caps(wanted.pace.jobs, wanted.pace.rpm, wanted.pace.tpm)
+    strict = wanted.tools.strict_tools
+    return Work(settings, wanted.account, chosen, how, plan.toolbox, strict, caps)
+
+
+def _form(wanted: Wanted) -> Form:
+    if wanted.of_batch:
+        return BatchForm()
+    if wanted.options.json:
+        return JsonForm()
+    return TextForm(ordered=not wanted.options.unordered)
+
+
+def _results(environment: Environment, wanted: Wanted, form: Form) -> Results | None:
+    """The file of -O, unless it is a device. A dry run makes none."""
+    options = wanted.options
+    name, go_on = options.output, options.resume or options.retry_failed
+    if name in (None, "-") or not is_regular(name):
+        return None
+    if options.dry_run and not go_on:
+        return None
+    ordered = not options.unordered
+    return Results(environment, name, go_on, ordered, form.of_line)
+
+
+def _job(
+    environment: Environment,
+    wanted: Wanted,
+    work: Work,
+    form: Form,
+    results: Results | None,
+    source: Input,
+) -> Job:
+    executor, asked, stop, width = _workers(environment, wanted, work)
+    ordered = not (wanted.options.unordered or results)
+    sink = None if results else open_sink(environment, wanted.options.output)
+    tally = Tally(lambda: results.counts.done if results else 0)
+    bar = _bar(environment, wanted, tally, source, sink)
+    window = width * _WINDOW if ordered else None
+    return Job(environment, asked, stop, executor, width, window, form, sink, results, tally, bar)
+
+
+def _workers(
+    environment: Environment, wanted: Wanted, work: Work
+) -> tuple[Executor, Any, Any, int]:
+    if wanted.pace.cluster is not None:
+        from . import cluster
+
+        return cluster.workers(environment, work, wanted.pace.cluster)
+    own: Answerer = answerer(environment, work)
+    width = work.caps.workers
+    return ThreadPoolExecutor(width, "map"), own, own.stop, width
+
+
+def _bar(
+    environment: Environment, wanted: Wanted, tally: Tally, source: Input, sink: Sink | None
+) -> Shown | None:
+    """None where nobody looks, or where it would stand among the answers."""
+    if wanted.options.quiet or not environment.is_terminal(STDERR):
+        return None
+    if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
+        return None
+    from .output.progress_bar import ProgressBar
+
+    return ProgressBar(tally, source.part)

@@ -1,0 +1,121 @@
+"""Work on each item of a stream by a pool of workers: it knows nothing of what the work is.
+
+Items are read only as fast as workers take them, and results handed out as they come or in the
+order of the items, of which a window bounds how many wait for an earlier one.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Executor, Future
+from queue import SimpleQueue
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class _End:
+    """No more items: `count` were handed to workers, unless reading them failed."""
+
+    def __init__(self, count: int, error: BaseException | None) -> None:
+        self.count = count
+        self.error = error
+
+
+_Done = tuple[int, T, "Future[R]"]
+
+
+class Mapping(Generic[T, R]):
+    """`work` on at most `width` items at once. `lost`: the result of an item whose worker died."""
+
+    def __init__(
+        self,
+        work: Callable[[T], R],
+        executor: Executor,
+        width: int,
+        lost: Callable[[T, BaseException], R],
+    ) -> None:
+        self._work = work
+        self._executor = executor
+        self._width = width
+        self._lost = lost
+        self._events: SimpleQueue[_Done[T, R] | Callable[[], None] | _End] = SimpleQueue()
+        self._stopping = threading.Event()
+        self._pending: dict[int, Future[R]] = {}
+
+    def results(self, items: Iterator[T], window: int | None) -> Iterator[R]:
+        """`window`: how many may wait for an earlier one; None: in no order.
+
+        Raises what reading the items raised, once what is in flight has ended."""
+        # A few more than there are workers, so that none waits for the next.
+        ahead = self._width + max(self._width // 4, 1)
+        room = threading.Semaphore(ahead if window is None else max(window, ahead))
+        slots = threading.Semaphore(ahead)
+        threading.Thread(target=self._feed, args=(items, room, slots), daemon=True).start()
+        waiting: dict[int, R | None] = {}
+        following = finished = 0
+        end: _End | None = None
+        while end is None or finished < end.count:
+            event = self._events.get()
+            if isinstance(event, _End):
+                end = event
+            elif callable(event):
+                event()
+            else:
+                number, item, future = event
+                finished += 1
+                waiting[number] = self._result(item, future)
+                while waiting and (window is None or following in waiting):
+                    key = following if window is not None else number
+                    result = waiting.pop(key)
+                    following += 1
+                    room.release()
+                    if result is not None:
+                        yield result
+        if end.error is not None:
+            raise end.error
+
+    def stop(self) -> None:
+        """Begin nothing more; what has begun ends."""
+        self._stopping.set()
+        for future in list(self._pending.values()):
+            future.cancel()
+
+    def wake(self, act: Callable[[], None]) -> None:
+        """Have `results` call `act`, in its own thread. Safe in the handler of a signal."""
+        self._events.put(act)
+
+    def _result(self, item: T, future: "Future[R]") -> R | None:
+        """None for what was never begun."""
+        try:
+            return future.result()
+        except CancelledError:
+            return None
+        except Exception as error:
+            return self._lost(item, error)
+
+    def _feed(
+        self, items: Iterator[T], room: threading.Semaphore, slots: threading.Semaphore
+    ) -> None:
+        count, error = 0, None
+        try:
+            for item in items:
+                room.acquire()
+                slots.acquire()
+                if self._stopping.is_set():
+                    break
+                self._submit(count, item, slots)
+                count += 1
+        except BaseException as raised:
+            error = raised
+        self._events.put(_End(count, error))
+
+    def _submit(self, number: int, item: T, slots: threading.Semaphore) -> None:
+        def done(future: "Future[R]") -> None:
+            self._pending.pop(number, None)
+            slots.release()
+            self._events.put((number, item, future))
+
+        future = self._executor.submit(self._work, item)
+        self._pending[number] = future
+        future.add_done_callback(done)

@@ -1,0 +1,69 @@
+"""How far a run over many records has come: counts, tokens, cost; as a line for people."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
+
+from ..answering import Outcome
+from ..pricing import Tokens, dollars
+
+# How many records are told of how much of the input has been read; None where nobody knows.
+Fraction = Callable[[], float | None]
+
+
+class Tally:
+    def __init__(self, skipped: Callable[[], int]) -> None:
+        self.started = time.monotonic()
+        self.skipped = skipped
+        self.done = 0
+        self.kinds: Counter[str] = Counter()
+        self.first_failure: str | None = None
+        self.tokens_in = self.tokens_out = self.unknown = 0
+        self.cost = Decimal(0)
+
+    @property
+    def failed(self) -> int:
+        return sum(self.kinds.values())
+
+    def add(self, outcome: Outcome) -> None:
+        about = outcome.report["llmcli"]
+        counts = Tokens.of(outcome.report["usage"])
+        self.tokens_in += counts.prompt or 0
+        self.tokens_out += counts.completion or 0
+        if about["cost_usd"] is not None:
+            self.cost += Decimal(str(about["cost_usd"]))
+        elif counts.prompt is not None or outcome.error is None:
+            self.unknown += 1
+        if outcome.error is None:
+            self.done += 1
+        else:
+            self.kinds[outcome.error.kind] += 1
+            if self.first_failure is None:
+                self.first_failure = f"record {outcome.task.index}: {outcome.error}"
+
+    def rate(self) -> float:
+        """Records a second."""
+        return (self.done + self.failed) / max(time.monotonic() - self.started, 1e-3)
+
+    def spent(self) -> str:
+        """Unknown costs are never counted as nothing."""
+        known = dollars(self.cost)
+        if not self.unknown:
+            return known
+        all_unknown = not self.cost
+        return "cost unknown" if all_unknown else f"{known} and {self.unknown} of unknown cost"
+
+    def summary(self) -> str:
+        """`98 of 100 done, 2 failed (1 try-later, 1 server), 812 in, 90 out, $0.01, 3.1 s`."""
+        total = self.done + self.failed
+        words = [f"{self.done} of {total} done" if self.failed else f"{self.done} done"]
+        if self.failed:
+            kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.kinds.items()))
+            words.append(f"{self.failed} failed ({kinds})")
+        if before := self.skipped():
+            words.append(f"{before} were done before")
+        if total:
+            words += [f"{self.tokens_in} in", f"{self.tokens_out} out", self.spent()]
+        words.append(f"{time.monotonic() - self.started:.1f} s")
+        return ", ".join(words)

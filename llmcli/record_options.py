@@ -1,0 +1,80 @@
+"""The options of `map` alone: where records come from, how fast they go out, where answers go."""
+
+from typing import Annotated
+
+from .argv import Argument, Option
+from .dataclass import dataclass
+
+Prompt = Annotated[
+    str | None,
+    Argument(
+        metavar="[PROMPT]",
+        help="{} is the record, {field} and {a.b} a part of it; else the record stands in front.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    format: Annotated[
+        str | None,
+        Option(
+            "--format",
+            metavar="FORMAT",
+            help="lines, jsonl or csv. [lines; by content if PROMPT has {field}]",
+        ),
+    ] = None
+    null: Annotated[bool, Option("--null", "-0", help="Records end with NUL, not newline.")] = False
+    files: Annotated[
+        list[str] | None,
+        Option("--files", metavar="PATTERN", help="Each file is a record. Repeatable."),
+    ] = None
+    requests: Annotated[
+        str | None,
+        Option("--requests", metavar="FILE|-", help="OpenAI batch file; batch format comes out."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PaceOptions:
+    jobs: Annotated[
+        int, Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once.")
+    ] = 8
+    rpm: Annotated[float | None, Option("--rpm", metavar="N", help="Most requests a minute.")] = (
+        None
+    )
+    tpm: Annotated[
+        int | None, Option("--tpm", metavar="N", min=1, help="Most tokens a minute.")
+    ] = None
+    cluster: Annotated[
+        str | None,
+        Option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster to run on."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ResultOptions:
+    json: Annotated[bool, Option("--json", help="One JSON object a record.")] = False
+    output: Annotated[
+        str | None, Option("--output", "-O", metavar="FILE", help="Keep the answers here.")
+    ] = None
+    resume: Annotated[
+        bool, Option("--resume", help="Go on with FILE: only what has no answer there.")
+    ] = False
+    retry_failed: Annotated[
+        bool, Option("--retry-failed", help="Only what has failed in FILE.")
+    ] = False
+    unordered: Annotated[
+        bool, Option("--unordered", help="Answers as they come, not in the order of the input.")
+    ] = False
+    quiet: Annotated[bool, Option("--quiet", "-q", help="No summary, no warnings.")] = False
+    verbose: Annotated[
+        bool, Option("--verbose", "-v", help="Show each request, retry and failure.")
+    ] = False
+    allow_cut: Annotated[
+        bool, Option("--allow-cut", help="An answer cut by its length is fine.")
+    ] = False
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say how many requests and what cost; send nothing.")
+    ] = False

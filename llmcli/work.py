@@ -1,0 +1,68 @@
+"""What the workers of `map` need, as it is sent to them, and the Answerer they make of it."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from . import accounts, connection, headers
+from .answering import Answerer, How
+from .connection import Connection
+from .dataclass import dataclass, replace
+from .environment import Environment
+from .options import AccountOptions
+from .pacing import Pace
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from .running import Runner
+    from .tools import Toolbox
+
+
+@dataclass(frozen=True)
+class Caps:
+    """Most at once, and most requests and tokens a minute."""
+
+    workers: int
+    rpm: float | None
+    tpm: int | None
+
+    def shared_by(self, processes: int) -> "Caps":
+        """The part of one of so many."""
+        rpm = None if self.rpm is None else self.rpm / processes
+        tpm = None if self.tpm is None else max(self.tpm // processes, 1)
+        return Caps(self.workers, rpm, tpm)
+
+
+@dataclass(frozen=True)
+class Work:
+    """It can be pickled, and holds no key: a worker has its own."""
+
+    settings: Settings
+    account: AccountOptions
+    chosen: Connection
+    how: How
+    toolbox: "Toolbox | None"
+    strict_tools: bool
+    caps: Caps
+
+    def without_secrets(self) -> "Work":
+        own: Mapping[str, str] = self.settings.headers
+        safe = {name: value for name, value in own.items() if not headers.is_secret(name)}
+        return replace(self, settings=replace(self.settings, headers=safe))
+
+
+def answerer(environment: Environment, work: Work) -> Answerer:
+    """Raises ConfigError, UsageError."""
+    payer = accounts.account(environment, work.settings, work.account, work.chosen, "map")
+    backend = connection.open_backend(
+        environment, work.settings, work.chosen, workers=work.caps.workers
+    )
+    pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)
+    return Answerer(environment, work.how, backend, payer, pace, _runner(environment, work))
+
+
+def _runner(environment: Environment, work: Work) -> "Runner | None":
+    if work.toolbox is None or work.how.check_calls:
+        return None
+    from .running import Policy, Runner
+
+    return Runner(environment, work.toolbox, Policy(strict=work.strict_tools))
