@@ -8,7 +8,7 @@ from .catalogue import Model
 from .connection import Connection
 from .environment import Environment
 from .errors import ConfigError, UsageError
-from .ledger import About
+from .ledger import About, Ledger
 from .meter import Account
 from .options import AccountOptions
 from .pricing import Price, amount
@@ -47,7 +47,9 @@ def account(
     )
     price = price_of(settings, chosen.model, model)
     allowance = Allowance(max_cost(options))
-    return Account(environment, about, model, price, recorded, holds, allowance)
+    return Account(
+        environment, about, model, price, recorded, holds, allowance, Ledger(environment)
+    )
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:

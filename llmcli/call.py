@@ -73,7 +73,13 @@ class Call:
 
     def cost(self) -> Cost:
         """Of all turns; unknown if that of one is."""
-        turns = self.all_turns()
+        return self._cost_of(self.all_turns())
+
+    def usage(self) -> Usage | None:
+        """As the server sent it; of several turns the sum."""
+        return self._usage_of(self.all_turns())
+
+    def _cost_of(self, turns: list[Turn]) -> Cost:
         if len(turns) == 1:
             return turns[0].cost
         known = [turn.cost.usd for turn in turns if turn.cost.usd is not None]
@@ -82,9 +88,8 @@ class Call:
         sources = {turn.cost.source for turn in turns if turn.cost.source}
         return Cost(sum(known, Decimal(0)), " and ".join(sorted(sources)) or None)
 
-    def usage(self) -> Usage | None:
-        """As the server sent it; of several turns the sum."""
-        return total([turn.usage for turn in self.all_turns() if turn.usage])
+    def _usage_of(self, turns: list[Turn]) -> Usage | None:
+        return total([turn.usage for turn in turns if turn.usage])
 
     def all_turns(self) -> list[Turn]:
         """Those before and, unless nothing of it has come, this one."""
@@ -130,7 +135,7 @@ class Call:
 
     def report(self, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
         """The object of --json: `chat.completion` with `error` and `llmcli` beside it."""
-        completion = self.accumulator.partial()
+        completion, turns = self.accumulator.partial(), self.all_turns()
         return {
             **completion.extra,
             "id": completion.id,
@@ -145,13 +150,13 @@ class Call:
                     "finish_reason": completion.finish_reason,
                 }
             ],
-            "usage": self.usage(),
+            "usage": self._usage_of(turns),
             "error": self._redacted(self._error_object(error)),
-            "llmcli": self._about(error),
+            "llmcli": self._about(error, turns),
         }
 
-    def _about(self, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
-        cost = self.cost()
+    def _about(self, error: LlmcliError | Interrupted | None, turns: list[Turn]) -> dict[str, Any]:
+        cost = self._cost_of(turns)
         return {
             "version": 1,
             "ok": error is None,
@@ -163,7 +168,7 @@ class Call:
             "attempts": self._redacted(self.trace.attempts),
             "retry_after": error.retry_after if error else None,
             "seconds": self.trace.seconds(),
-            "turns": [turn.report() for turn in self.all_turns()],
+            "turns": [turn.report() for turn in turns],
             "open_calls": self.open_calls,
             "session": self.session,
             "tag": self.tag,
@@ -172,7 +177,7 @@ class Call:
 
     def _redacted(self, value: Any) -> Any:
         """What a server said of a failure may hold the key that it was sent."""
-        return json.loads(self.redact(json.dumps(value)))
+        return None if value is None else json.loads(self.redact(json.dumps(value)))
 
     def _error_object(self, error: LlmcliError | Interrupted | None) -> dict[str, Any] | None:
         """The server's own code where it gave one, else the kind of failure."""

@@ -24,14 +24,6 @@ class Field:
         self.repr = repr
         self.metadata = metadata
 
-    def initial(self) -> Any:
-        """The value of a new instance to which none was given."""
-        if self.default_factory is not _MISSING:
-            return self.default_factory()
-        if self.default is _MISSING:
-            raise TypeError(f"no value for {self.name}")
-        return self.default
-
 
 def field(
     *,
@@ -44,15 +36,20 @@ def field(
 
 
 def _init(self: Any, *given: Any, **named: Any) -> None:
-    known = self.__dataclass_fields__
-    if len(given) > len(known):
-        raise TypeError(f"{type(self).__name__} has only {len(known)} fields")
-    named.update(zip(known, given, strict=False))
-    values = self.__dict__
-    for name, one in known.items():
-        values[name] = named.pop(name) if name in named else one.initial()
-    if named:
-        raise TypeError(f"{type(self).__name__} has no {', '.join(named)}")
+    kind, values = self.__class__, self.__dict__
+    names = kind.__dataclass_fields__
+    values.update(kind.__dataclass_defaults__)
+    values.update(named)
+    if given:
+        if len(given) > len(names):
+            raise TypeError(f"{kind.__name__} has only {len(names)} fields")
+        values.update(zip(names, given, strict=False))
+    for name, make in kind.__dataclass_factories__:
+        if name not in values:
+            values[name] = make()
+    if len(values) != len(names) or not values.keys() <= names.keys():
+        wrong = ", ".join(sorted(values.keys() ^ names.keys()))
+        raise TypeError(f"{kind.__name__}: missing or unknown: {wrong}")
 
 
 def _repr(self: Any) -> str:
@@ -65,7 +62,7 @@ def _equal(self: Any, other: object) -> bool:
 
 
 def _hash(self: Any) -> int:
-    return hash(tuple(vars(self).values()))
+    return hash(tuple(getattr(self, name) for name in self.__dataclass_fields__))
 
 
 def _refuse(self: Any, name: str, *_: Any) -> None:
@@ -101,6 +98,12 @@ def _made(cls: Any, frozen: bool) -> Any:
             delattr(cls, name)
         found[name] = one
     cls.__dataclass_fields__ = found
+    cls.__dataclass_defaults__ = {
+        n: f.default for n, f in found.items() if f.default is not _MISSING
+    }
+    cls.__dataclass_factories__ = [
+        (n, f.default_factory) for n, f in found.items() if f.default_factory is not _MISSING
+    ]
     cls.__init__, cls.__repr__, cls.__eq__ = _init, _repr, _equal
     cls.__hash__ = _hash if frozen else None
     if frozen:
@@ -119,7 +122,8 @@ def replace(one: T, **changes: Any) -> T:
 
 
 def asdict(one: Any) -> dict[str, Any]:
+    values = {name: getattr(one, name) for name in one.__dataclass_fields__}
     return {
         name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
-        for name, value in vars(one).items()
+        for name, value in values.items()
     }

@@ -8,9 +8,9 @@ import errno
 import fcntl
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,36 @@ _HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
 Record = dict[str, Any]
 
 
-def append(path: Path, line: bytes, patience: float = float("inf")) -> None:
-    """Add `line`, which ends in a newline, whole or not at all; the file is created with 0600.
+class Journal:
+    """A file that is appended to again and again, by any number of threads and processes."""
 
-    Raises OSError; TimeoutError where another process holds the file for `patience` seconds.
-    """
-    with _locked(path, patience) as descriptor:
-        end = _whole_length(descriptor)
-        if end < os.fstat(descriptor).st_size:
-            os.ftruncate(descriptor, end)
-        elif end and os.pread(descriptor, 1, end - 1) != b"\n":
-            line = b"\n" + line  # a last line that only lacks its end
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+        self._end = 0  # as our last line left it
+        self._alone = threading.Lock()
+
+    def append(self, line: bytes, patience: float = float("inf")) -> None:
+        """Add `line`, which ends in a newline, whole or not at all; the file is made with 0600.
+
+        Raises OSError; TimeoutError where another process holds the file for `patience` seconds."""
+        until = time.monotonic() + patience
+        with self._alone:
+            descriptor, size = self._locked(until)
+            try:
+                self._end = self._append(descriptor, size, line)
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+    def _append(self, descriptor: int, size: int, line: bytes) -> int:
+        """The end of the file after `line`."""
+        end = size
+        if size != self._end and os.pread(descriptor, 1, size - 1) != b"\n":
+            end = _whole_length(descriptor, size)
+            if end < size:
+                os.ftruncate(descriptor, end)
+            elif end:
+                line = b"\n" + line  # a last line that only lacks its end
         try:
             rest = memoryview(line)
             while rest:  # again only where a disk is full, to be told why
@@ -39,22 +58,35 @@ def append(path: Path, line: bytes, patience: float = float("inf")) -> None:
         except OSError:
             os.ftruncate(descriptor, end)
             raise
+        return end + len(line)
 
-
-@contextmanager
-def _locked(path: Path, patience: float) -> Iterator[int]:
-    """A descriptor of the file that stands at `path` once the lock is held."""
-    until = time.monotonic() + patience
-    while True:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(path, flags, 0o600)
-        try:
+    def _locked(self, until: float) -> tuple[int, int]:
+        """The descriptor of the file that stands at `path` once it is locked, and its size."""
+        while True:
+            if self._descriptor is None:
+                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self.path, flags, 0o600)
+                self._end = 0
+            descriptor = self._descriptor
             _lock(descriptor, until)
-            if _is_at(descriptor, path):
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
+            found = os.fstat(descriptor)
+            if _is_at(found, self.path):
+                return descriptor, found.st_size
+            self.close()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def append(path: Path, line: bytes, patience: float = float("inf")) -> None:
+    """As `Journal.append`, for a single line."""
+    journal = Journal(path)
+    try:
+        journal.append(line, patience)
+    finally:
+        journal.close()
 
 
 def _lock(descriptor: int, until: float) -> None:
@@ -69,17 +101,16 @@ def _lock(descriptor: int, until: float) -> None:
             time.sleep(_LOCK_PAUSE)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_at(found: os.stat_result, path: Path) -> bool:
     """Not removed or replaced while we waited."""
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(found, os.stat(path))
     except FileNotFoundError:
         return False
 
 
-def _whole_length(descriptor: int) -> int:
+def _whole_length(descriptor: int, size: int) -> int:
     """The size without a torn last line."""
-    size = os.fstat(descriptor).st_size
     blocks: list[bytes] = []
     start = size
     while start and not (blocks and b"\n" in blocks[-1]):

@@ -10,10 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import journal, private
+from . import private
 from .dataclass import asdict, dataclass
 from .environment import Environment
 from .errors import WriteError
+from .journal import Journal
 from .pricing import Cost, Tokens
 
 INTENT = "intent"
@@ -64,48 +65,59 @@ def file(environment: Environment, month: str) -> Path:
     return folder(environment) / f"{month}.jsonl"
 
 
-def begin(environment: Environment, about: About, estimate: Cost) -> Intent:
-    """Written before the request is sent. Raises WriteError, ConfigError."""
-    intent = Intent(os.urandom(8).hex(), now(), about)
-    usd = None if estimate.usd is None else float(estimate.usd)
-    _append(environment, intent, INTENT, {"estimate_usd": usd})
-    return intent
+class Ledger:
+    """Written to by any number of threads."""
 
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._journals: dict[str, Journal] = {}
 
-def settle(environment: Environment, intent: Intent, settlement: Settlement) -> None:
-    """Raises WriteError, ConfigError."""
-    counts, cost = settlement.tokens, settlement.cost
-    fields = {
-        "exit": settlement.exit,
-        "status": settlement.status,
-        "request_id": settlement.request_id,
-        "prompt_tokens": counts.prompt,
-        "completion_tokens": counts.completion,
-        "cached_tokens": counts.cached,
-        "reasoning_tokens": counts.reasoning,
-        "cost_usd": None if cost.usd is None else float(cost.usd),
-        "cost_source": cost.source,
-        "seconds": round(settlement.seconds, 3),
-    }
-    _append(environment, intent, "settled", fields)
+    def begin(self, about: About, estimate: Cost) -> Intent:
+        """Written before the request is sent. Raises WriteError, ConfigError."""
+        intent = Intent(os.urandom(8).hex(), now(), about)
+        usd = None if estimate.usd is None else float(estimate.usd)
+        self._append(intent, INTENT, {"estimate_usd": usd})
+        return intent
 
+    def settle(self, intent: Intent, settlement: Settlement) -> None:
+        """Raises WriteError, ConfigError."""
+        counts, cost = settlement.tokens, settlement.cost
+        fields = {
+            "exit": settlement.exit,
+            "status": settlement.status,
+            "request_id": settlement.request_id,
+            "prompt_tokens": counts.prompt,
+            "completion_tokens": counts.completion,
+            "cached_tokens": counts.cached,
+            "reasoning_tokens": counts.reasoning,
+            "cost_usd": None if cost.usd is None else float(cost.usd),
+            "cost_source": cost.source,
+            "seconds": round(settlement.seconds, 3),
+        }
+        self._append(intent, "settled", fields)
 
-def now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))
+    def _append(self, intent: Intent, event: str, more: dict[str, Any]) -> None:
+        fields = {"time": intent.time, **asdict(intent.about), **more}
+        head = HEAD.format(id=intent.id, event=event)
+        line = f"{head}, {json.dumps(fields)[1:]}\n".encode()
+        try:
+            self._journal(intent.month).append(line, _PATIENCE)
+        except OSError as error:
+            path = file(self._environment, intent.month)
+            raise WriteError(f"cannot write the ledger {path}: {error.strerror}") from None
+
+    def _journal(self, month: str) -> Journal:
+        if month not in self._journals:
+            path = file(self._environment, month)
+            private.check(self._environment.state_directory)
+            private.make(path.parent)
+            self._journals[month] = Journal(path)
+        return self._journals[month]
 
 
 # Seconds to wait for a stopped process; the answer matters more.
 _PATIENCE = 2.0
 
 
-def _append(environment: Environment, intent: Intent, event: str, more: dict[str, Any]) -> None:
-    private.check(environment.state_directory)
-    fields = {"time": intent.time, **asdict(intent.about), **more}
-    head = HEAD.format(id=intent.id, event=event)
-    line = f"{head}, {json.dumps(fields)[1:]}\n".encode()
-    path = file(environment, intent.month)
-    try:
-        private.make(path.parent)
-        journal.append(path, line, _PATIENCE)
-    except OSError as error:
-        raise WriteError(f"cannot write the ledger {path}: {error.strerror}") from None
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from . import estimate, ledger, pricing
+from . import estimate, pricing
 from .allowance import Allowance
 from .call import Call
 from .catalogue import Model
@@ -21,7 +21,7 @@ from .errors import (
     WriteError,
 )
 from .estimate import Bound
-from .ledger import About, Intent, Settlement
+from .ledger import About, Intent, Ledger, Settlement
 from .pricing import Cost, Price, Tokens
 from .schema import ChatRequest
 
@@ -42,6 +42,7 @@ class Account:
     recorded: bool
     budget: "Budget | None"
     allowance: Allowance
+    ledger: Ledger
 
 
 @dataclass
@@ -101,11 +102,11 @@ class Meter:
             usd = self._known(bound)
             with budget.alone(environment):
                 budget.check(environment, account.budget, account.about.tag, usd)
-                return ledger.begin(environment, account.about, bound.cost)
+                return account.ledger.begin(account.about, bound.cost)
         if not account.recorded:
             return None
         try:
-            return ledger.begin(environment, account.about, bound.cost)
+            return account.ledger.begin(account.about, bound.cost)
         except (WriteError, ConfigError) as error:
             self._unrecorded(error)
             return None
@@ -134,7 +135,7 @@ class Meter:
             seconds=time.monotonic() - started,
         )
         try:
-            ledger.settle(self.account.environment, intent, settlement)
+            self.account.ledger.settle(intent, settlement)
         except (WriteError, ConfigError) as failure:
             self._unrecorded(failure)
         return spent
