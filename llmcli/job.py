@@ -18,6 +18,18 @@ from .results import Results
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+@dataclass(frozen=True)
+class Workers:
+    """`work`, by `width` of an executor's at once. `stop`: nothing more is to be sent. `cancels`:
+    as Mapping has it."""
+
+    work: Callable[[Task], Outcome | None]
+    stop: Callable[[], None]
+    executor: Executor
+    width: int
+    cancels: bool = True
+
+
 class Shown(Protocol):
     """Who shows how far it has come."""
 
@@ -28,15 +40,11 @@ class Shown(Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """`sink` gets what is shown; `results`, where there are any, keep it instead. `stop`: nothing
-    more is to be sent; `width` at once, of which `window` wait for an earlier one (None: in no
-    order)."""
+    """`sink` gets what is shown; `results`, where there are any, keep it instead. Answers
+    wait for an earlier one, at most `window` of them; None: in no order."""
 
     environment: Environment
-    work: Callable[[Task], Outcome | None]
-    stop: Callable[[], None]
-    executor: Executor
-    width: int
+    workers: Workers
     window: int | None
     form: Form
     sink: Sink | None
@@ -46,16 +54,19 @@ class Job:
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Raises what stopped it; SomeFailed where records failed."""
-        mapping: Mapping[Task, Outcome | None] = Mapping(self.work, self.executor, self.width, lost)
+        workers = self.workers
+        mapping: Mapping[Task, Outcome | None] = Mapping(
+            workers.work, workers.executor, workers.width, lost, workers.cancels
+        )
         ending: list[LlmcliError | Interrupted] = []
-        with _Signals(mapping, self.stop, ending, self.environment):
+        with _Signals(mapping, workers.stop, ending, self.environment):
             try:
                 self._take(mapping, tasks, ending)
             except LlmcliError as error:
                 begun = self.tally.done or self.tally.failed
                 raise (self._ended(error) if begun else error) from None
             finally:
-                self.stop()
+                self.workers.stop()
                 mapping.stop()
                 if self.bar:
                     self.bar.end()
@@ -82,7 +93,7 @@ class Job:
             if outcome.fatal and not ending:
                 assert outcome.error is not None
                 ending.append(outcome.error)
-                self.stop()
+                self.workers.stop()
                 mapping.stop()
             if self.bar:
                 self.bar.update()

@@ -1,10 +1,9 @@
 """From the options of `map` to a run over its records."""
 
-from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
 
 from . import accounts, compose, connection, draft, prompt
-from .answering import Answerer, How
+from .answering import How
 from .connection import Connection
 from .conversation import Limits
 from .dataclass import dataclass, replace
@@ -12,7 +11,7 @@ from .environment import STDERR, STDOUT, Environment
 from .errors import UsageError
 from .forecast import forecast
 from .input import Input, open_input
-from .job import Job, Shown
+from .job import Job, Shown, Workers
 from .options import (
     AccountOptions,
     ConnectionOptions,
@@ -172,25 +171,23 @@ def _job(
     results: Results | None,
     source: Input,
 ) -> Job:
-    executor, asked, stop, width = _workers(environment, wanted, work)
+    workers = _workers(environment, wanted, work)
     ordered = not (wanted.options.unordered or results)
     sink = None if results else open_sink(environment, wanted.options.output)
     tally = Tally(lambda: results.counts.done if results else 0)
     bar = _bar(environment, wanted, tally, source, sink)
-    window = width * _WINDOW if ordered else None
-    return Job(environment, asked, stop, executor, width, window, form, sink, results, tally, bar)
+    window = workers.width * _WINDOW if ordered else None
+    return Job(environment, workers, window, form, sink, results, tally, bar)
 
 
-def _workers(
-    environment: Environment, wanted: Wanted, work: Work
-) -> tuple[Executor, Any, Any, int]:
+def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
     if wanted.pace.cluster is not None:
         from . import cluster
 
-        return cluster.workers(environment, work, wanted.pace.cluster)
-    own: Answerer = answerer(environment, work)
+        return cluster.workers(work, wanted.pace.cluster)
+    own = answerer(environment, work)
     width = work.caps.workers
-    return ThreadPoolExecutor(width, "map"), own, own.stop, width
+    return Workers(own, own.stop, ThreadPoolExecutor(width, "map"), width)
 
 
 def _bar(

@@ -26,7 +26,8 @@ _Done = tuple[int, T, "Future[R]"]
 
 
 class Mapping(Generic[T, R]):
-    """`work` on at most `width` items at once. `lost`: the result of an item whose worker died."""
+    """`work` on at most `width` items at once. `lost`: the result of an item whose worker died.
+    `cancels`: the executor tells what it has begun from what it has not."""
 
     def __init__(
         self,
@@ -34,11 +35,13 @@ class Mapping(Generic[T, R]):
         executor: Executor,
         width: int,
         lost: Callable[[T, BaseException], R],
+        cancels: bool = True,
     ) -> None:
         self._work = work
         self._executor = executor
         self._width = width
         self._lost = lost
+        self._cancels = cancels
         self._events: SimpleQueue[_Done[T, R] | Callable[[], None] | _End] = SimpleQueue()
         self._stopping = threading.Event()
         self._pending: dict[int, Future[R]] = {}
@@ -78,8 +81,9 @@ class Mapping(Generic[T, R]):
     def stop(self) -> None:
         """Begin nothing more; what has begun ends."""
         self._stopping.set()
-        for future in list(self._pending.values()):
-            future.cancel()
+        if self._cancels:
+            for future in list(self._pending.values()):
+                future.cancel()
 
     def wake(self, act: Callable[[], None]) -> None:
         """Have `results` call `act`, in its own thread. Safe in the handler of a signal."""
@@ -89,8 +93,8 @@ class Mapping(Generic[T, R]):
         """None for what was never begun."""
         try:
             return future.result()
-        except CancelledError:
-            return None
+        except CancelledError as error:
+            return None if self._stopping.is_set() else self._lost(item, error)
         except Exception as error:
             return self._lost(item, error)
 

@@ -25,11 +25,11 @@ class Caps:
     rpm: float | None
     tpm: int | None
 
-    def shared_by(self, processes: int) -> "Caps":
-        """The part of one of so many."""
+    def of_one_in(self, processes: int, threads: int) -> "Caps":
+        """The part of one of so many, which has so many threads."""
         rpm = None if self.rpm is None else self.rpm / processes
         tpm = None if self.tpm is None else max(self.tpm // processes, 1)
-        return Caps(self.workers, rpm, tpm)
+        return Caps(threads, rpm, tpm)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,12 @@ class Work:
     toolbox: "Toolbox | None"
     strict_tools: bool
     caps: Caps
+
+    def of_one_in(self, processes: int, threads: int) -> "Work":
+        """As `Caps.of_one_in`; what may be spent is shared out as well."""
+        usd = self.account.max_cost
+        account = replace(self.account, max_cost=None if usd is None else usd / processes)
+        return replace(self, account=account, caps=self.caps.of_one_in(processes, threads))
 
     def without_secrets(self) -> "Work":
         own: Mapping[str, str] = self.settings.headers

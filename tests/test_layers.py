@@ -11,7 +11,7 @@ from .conftest import ROOT
 
 PACKAGE = ROOT / "llmcli"
 
-COMMANDS = ("ask", "config", "local", "models", "session", "template", "usage")
+COMMANDS = ("ask", "config", "local", "map", "models", "session", "template", "usage")
 
 # From the top down. A module may import those of lower layers, and of its own where marked.
 LAYERS: list[set[str]] = [
@@ -20,6 +20,12 @@ LAYERS: list[set[str]] = [
     {"cli"},
     {"app"},
     {f"commands.{name}" for name in COMMANDS},
+    {"many"},
+    {"cluster", "forecast"},
+    {"job", "work"},
+    {"output.record", "output.progress_bar", "results", "input"},
+    {"output.tally", "planning"},
+    {"answering"},
     {"commands", "exchange", "accounts"},
     {"conversation", "doctor", "draft", "meter", "output.choose", "recording"},
     {"budget", "estimate", "listing", "output.table"},
@@ -28,7 +34,7 @@ LAYERS: list[set[str]] = [
     {"call", "sessions", "templates", "validation"},
     {"connection", "last_session", "ledger", "output.transcript"},
     {"backends.http", "backends.local", "fetch"},
-    {"backends.pool"},
+    {"backends.pool", "records"},
     {"backends.client"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
     {"backends.sse", "backends.worker", "backends.progress"},
@@ -36,14 +42,14 @@ LAYERS: list[set[str]] = [
     {"output.text", "output.events"},
     {"output.json"},
     {"output.sink", "output.thinking", "output.renderer", "output"},
-    {"backends", "options", "completion", "config"},
+    {"backends", "options", "record_options", "completion", "config"},
     {"argv", "run"},
     {"settings"},
     {"headers", "api_errors", "messages", "request", "trace", "environment", "url"},
     {"allowance"},
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
-    {"days", "strict_json"},
+    {"days", "strict_json", "filling", "mapping", "pacing", "result_file"},
     {"errors", "schema", "terminal", "dataclass", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
@@ -61,13 +67,15 @@ ONLY_IN = {
         *("app", "options"),
         *(f"commands.{name}" for name in COMMANDS),
     },
-    "rich": {"output.table"},
+    "rich": {"output.table", "output.progress_bar"},
+    "distributed": {"cluster"},
 }
 # Pure: data in, data out.
 PURE = {
     "api_errors",
     "completion",
     "extra",
+    "filling",
     "messages",
     "pricing",
     "reasoning",
@@ -129,7 +137,7 @@ def test_files_are_small() -> None:
 
 def test_only_what_is_declared_is_imported() -> None:
     ours = {"typer", "requests", "urllib3", "sseclient", "xllamacpp", "keyring"}
-    ours |= {"jsonschema", "referencing", "rich"}
+    ours |= {"jsonschema", "referencing", "rich", "distributed"}
     for module, path in modules():
         foreign = set(imports(module, path)) - set(LEVEL) - sys.stdlib_module_names
         assert foreign - {"llmcli"} <= ours, (module, foreign)
