@@ -174,7 +174,7 @@ def _job(
     workers = _workers(environment, wanted, work)
     ordered = not (wanted.options.unordered or results)
     sink = None if results else open_sink(environment, wanted.options.output)
-    tally = Tally(lambda: results.counts.done if results else 0)
+    tally = Tally(results.said if results else str)
     bar = _bar(environment, wanted, tally, source, sink)
     window = workers.width * _WINDOW if ordered else None
     return Job(environment, workers, window, form, sink, results, tally, bar)

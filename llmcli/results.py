@@ -30,7 +30,7 @@ class Counts:
     """Of the records that were seen: answered before, failed before, changed since, never seen."""
 
     done: int = 0
-    again: int = 0
+    failed: int = 0
     changed: int = 0
     new: int = 0
 
@@ -98,12 +98,20 @@ class Results:
             self.counts.done += 1
             return True
         if key in self._failed:
-            self.counts.again += 1
+            self.counts.failed += 1
         elif index in self._indexes:
             self.counts.changed += 1
         else:
             self.counts.new += 1
         return False
+
+    def said(self) -> str:
+        """What was found, of a run that goes on."""
+        counts = vars(self.counts)
+        if not self._resumed:
+            return ""
+        words = [f"{count} {name}" for name, count in counts.items() if count]
+        return f"resumed: {', '.join(words) or 'nothing to do'}"
 
     def has_failed(self, key: str) -> bool:
         return key in self._failed

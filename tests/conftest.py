@@ -14,6 +14,7 @@ import pytest
 
 from .fakes import Script, Server, serving
 from .killing import FAULT
+from .mapped import Echo, echoing
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("llmcli"))
@@ -189,3 +190,11 @@ def one_line(stderr: bytes) -> str:
     lines = stderr.decode().splitlines()
     assert len(lines) == 1, lines
     return lines[0]
+
+
+@pytest.fixture
+def echo(env: dict[str, str]) -> Iterator[Echo]:
+    """An endpoint for many records, configured by the environment."""
+    with echoing() as server:
+        env.update(LLMCLI_BASE_URL=server.base_url, LLMCLI_API_KEY=KEY, LLMCLI_MODEL="m")
+        yield server

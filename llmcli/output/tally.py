@@ -13,9 +13,11 @@ Fraction = Callable[[], float | None]
 
 
 class Tally:
-    def __init__(self, skipped: Callable[[], int]) -> None:
+    """`before`: words on what earlier runs have done."""
+
+    def __init__(self, before: Callable[[], str]) -> None:
         self.started = time.monotonic()
-        self.skipped = skipped
+        self.before = before
         self.done = 0
         self.kinds: Counter[str] = Counter()
         self.first_failure: str | None = None
@@ -61,8 +63,8 @@ class Tally:
         if self.failed:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.kinds.items()))
             words.append(f"{self.failed} failed ({kinds})")
-        if before := self.skipped():
-            words.append(f"{before} were done before")
+        if before := self.before():
+            words.append(before)
         if total:
             words += [f"{self.tokens_in} in", f"{self.tokens_out} out", self.spent()]
         words.append(f"{time.monotonic() - self.started:.1f} s")
