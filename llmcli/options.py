@@ -170,7 +170,11 @@ class ConnectionOptions:
     ] = None
     deadline: Annotated[
         float | None,
-        Option("--deadline", metavar="SECONDS", help="For the whole run; 0: none. [3600]"),
+        Option(
+            "--deadline",
+            metavar="SECONDS",
+            help="For the whole run, or a record of map; 0: none. [3600]",
+        ),
     ] = None
     retries: Annotated[
         int | None,

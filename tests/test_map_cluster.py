@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run, one_line
+from .conftest import PROGRAM, Run, one_line
 from .mapped import Echo
 
 DASK = Path(sys.executable).parent / "dask"
@@ -42,7 +42,7 @@ class Cluster:
                 cwd=self._folder,
                 stdout=log,
                 stderr=log,
-            )  # fmt: skip
+            )
         )
 
     @property
@@ -87,8 +87,6 @@ def test_each_worker_asks_with_its_own_key(run: Run, echo: Echo, cluster: Cluste
 def test_a_dead_workers_records_run_elsewhere(
     echo: Echo, env: dict[str, str], cluster: Cluster, tmp_path: Path
 ) -> None:
-    from .conftest import PROGRAM
-
     echo.wait = 0.2
     (tmp_path / "in").write_bytes(lines(60))
     with open(tmp_path / "in", "rb") as stdin:

@@ -1,6 +1,8 @@
 """The parts of the README that come from the code."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +27,12 @@ def files() -> dict[Path, str]:
     return {README: text}
 
 
-def _ask_help() -> str:
+def _help(name: str) -> str:
     group: Any = typer.main.get_command(app(COMMANDS))
     parent = group.make_context("llmcli", [], resilient_parsing=True, terminal_width=100)
-    command = load("ask")
+    command = load(name)
     context = command.make_context(
-        "ask", [], parent=parent, resilient_parsing=True, terminal_width=100, max_content_width=100
+        name, [], parent=parent, resilient_parsing=True, terminal_width=100, max_content_width=100
     )
     return f"```\n{command.get_help(context)}\n```"
 
@@ -50,4 +52,9 @@ def _settings() -> str:
     return "\n".join(["| setting | what it is | default |", "|---|---|---|", *rows])
 
 
-_PARTS = {"ask-help": _ask_help, "exit-codes": _exit_codes, "settings": _settings}
+_PARTS: dict[str, Callable[[], str]] = {
+    "ask-help": partial(_help, "ask"),
+    "map-help": partial(_help, "map"),
+    "exit-codes": _exit_codes,
+    "settings": _settings,
+}
