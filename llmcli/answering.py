@@ -123,6 +123,11 @@ class Answerer:
         self._pace.stop()
         self._account.allowance.close()
 
+    def abandon(self) -> None:
+        """What has begun is not waited for: no tool of it outlives us."""
+        if self._runner:
+            self._runner.end_all()
+
     def _call(self, task: Task) -> Call:
         environment, how = self._environment, self._how
         trace = Trace(redact=environment.redact, deadline=how.deadline)

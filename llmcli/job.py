@@ -18,16 +18,21 @@ from .results import Results
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Workers:
     """`work`, by `width` of an executor's at once. `stop`: nothing more is to be sent. `cancels`:
-    as Mapping has it."""
+    as Mapping has it. `abandon`: what is in flight is not waited for."""
 
     work: Callable[[Task], Outcome | None]
     stop: Callable[[], None]
     executor: Executor
     width: int
     cancels: bool = True
+    abandon: Callable[[], None] = _nothing
 
 
 class Shown(Protocol):
@@ -65,6 +70,9 @@ class Job:
             except LlmcliError as error:
                 begun = self.tally.done or self.tally.failed
                 raise (self._ended(error) if begun else error) from None
+            except Interrupted:
+                self.workers.abandon()
+                raise
             finally:
                 self.workers.stop()
                 mapping.stop()

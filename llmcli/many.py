@@ -187,7 +187,8 @@ def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
         return cluster.workers(work, wanted.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    return Workers(own, own.stop, ThreadPoolExecutor(width, "map"), width)
+    executor = ThreadPoolExecutor(width, "map")
+    return Workers(own, own.stop, executor, width, abandon=own.abandon)
 
 
 def _bar(

@@ -62,6 +62,15 @@ class _Running:
         return [s for s in (self.process.stdout, self.process.stderr) if s and not s.closed]
 
 
+# Of all threads.
+_all: list[_Running] = []
+
+
+def end_all() -> None:
+    """The programs of every thread, before the process ends."""
+    _end_groups(list(_all))
+
+
 def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
     """The outcomes in the order of `jobs`. Whatever ends this early ends the programs too.
 
@@ -81,9 +90,12 @@ def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
                 for one in [one for one in running if _ended(one)]:
                     _finish(one, selector)
                     running.remove(one)
+                    _all.remove(one)
         finally:
             with undisturbed():  # a second signal must not leave half of them
                 _end_groups(running)
+                for one in running:
+                    _all.remove(one)
     return outcomes
 
 
@@ -105,6 +117,7 @@ def _start(
     until = time.monotonic() + job.timeout
     one = _Running(job, outcome, process, until, memoryview(job.stdin))
     running.append(one)
+    _all.append(one)
     assert process.stdin and process.stdout and process.stderr
     for stream, serve in (
         (process.stdin, _send),

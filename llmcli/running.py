@@ -62,6 +62,10 @@ class Runner:
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
 
+    def end_all(self) -> None:
+        """The tools of every thread."""
+        processes.end_all()
+
     def _refusal(self, call: ToolCall) -> str | None:
         """Why a call is not run."""
         name, arguments = call["function"]["name"], call["function"]["arguments"]

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 
 from .conftest import KEY, PROGRAM, Run, one_line
+from .conversations import gone
+from .fakes import chunk
 from .mapped import Echo, Handler
 from .terminals import on_a_terminal, read_all
 
@@ -193,3 +196,31 @@ def test_verbose_names_the_record(run: Run, echo: Echo) -> None:
     stderr = run("map", "-v", "{}", input=TEN).stderr.decode()
     assert "record 3: HTTP 400: refused 400" in stderr
     assert "record 7: HTTP 200" in stderr
+
+
+def test_no_tool_outlives_a_second_signal(
+    echo: Echo, env: dict[str, str], tools: Any, tmp_path: Path
+) -> None:
+    def call(handler: Handler, _text: str, _number: int) -> bool:
+        function = {"name": "slow", "arguments": "{}"}
+        message = {"role": "assistant", "tool_calls": [{"id": "c", "function": function}]}
+        handler.whole(200, chunk(None, message=message, finish_reason="tool_calls"))
+        return True
+
+    echo.fault = call
+    options = tools(slow="echo $$ > pid.$$; sleep 65")
+    (tmp_path / "in").write_bytes(TEN)
+    with (
+        open(tmp_path / "in", "rb") as stdin,
+        subprocess.Popen(
+            [PROGRAM, "map", "-q", "-j", "3", *options, "{}"], env=env, cwd=tmp_path, stdin=stdin
+        ) as process,
+    ):
+        while len(list(tmp_path.glob("pid.*"))) < 3:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+    for path in tmp_path.glob("pid.*"):
+        assert gone(int(path.suffix[1:]))
