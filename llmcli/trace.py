@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .dataclass import dataclass, field
+from .errors import TimedOut
 
 
 def _silent(_line: str) -> None:
@@ -29,6 +30,14 @@ class Trace:
     sent: bool = False
     warnings: list[str] = field(default_factory=list)
     redact: Callable[[str], str] = str
+
+    def time_left(self, awaited: str) -> float:
+        """Seconds, of a deadline that is this call's own. Raises TimedOut."""
+        left = self.until - time.monotonic()
+        if left < 0:
+            message = f"deadline of {self.deadline:g} s reached: {awaited}"
+            raise TimedOut(message, hint="give more time with --deadline")
+        return left
 
     def warn(self, warning: str) -> None:
         if warning not in self.warnings:

@@ -85,7 +85,7 @@ def _head(received: Received) -> Head:
 def _progress(endpoint: Endpoint, trace: Trace) -> Progress:
     host = host_of(endpoint.base_url)
     limits = endpoint.connect_timeout, endpoint.idle_timeout
-    return Progress(host, *limits, trace.stage, trace.until, trace.deadline)
+    return Progress(host, *limits, trace.stage, trace.time_left)
 
 
 def _about_key(key: Key | None) -> str:

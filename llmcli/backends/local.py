@@ -43,7 +43,11 @@ class Model:
                 asked = small_model.adapt(request) if self._small else request
                 _answer(self._loaded(), asked, put)
 
-            yield from in_thread(produce)
+            def patience() -> float | None:
+                left = trace.time_left(f"the answer of {self._name} is not complete")
+                return None if left == float("inf") else left
+
+            yield from in_thread(produce, patience)
 
         return chunks
 

@@ -21,17 +21,20 @@ _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer
 _STEPS = {"socket.getaddrinfo": _DNS, "socket.connect": _CONNECT, "http.client.send": _SENT}
 
 
+def _endless(_awaited: str) -> float:
+    return float("inf")
+
+
 @dataclass
 class Progress:
-    """`tell` gets each step as words for a message. Times are in seconds; nothing goes on beyond
-    `until`, on the monotonic clock, `deadline` seconds after it began."""
+    """`tell` gets each step as words for a message. `time_left`: seconds of a deadline, given what
+    is awaited; it raises TimedOut. Times are in seconds."""
 
     target: str
     connect_timeout: float
     idle_timeout: float
     tell: Callable[[str], None]
-    until: float = float("inf")
-    deadline: float = 0
+    time_left: Callable[[str], float] = _endless
     step: str = _CONNECT
     since: float = field(default_factory=time.monotonic)
     # The connection was made for this exchange, rather than kept from another.
@@ -75,13 +78,10 @@ class Progress:
         """Seconds that may still pass. Raises TimedOut."""
         connecting = self.step != _SENT
         limit = self.connect_timeout if connecting else self.idle_timeout * _PATIENCE
-        now = time.monotonic()
-        left = self.since + limit - now
-        if self.until < now:
-            message = f"deadline of {self.deadline:g} s reached: {self.step} {self.target}"
-            raise TimedOut(message, hint="give more time with --deadline")
+        left = self.since + limit - time.monotonic()
+        of_deadline = self.time_left(f"{self.step} {self.target}")
         if left > 0:
-            return left
+            return min(left, of_deadline)
         if connecting:
             message = f"{self.step} {self.target} for {limit:g} s"
             raise TimedOut(message, hint="wait longer with --connect-timeout")
