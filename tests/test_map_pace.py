@@ -58,9 +58,9 @@ def test_a_server_that_turns_all_away_at_first(run: Run, echo: Echo) -> None:
 @pytest.mark.parametrize("status", [500, 503, 429])
 def test_retries_keep_to_a_tenth(run: Run, echo: Echo, status: int) -> None:
     echo.fault = lambda handler, _text, _n: handler.refuse(status)
-    done = run("map", "-j", "32", "{}", input=lines(200))
+    done = run("map", "-j", "32", "{}", input=lines(100))
     assert done.returncode == 3
-    assert 200 <= len(echo.bodies) <= 220
+    assert 100 <= len(echo.bodies) <= 110
 
 
 def test_a_few_failures_are_tried_again(run: Run, echo: Echo) -> None:
@@ -180,16 +180,16 @@ def storm(handler: Handler, _text: str, _number: int) -> bool | None:
 def test_a_storm(run: Run, echo: Echo, options: list[str]) -> None:
     echo.fault = storm
     done = run("map", "--json", "-j", "16", "--idle-timeout", "1", *options, "{}",
-               input=lines(300), timeout=110)  # fmt: skip
+               input=lines(150), timeout=110)  # fmt: skip
     assert done.returncode in (0, 3), done.stderr
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["index"] for row in found] == list(range(300))
+    assert [row["index"] for row in found] == list(range(150))
     for row in found:
         if row["ok"]:
             assert row["choices"][0]["message"]["content"] == f"answer to {row['input']}"
         else:
             assert row["error"]["message"] and row["llmcli"]["exit_code"] in (68, 69, 75, 85, 124)
-    assert sum(row["ok"] for row in found) > 150
+    assert sum(row["ok"] for row in found) > 75
 
 
 def test_a_stalled_record_ends_by_its_own_deadline(run: Run, echo: Echo) -> None:
