@@ -1,6 +1,8 @@
 """From options and settings to a meter: prices, budgets, and on whose account it goes."""
 
+import threading
 from decimal import Decimal
+from functools import cache
 
 from . import catalogue, url
 from .allowance import Allowance
@@ -28,7 +30,6 @@ def account(
 ) -> Account:
     """Raises UsageError, ConfigError."""
     base_url = chosen.base_url
-    model = catalogue.lookup(environment, base_url, chosen.model) if base_url else None
     holds = None
     if settings.budget:
         from . import budget
@@ -37,19 +38,23 @@ def account(
     recorded = settings.ledger and not options.no_ledger
     if holds and holds.of_tag(settings.tag) and not recorded:
         raise ConfigError("a budget holds, and it needs the ledger", hint="drop --no-ledger")
-    about = About(
-        model=chosen.model,
-        host=url.host_of(base_url) if base_url else None,
-        profile=settings.profile,
-        command=command,
-        tag=settings.tag,
-        session=session,
-    )
-    price = price_of(settings, chosen.model, model)
-    allowance = Allowance(max_cost(options))
-    return Account(
-        environment, about, model, price, recorded, holds, allowance, Ledger(environment)
-    )
+    shared = recorded, holds, Allowance(max_cost(options)), Ledger(environment), threading.Lock()
+
+    @cache
+    def of_model(name: str) -> Account:
+        model = catalogue.lookup(environment, base_url, name) if base_url else None
+        about = About(
+            model=name,
+            host=url.host_of(base_url) if base_url else None,
+            profile=settings.profile,
+            command=command,
+            tag=settings.tag,
+            session=session,
+        )
+        price = price_of(settings, name, model)
+        return Account(environment, about, model, price, *shared, of_model)
+
+    return of_model(chosen.model)
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:

@@ -136,7 +136,7 @@ class Answerer:
         if how.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
         model = (task.request or {}).get("model", how.model)
-        return Call(trace, model=model, local=how.local, price=self._account.price,
+        return Call(trace, model=model, local=how.local, price=self._account.of_model(model).price,
                     tag=how.tag, redact=environment.redact)  # fmt: skip
 
     def _answered(self, task: Task, call: Call) -> str:
@@ -144,7 +144,8 @@ class Answerer:
             assert task.problem is not None
             raise task.problem
         stream, how = self._backend(call.trace), self._how
-        meter, quiet = Meter(self._account, call), _Quiet(call)
+        payer = self._account.of_model(call.model or how.model)
+        meter, quiet = Meter(payer, call), _Quiet(call)
         policy = Policy(
             how.retries,
             lambda: call.trace.until - time.monotonic(),

@@ -11,9 +11,11 @@ from .meter import Account
 from .output.json import print_json
 from .pricing import dollars
 from .results import Results
+from .schema import ChatRequest
 
 # Bytes of text for a token, as English has it.
 _BYTES_A_TOKEN = 4
+_A_MESSAGE = 4
 
 
 def forecast(
@@ -31,8 +33,9 @@ def forecast(
             malformed += 1
             continue
         requests += 1
-        bound = estimate.bound(task.request, account.model, account.price)
-        tokens += bound.input // _BYTES_A_TOKEN
+        payer = account.of_model(task.request["model"])
+        bound = estimate.bound(task.request, payer.model, payer.price)
+        tokens += _tokens(task.request)
         usd = pricing.LOCAL.usd if chosen.local else bound.cost.usd
         most = None if most is None or usd is None else most + usd
     counts = results.counts if results else None
@@ -46,10 +49,25 @@ def forecast(
             "cost_usd_at_most": None if most is None else float(most),
         })  # fmt: skip
         return
-    words = [f"{requests} requests", f"about {tokens} tokens in"]
-    words.append("cost unknown" if most is None else f"at most {dollars(most)}")
+    words = [_count(requests, "request"), f"about {tokens} tokens in"]
+    words.append(_cost(most, account))
     if malformed:
-        words.append(f"{malformed} malformed records")
-    if counts:
-        words.append(f"{counts.done} are done, {counts.changed} changed")
-    print_line(", ".join(words))
+        words.append(_count(malformed, "malformed record"))
+    print_line(", ".join([*words, results.said()] if results else words))
+
+
+def _tokens(request: ChatRequest) -> int:
+    """By the length of what is said."""
+    said = (str(message.get("content")) for message in request["messages"])
+    return sum(_A_MESSAGE + len(text.encode(errors="replace")) // _BYTES_A_TOKEN for text in said)
+
+
+def _cost(most: Decimal | None, account: Account) -> str:
+    if most is not None:
+        return f"at most {dollars(most)}"
+    why = "its price is not known" if account.price is None else "give --max-tokens to bound it"
+    return f"cost unknown: {why}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -6,15 +6,17 @@ from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from .answering import Outcome, Task, lost
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import Interrupted, LlmcliError, SomeFailed
+from .dataclass import dataclass, field
+from .environment import STDERR, Environment
+from .errors import Interrupted, LlmcliError, NetworkError, SomeFailed
 from .mapping import Mapping
 from .output.record import Form
 from .output.sink import Sink
 from .output.tally import Tally
 from .results import Results
 
+# Records in a row that found no endpoint, at least, before the run is given up.
+_ENOUGH = 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -56,6 +58,8 @@ class Job:
     results: Results | None
     tally: Tally
     bar: Shown | None
+    unreached: list[Outcome] = field(default_factory=list)
+    reached: list[bool] = field(default_factory=list)
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Raises what stopped it; SomeFailed where records failed."""
@@ -70,9 +74,9 @@ class Job:
             except LlmcliError as error:
                 begun = self.tally.done or self.tally.failed
                 raise (self._ended(error) if begun else error) from None
-            except Interrupted:
+            except Interrupted as error:
                 self.workers.abandon()
-                raise
+                raise self._ended(error) from None
             finally:
                 self.workers.stop()
                 mapping.stop()
@@ -94,23 +98,40 @@ class Job:
         tasks: Iterator[Task],
         ending: list[LlmcliError | Interrupted],
     ) -> None:
-        for outcome in mapping.results(tasks, self.window):
-            assert outcome is not None
-            if outcome.sent or not outcome.fatal:
-                self._keep(outcome)
-            if outcome.fatal and not ending:
+        def look(outcome: Outcome | None) -> None:
+            if outcome is not None and not ending and self._ends(outcome):
                 assert outcome.error is not None
                 ending.append(outcome.error)
                 self.workers.stop()
                 mapping.stop()
+
+        gaps = 0  # what was not asked, in front of what was
+        for outcome in mapping.results(tasks, self.window, look):
+            if outcome is None or (outcome.fatal and not outcome.sent):
+                gaps += 1
+                continue
+            if self.sink and self.window and gaps:
+                self.sink.write(self.form.gap * gaps)
+            gaps = 0
+            self._keep(outcome)
             if self.bar:
                 self.bar.update()
+
+    def _ends(self, outcome: Outcome) -> bool:
+        """Whether it is of no use to go on. An endpoint that nobody has reached is none either."""
+        if isinstance(outcome.error, NetworkError):
+            self.unreached.append(outcome)
+            enough = len(self.unreached) >= max(2 * self.workers.width, _ENOUGH)
+            return outcome.fatal or (enough and not self.reached)
+        if outcome.error is None or outcome.error.status:
+            self.reached.append(True)
+        return outcome.fatal
 
     def _keep(self, outcome: Outcome) -> None:
         self.tally.add(outcome)
         task = outcome.task
         if self.results:
-            self.results.add(task.index, task.key, self.form.in_file(outcome))
+            self.results.add(task.index, self.form.in_file(outcome))
         elif self.sink and (text := self.form.shown(outcome, self.sink.terminal)):
             self.sink.write(text)
 
@@ -121,7 +142,13 @@ class Job:
     def _ended(self, error: LlmcliError | Interrupted) -> LlmcliError | Interrupted:
         """With how far it came, and how to go on."""
         go_on = "go on with --resume" if self.results else "with -O FILE it can go on by --resume"
-        error.message += f"; map: {self.tally.summary()}; {go_on}"
+        summary = f"map: {self.tally.summary()}; {go_on}"
+        of_keyboard = isinstance(error, Interrupted) and error.signal_number == signal.SIGINT
+        if of_keyboard and not self.environment.is_terminal(STDERR):
+            self.environment.note(summary)  # of the ^C itself nothing is said in a pipeline
+        else:
+            error.message = f"{error}; {summary}"
+            error.about = error.hint = None
         return error
 
 
@@ -155,7 +182,7 @@ class _Signals:
         self._mapping.wake(self._begin_to_end)
 
     def _begin_to_end(self) -> None:
-        if self._environment.is_terminal(2):
+        if self._environment.is_terminal(STDERR):
             self._environment.note("ending what has begun; ^C again ends at once")
         self._stop()
         self._mapping.stop()

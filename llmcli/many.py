@@ -1,7 +1,5 @@
 """From the options of `map` to a run over its records."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from . import accounts, compose, connection, draft, prompt
 from .answering import How
 from .connection import Connection
@@ -12,6 +10,7 @@ from .errors import UsageError
 from .forecast import forecast
 from .input import Input, open_input
 from .job import Job, Shown, Workers
+from .mapping import threads
 from .options import (
     AccountOptions,
     ConnectionOptions,
@@ -25,12 +24,13 @@ from .output.sink import Sink, open_sink
 from .output.tally import Tally
 from .planning import Plan
 from .record_options import InputOptions, PaceOptions, ResultOptions
-from .results import Results, is_regular, remaining
+from .results import Results, is_regular, is_there, remaining
 from .settings import Settings
 from .work import Caps, Work, answerer
 
 # Answers that may wait for an earlier one, for each that is asked at once.
-_WINDOW = 16
+_WINDOW = 64
+_SLOWEST, _FASTEST = 0.01, 1e6
 # Of a batch file, whose requests name their own.
 _OWN_MODEL = "the model of each request"
 
@@ -84,6 +84,11 @@ def _check(wanted: Wanted) -> None:
         raise UsageError("--resume and --retry-failed exclude each other")
     if (options.resume or options.retry_failed) and options.output in (None, "-"):
         raise UsageError("--resume and --retry-failed go on with the FILE of -O")
+    rpm = wanted.pace.rpm
+    if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
+        raise UsageError(f"--rpm cannot be {rpm:g}", hint=f"{_SLOWEST:g} to {_FASTEST:g}")
+    if given.file and "-" in given.file:
+        raise UsageError("-f - is stdin, which holds the records")
     if wanted.tools.approve:
         raise UsageError("--approve asks at a terminal, one at a time: it goes with ask")
     if given.param and not given.template:
@@ -113,7 +118,7 @@ def _plan(environment: Environment, wanted: Wanted, settings: Settings, chosen: 
         settings,
         None if chosen.model == _OWN_MODEL else chosen.model,
         not wanted.sampling.no_stream,
-        prompt.words([wanted.words] if wanted.words else []),
+        prompt.words([] if wanted.words in (None, "-") else [wanted.words]),
         None if system is None else files.text_of(system, "-s"),
         prompt.attachments(files, given.file or []),
         template,
@@ -155,9 +160,13 @@ def _results(environment: Environment, wanted: Wanted, form: Form) -> Results | 
     """The file of -O, unless it is a device. A dry run makes none."""
     options = wanted.options
     name, go_on = options.output, options.resume or options.retry_failed
-    if name in (None, "-") or not is_regular(name):
+    if name in (None, "-"):
         return None
-    if options.dry_run and not go_on:
+    if not is_regular(name):
+        if go_on:
+            raise UsageError(f"{name} keeps no results to go on with")
+        return None
+    if options.dry_run and not (go_on and is_there(name)):
         return None
     ordered = not options.unordered
     return Results(environment, name, go_on, ordered, form.of_line)
@@ -187,8 +196,7 @@ def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
         return cluster.workers(work, wanted.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    executor = ThreadPoolExecutor(width, "map")
-    return Workers(own, own.stop, executor, width, abandon=own.abandon)
+    return Workers(own, own.stop, threads(width), width, abandon=own.abandon)
 
 
 def _bar(

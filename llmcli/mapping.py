@@ -6,20 +6,39 @@ order of the items, of which a window bounds how many wait for an earlier one.
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Generic, TypeVar
+
+from .errors import OutOfResources
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class _End:
-    """No more items: `count` were handed to workers, unless reading them failed."""
+def threads(count: int) -> Executor:
+    """All begun, so that one that cannot be is known before anything is asked. Raises
+    OutOfResources."""
+    pool, ready = ThreadPoolExecutor(count), threading.Event()
+    try:
+        for _ in range(count):
+            pool.submit(ready.wait)
+    except RuntimeError:
+        raise OutOfResources(f"cannot start {count} threads", hint="lower -j") from None
+    finally:
+        ready.set()
+    return pool
 
-    def __init__(self, count: int, error: BaseException | None) -> None:
-        self.count = count
+
+class _End:
+    """No more items, or reading them failed."""
+
+    def __init__(self, error: BaseException | None) -> None:
         self.error = error
+
+
+def _nothing() -> None:
+    pass
 
 
 _Done = tuple[int, T, "Future[R]"]
@@ -44,10 +63,15 @@ class Mapping(Generic[T, R]):
         self._cancels = cancels
         self._events: SimpleQueue[_Done[T, R] | Callable[[], None] | _End] = SimpleQueue()
         self._stopping = threading.Event()
+        self._handing = threading.Lock()
+        self._begun = 0
         self._pending: dict[int, Future[R]] = {}
 
-    def results(self, items: Iterator[T], window: int | None) -> Iterator[R]:
-        """`window`: how many may wait for an earlier one; None: in no order.
+    def results(
+        self, items: Iterator[T], window: int | None, arrived: Callable[[R], None]
+    ) -> Iterator[R | None]:
+        """`window`: how many may wait for an earlier one; None: in no order. What was never begun
+        is None. `arrived` is told of each result at once, whatever its turn.
 
         Raises what reading the items raised, once what is in flight has ended."""
         # A few more than there are workers, so that none waits for the next.
@@ -58,7 +82,7 @@ class Mapping(Generic[T, R]):
         waiting: dict[int, R | None] = {}
         following = finished = 0
         end: _End | None = None
-        while end is None or finished < end.count:
+        while not self._ended(end, finished):
             event = self._events.get()
             if isinstance(event, _End):
                 end = event
@@ -67,20 +91,28 @@ class Mapping(Generic[T, R]):
             else:
                 number, item, future = event
                 finished += 1
-                waiting[number] = self._result(item, future)
+                waiting[number] = result = self._result(item, future)
+                if result is not None:
+                    arrived(result)
                 while waiting and (window is None or following in waiting):
                     key = following if window is not None else number
-                    result = waiting.pop(key)
                     following += 1
                     room.release()
-                    if result is not None:
-                        yield result
-        if end.error is not None:
+                    yield waiting.pop(key)
+        if end is not None and end.error is not None:
             raise end.error
+
+    def _ended(self, end: _End | None, finished: int) -> bool:
+        """Who stops does not wait for an input that says nothing."""
+        with self._handing:
+            over = end is not None or self._stopping.is_set()
+            return over and finished == self._begun
 
     def stop(self) -> None:
         """Begin nothing more; what has begun ends."""
-        self._stopping.set()
+        with self._handing:
+            self._stopping.set()
+        self.wake(_nothing)
         if self._cancels:
             for future in list(self._pending.values()):
                 future.cancel()
@@ -101,18 +133,19 @@ class Mapping(Generic[T, R]):
     def _feed(
         self, items: Iterator[T], room: threading.Semaphore, slots: threading.Semaphore
     ) -> None:
-        count, error = 0, None
+        error: BaseException | None = None
         try:
             for item in items:
                 room.acquire()
                 slots.acquire()
-                if self._stopping.is_set():
-                    break
-                self._submit(count, item, slots)
-                count += 1
+                with self._handing:
+                    if self._stopping.is_set():
+                        break
+                    self._submit(self._begun, item, slots)
+                    self._begun += 1
         except BaseException as raised:
             error = raised
-        self._events.put(_End(count, error))
+        self._events.put(_End(error))
 
     def _submit(self, number: int, item: T, slots: threading.Semaphore) -> None:
         def done(future: "Future[R]") -> None:

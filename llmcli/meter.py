@@ -1,5 +1,6 @@
 """Around each request: what it may cost is looked at before, what it did cost is recorded after."""
 
+import threading
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -33,7 +34,8 @@ T = TypeVar("T")
 
 @dataclass
 class Account:
-    """On whose account the requests of a run go. `recorded`: whether the ledger is kept."""
+    """On whose account the requests of a run go. `recorded`: whether the ledger is kept; `alone`:
+    no other thread looks at a budget; `of_model`: the same, for another model."""
 
     environment: Environment
     about: About
@@ -43,6 +45,8 @@ class Account:
     budget: "Budget | None"
     allowance: Allowance
     ledger: Ledger
+    alone: "threading.Lock"
+    of_model: Callable[[str], "Account"]
 
 
 @dataclass
@@ -100,7 +104,7 @@ class Meter:
             from . import budget
 
             usd = self._known(bound)
-            with budget.alone(environment):
+            with account.alone, budget.alone(environment):
                 budget.check(environment, account.budget, account.about.tag, usd)
                 return account.ledger.begin(account.about, bound.cost)
         if not account.recorded:

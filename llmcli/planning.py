@@ -9,7 +9,7 @@ from . import draft, filling, messages
 from .answering import Task
 from .dataclass import dataclass
 from .errors import BadRequest, LlmcliError, UsageError
-from .prompt import Attachments
+from .prompt import STDIN_PLACE, Attachments
 from .records import Record
 from .schema import ChatRequest
 from .settings import Settings
@@ -50,8 +50,8 @@ class Plan:
     @property
     def has_places(self) -> bool:
         """The prompt says where the record goes."""
-        whole = self.prompt + (self.template.prompt if self.template else "")
-        return filling.has_places(whole)
+        of_template = self.template is not None and STDIN_PLACE in self.template.prompt
+        return of_template or filling.has_places(self.prompt)
 
     def tasks(self, records: Iterator[Record], of_batch: bool) -> Iterator[Task]:
         for index, record in enumerate(records):

@@ -18,6 +18,7 @@ from .errors import BadRequest, LlmcliError, NoInput, UsageError
 from .prompt import Attachments
 
 _BLOCK = 1 << 16
+_HEAD = 64
 _BOM = b"\xef\xbb\xbf"
 FORMATS = ("lines", "jsonl", "csv")
 
@@ -36,21 +37,22 @@ class Record:
 
 @dataclass(frozen=True)
 class TooLong:
-    """A record beyond the limit, of which only the size is known."""
+    """A record beyond the limit, of which only size and beginning are known."""
 
     size: int
+    head: bytes
 
 
 Pieces = Iterator[bytes | TooLong]
 
 
 class Source:
-    """A descriptor, read once. `taken`: bytes so far."""
+    """A descriptor, read once. `taken`: bytes of the records so far."""
 
     def __init__(self, descriptor: int, name: str, limit: int, limit_name: str) -> None:
         self._descriptor = descriptor
         self.name = name
-        self._limit = limit
+        self.limit = limit
         self._limit_name = limit_name
         self.taken = 0
 
@@ -59,19 +61,23 @@ class Source:
         begun: list[bytes] = []
         size = 0
         while block := self._read():
-            first, *others = block.split(end)
-            for part in (first, *others):
-                if part is not first:
+            for number, part in enumerate(block.split(end)):
+                if number:
                     yield self._whole(begun, size)
                     begun, size = [], 0
                 size += len(part)
-                if size <= self._limit:  # what is too large is not kept
+                if size <= self.limit or not begun:  # what is too large is not kept
                     begun.append(part)
         if size:
             yield self._whole(begun, size)
 
     def _whole(self, parts: Sequence[bytes], size: int) -> bytes | TooLong:
-        return b"".join(parts) if size <= self._limit else TooLong(size)
+        self.taken += size + 1
+        whole = b"".join(parts)
+        return whole if size <= self.limit else TooLong(size, whole[:_HEAD])
+
+    def too_long(self) -> BadRequest:
+        return BadRequest(f"the record is larger than {self._limit_name} (--max-input)")
 
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
@@ -85,14 +91,17 @@ class Source:
                 continue
             except OSError as error:
                 raise NoInput(f"cannot read {self.name}: {error.strerror}") from None
-            self.taken += len(block)
             return block
 
-    def text(self, piece: bytes | TooLong, number: int) -> str:
+    def text(self, piece: bytes | TooLong) -> str:
         """Raises BadRequest."""
         if isinstance(piece, TooLong):
-            raise BadRequest(f"the record is larger than {self._limit_name} (--max-input)")
-        return prompt.text(piece.removesuffix(b"\r"), f"record {number}")
+            raise self.too_long()
+        try:
+            return prompt.text(piece.removesuffix(b"\r"), "the record")
+        except BadRequest as error:
+            error.hint = None  # its words are for whole files
+            raise
 
 
 def texts(source: Source, end: bytes) -> Iterator[Record]:
@@ -118,26 +127,22 @@ def _parsed(text: str) -> Any:
 
 
 def _records(source: Source, pieces: Pieces, read: Callable[[str], Record]) -> Iterator[Record]:
-    number = 0
     for piece in pieces:
         if isinstance(piece, TooLong) or piece.strip():
-            yield _guarded(source, piece, number, read)
-            number += 1
+            yield _guarded(source, piece, read)
 
 
-def _guarded(
-    source: Source, piece: bytes | TooLong, number: int, read: Callable[[str], Record]
-) -> Record:
+def _guarded(source: Source, piece: bytes | TooLong, read: Callable[[str], Record]) -> Record:
     shown = piece.decode(errors="replace")[:200] if isinstance(piece, bytes) else None
     try:
-        return read(source.text(piece, number))
+        return read(source.text(piece))
     except LlmcliError as error:
         return Record(shown, problem=error)
 
 
 def rows(source: Source) -> Iterator[Record]:
     """CSV with a header (RFC 4180). Raises BadRequest where that is none."""
-    return _rows(source.pieces(b"\n"), ())
+    return _rows(source, source.pieces(b"\n"), ())
 
 
 def guessed(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
@@ -147,26 +152,44 @@ def guessed(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
     pieces = source.pieces(b"\n")
     first = next((p for p in pieces if isinstance(p, TooLong) or p.strip()), b"")
     everything = chain([first], pieces)
-    if isinstance(first, bytes) and first.removeprefix(_BOM).lstrip().startswith(b"{"):
+    head = (first.head if isinstance(first, TooLong) else first).removeprefix(_BOM).lstrip()
+    if head.startswith(b"{"):
         yield from _records(source, everything, _of_json)
+    elif head.startswith(b"["):
+        raise UsageError("a JSON array is no records", hint="`jq -c '.[]'` makes them of it")
     elif first:
-        yield from _rows(everything, wanted)
+        yield from _rows(source, everything, wanted)
 
 
-def _rows(pieces: Pieces, wanted: Sequence[str]) -> Iterator[Record]:
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(_csv_lines(pieces))
-    header = [_readable(name.strip()) for name in next(reader, [])]
-    if len(set(header)) < len(header):
-        raise BadRequest(f"the CSV header names a column twice: {', '.join(header)[:200]}")
+def _rows(source: Source, pieces: Pieces, wanted: Sequence[str]) -> Iterator[Record]:
+    csv.field_size_limit(source.limit)
+    problems: list[BadRequest] = []
+    reader = csv.reader(_csv_lines(source, pieces, problems))
+    header = [_readable(name.strip()) for name in next(filter(any, reader), [])]
+    _check_header(header, wanted)
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            problems.append(BadRequest(f"the row is no CSV: {error}"))
+            row = []
+        yield from (Record(None, problem=problem) for problem in problems)
+        problems.clear()
+        if row is None:
+            return
+        if row:
+            yield _row(header, row)
+
+
+def _check_header(header: Sequence[str], wanted: Sequence[str]) -> None:
+    named = [name for name in header if name]
+    if len(set(named)) < len(named):
+        raise UsageError(f"the CSV header names a column twice: {', '.join(header)[:200]}")
     for name in wanted:
-        if name not in header:
+        if name not in named:
             columns = ", ".join(header)[:200]
             hint = f"its columns are: {columns}; for plain lines, --format lines"
             raise UsageError(f"the input has no column {name}", hint=hint)
-    for row in reader:
-        if row:
-            yield _row(header, row)
 
 
 def _row(header: Sequence[str], row: Sequence[str]) -> Record:
@@ -186,12 +209,14 @@ def _readable(cell: str) -> str:
     return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _csv_lines(pieces: Pieces) -> Iterator[str]:
+def _csv_lines(source: Source, pieces: Pieces, problems: list[BadRequest]) -> Iterator[str]:
+    """What is too long is none, and a problem."""
     for number, piece in enumerate(pieces):
         if isinstance(piece, TooLong):
-            raise BadRequest(f"line {number + 1} of the CSV is too long (--max-input)")
-        line = piece if number else piece.removeprefix(_BOM)
-        yield line.decode("utf-8", "surrogateescape") + "\n"
+            problems.append(source.too_long())
+        else:
+            line = piece if number else piece.removeprefix(_BOM)
+            yield line.decode("utf-8", "surrogateescape") + "\n"
 
 
 def files(patterns: Sequence[str]) -> list[str]:

@@ -1,8 +1,6 @@
 """A file of results, a JSON line each, that one process at a time appends to.
 
-A line goes in as one write; what a kill left of a last one is taken away. The lock is one of
-fcntl, as it tells who holds it: so the file is read through the descriptor that is locked, as
-closing another one would give the lock up.
+A line goes in as one write; what a kill left of a last one is taken away.
 """
 
 import errno
@@ -21,6 +19,7 @@ _BLOCK = 1 << 18
 _BATCH = "batch_req_"
 # How our lines begin; what else stands in a file is somebody's.
 _HEADS = (b'{"key": "', b'{"id": "batch_req_')
+_LONGEST_HEAD = max(map(len, _HEADS))
 # struct flock of Linux and macOS: the process is where it is in neither's padding.
 _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 
@@ -50,7 +49,10 @@ class ResultFile:
         self._size = os.fstat(self._descriptor).st_size
 
     def _lock(self) -> None:
+        """flock keeps others out; the lock of fcntl tells them who does, until another descriptor
+        of the file is closed."""
         try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
@@ -69,11 +71,16 @@ class ResultFile:
         os.ftruncate(self._descriptor, 0)
         self._size = 0
 
+    def check(self) -> None:
+        """Raises CantCreate for what is no file of results."""
+        if self._size and not _ours(os.pread(self._descriptor, _LONGEST_HEAD, 0)):
+            raise CantCreate(f"{self.path} is no file of results; it would be overwritten")
+
     def entries(self) -> Iterator[Entry]:
         """Of the whole lines; a torn last one is cut off. Raises CantCreate for what is no file
         of results."""
         offset = 0
-        for text in self._lines():
+        for number, text in enumerate(self._lines(), 1):
             entry = _entry(offset, text)
             if entry is None and text.strip():
                 if not text.endswith(b"\n") and _ours(text):
@@ -81,7 +88,7 @@ class ResultFile:
                     self._size = offset
                     return
                 hint = "name another file, or do without --resume"
-                raise CantCreate(f"{self.path} holds no results of map", hint=hint)
+                raise CantCreate(f"{self.path}: line {number} is no result of map", hint=hint)
             if entry is not None:
                 yield entry
             offset += len(text)

@@ -15,7 +15,11 @@ class Form(Protocol):
     it, where that is something else."""
 
     @property
-    def of_line(self) -> Callable[[dict[str, Any]], bytes] | None: ...
+    def of_line(self) -> Callable[[dict[str, Any] | None], bytes] | None: ...
+
+    @property
+    def gap(self) -> bytes:
+        """What stands for a record that was not asked, in order."""
 
     def in_file(self, outcome: Outcome) -> bytes: ...
 
@@ -26,6 +30,7 @@ class JsonForm:
     """`{"key", "index", "input", "ok", …the object of ask --json}`."""
 
     of_line = None
+    gap = b""
 
     def in_file(self, outcome: Outcome) -> bytes:
         task = outcome.task
@@ -41,6 +46,7 @@ class BatchForm:
     beside it."""
 
     of_line = None
+    gap = b""
 
     def in_file(self, outcome: Outcome) -> bytes:
         report = dict(outcome.report)
@@ -72,6 +78,7 @@ class TextForm:
 
     def __init__(self, ordered: bool) -> None:
         self._ordered = ordered
+        self.gap = b"\n" if ordered else b""
 
     def in_file(self, outcome: Outcome) -> bytes:
         task = outcome.task
@@ -82,8 +89,8 @@ class TextForm:
         text = harmless(outcome.text) if terminal else outcome.text
         return self.of_line({"ok": outcome.error is None, "text": text})
 
-    def of_line(self, value: dict[str, Any]) -> bytes:
+    def of_line(self, value: dict[str, Any] | None) -> bytes:
+        if value is None or not value.get("ok"):
+            return self.gap
         text = str(value.get("text", ""))
-        if not value.get("ok") and not self._ordered:
-            return b""
         return (text if text.endswith("\n") else text + "\n").encode(errors="replace")

@@ -150,6 +150,11 @@ class DeviceSink(StdoutSink):
         write_all(self._descriptor, data)
 
 
+def names_descriptor(name: str) -> bool:
+    """Such as /dev/fd/3: what is open already, whatever it is."""
+    return _OPEN.fullmatch(name) is not None
+
+
 def open_sink(environment: Environment, name: str | None) -> Sink:
     """The sink for `-O name`; stdout for None and `-`. Raises CantCreate, WriteError."""
     if name is None or name == "-":
