@@ -1,7 +1,7 @@
 """The fold from chunks to a Completion: the one place that reads the fields of a reply."""
 
 import re
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from . import api_errors, extra, reasoning, tool_calls
 from .dataclass import dataclass, field
@@ -25,8 +25,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
 
 
-@dataclass(frozen=True)
-class Delta:
+class Delta(NamedTuple):
     """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
 
     text: str = ""

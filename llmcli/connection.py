@@ -88,7 +88,7 @@ def _open_local(
         backend.check_weights(local.path)
         return answer
 
-    def fetched(request: ChatRequest) -> Iterator[Chunk]:
+    def fetched(request: ChatRequest) -> Iterator[list[Chunk]]:
         if chosen_by_default:
             # Said even with -q: nobody asked for a model this small.
             environment.say(

@@ -26,7 +26,7 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
     With a `pool` the calling thread itself waits for the endpoint, on a connection of the pool;
     without, a thread of its own does, so that signals and deadlines never wait for it."""
 
-    def chunks(request: ChatRequest) -> Iterator[Chunk]:
+    def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
         attempt = trace.begin_attempt()
         trace.log(f"POST {endpoint.url}, model {request.get('model')}")
         try:
@@ -45,7 +45,7 @@ def _exchange(
     trace: Trace,
     attempt: dict[str, Any],
     pool: "Pool | None",
-) -> Iterator[Chunk]:
+) -> Iterator[list[Chunk]]:
     progress = _progress(endpoint, trace)
     body = encode(request)
     received = pool.receive(body, progress) if pool else _send(endpoint, "POST", body, progress)
@@ -61,9 +61,9 @@ def _exchange(
         blocks = cast(Iterator[bytes], received)
         reply.check_head(head, blocks, trace.redact)
         trace.stage("the answer is not complete")
-        for chunk in reply.chunks(blocks, headers.get("content-type", ""), trace):
+        for batch in reply.chunks(blocks, headers.get("content-type", ""), trace):
             progress.event()
-            yield chunk
+            yield batch
             progress.event()  # a reader of stdout that pauses is not the server's silence
 
 

@@ -25,7 +25,7 @@ def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Strea
     """
     loaded: list[Any] = []
 
-    def chunks(request: ChatRequest) -> Iterator[Chunk]:
+    def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
         trace.begin_attempt()
         trace.sent = True
         trace.log(f"model {name} from {weights}")
@@ -36,7 +36,8 @@ def stream(weights: Path, name: str, trace: Trace, small: bool = False) -> Strea
                 loaded.append(_load(weights, name, small))
             _answer(loaded[0], small_model.adapt(request) if small else request, put)
 
-        yield from in_thread(produce)
+        for chunk in in_thread(produce):
+            yield [chunk]
 
     return chunks
 
