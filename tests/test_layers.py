@@ -31,7 +31,7 @@ LAYERS: list[set[str]] = [
     {"backends.pool"},
     {"backends.client"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
-    {"backends.sse", "backends.worker", "backends.progress"},
+    {"backends.sse", "backends.worker", "backends.progress", "backends.body"},
     {"output.curl", "retry", "transcript", "keys", "catalogue", "weights", "prompt"},
     {"output.text", "output.events"},
     {"output.json"},

@@ -7,7 +7,7 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 
 import io
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ..errors import ConfigError, LlmcliError
 from ..keys import Key
 from ..url import host_of, is_loopback
 from . import http_errors
+from .body import blocks
 from .reply import Head
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ class Client:
         self._url = url
         self._connections = connections
 
-    def receive(self, body: bytes | None) -> Received:
-        """Raises LlmcliError, before the head or after."""
+    def receive(self, body: bytes | None, check: Callable[[], object] = bool) -> Received:
+        """Raises LlmcliError, before the head or after; also what `check` raises, which is called
+        before each read of the body."""
         idle_timeout = self._endpoint.idle_timeout
         try:
             response = self._send(body)
@@ -82,8 +84,9 @@ class Client:
         try:
             yield Head(response.status_code, response.headers)
             try:
-                while block := response.raw.read1(_BLOCK, decode_content=False):
-                    yield block
+                yield from blocks(response.raw, check)
+            except LlmcliError:
+                raise
             except Exception as error:
                 raise http_errors.in_answer(error, idle_timeout) from error
             whole = True

@@ -97,13 +97,15 @@ def _about_key(key: Key | None) -> str:
 def _send(
     endpoint: Endpoint, method: str, body: bytes | None, progress: Progress, url: str = ""
 ) -> Received:
-    """On a connection of its own, in a thread of its own."""
+    """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
+    interrupted; waiting for the rest can, here in the thread that goes on with it."""
 
-    def produce(put: Put[Head | bytes]) -> None:
+    def begin(put: Put[tuple[Head | bytes, Received]]) -> None:
         progress.begin()
-        client = Client(endpoint, method, url or endpoint.url)
-        for item in client.receive(body):
-            if put(item):
-                return
+        received = Client(endpoint, method, url or endpoint.url).receive(body, progress.patience)
+        put((next(received), received))
 
-    return in_thread(produce, progress.patience)
+    ((head, received),) = in_thread(begin, progress.patience)
+    with closing(received):
+        yield head
+        yield from received
