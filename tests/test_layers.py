@@ -43,8 +43,9 @@ LAYERS: list[set[str]] = [
     {"allowance"},
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
+    {"plain_chunks"},
     {"days", "strict_json"},
-    {"errors", "schema", "terminal", "dataclass", ""},
+    {"errors", "schema", "terminal", "dataclass", "text_buffer", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -69,9 +70,11 @@ PURE = {
     "completion",
     "extra",
     "messages",
+    "plain_chunks",
     "pricing",
     "reasoning",
     "request",
+    "text_buffer",
     "tool_calls",
     "tools",
 }

@@ -12,8 +12,9 @@ from http.client import HTTPResponse
 from typing import Any
 
 _BLOCK = 65536
-# What stands between two chunks, with no extension.
-_NEXT_CHUNK = re.compile(rb"\r\n([0-9A-Fa-f]{1,8})\r\n")
+_LINE_END = b"\r\n"
+# The head of a chunk with no extension.
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 Check = Callable[[], object]
 
 
@@ -44,25 +45,27 @@ def blocks(response: Any, check: Check) -> Iterator[bytes]:
     inner: HTTPResponse = response._fp
     reader = io.BufferedReader(_Watched(inner.fp, check), _BLOCK)
     inner.fp = reader  # type: ignore[assignment]
-    while True:
-        # 0 at the end of a chunk; None before the first.
-        block = _whole_chunks(reader) if inner.chunk_left == 0 and inner.fp else b""
-        block = block or response.read1(_BLOCK, decode_content=False)
-        if not block:
-            return
+    while block := _whole_chunks(inner, reader) or response.read1(_BLOCK, decode_content=False):
         yield block
 
 
-def _whole_chunks(reader: "io.BufferedReader[_Watched]") -> bytes:
-    """Those that have arrived; waits where nothing has."""
+def _whole_chunks(inner: HTTPResponse, reader: "io.BufferedReader[_Watched]") -> bytes:
+    """Those that have arrived; waits where nothing has. None inside of a chunk, and at the end."""
+    if not inner.chunked or inner.chunk_left or inner.fp is None:
+        return b""
+    if inner.chunk_left == 0 and reader.peek().startswith(_LINE_END):
+        reader.read(len(_LINE_END))
+        inner.chunk_left = None  # which says that this was read
+    if inner.chunk_left is not None:
+        return b""
     arrived = reader.peek()
     payloads: list[bytes] = []
     at = 0
-    while head := _NEXT_CHUNK.match(arrived, at):
+    while head := _SIZE.match(arrived, at):
         end = head.end() + int(head[1], 16)
-        if end == head.end() or end > len(arrived):
+        if end == head.end() or not arrived.startswith(_LINE_END, end):
             break
         payloads.append(arrived[head.end() : end])
-        at = end
+        at = end + len(_LINE_END)
     reader.read(at)
     return b"".join(payloads)

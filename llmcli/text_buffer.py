@@ -1,0 +1,31 @@
+"""Text that grows by small pieces."""
+
+import re
+
+_MOST = 1024
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class TextBuffer:
+    """Pieces are joined now and then: kept alone, each would take ten times its size."""
+
+    def __init__(self) -> None:
+        self._joined: list[str] = []
+        self._pieces: list[str] = []
+
+    def append(self, piece: str) -> None:
+        self._pieces.append(piece)
+        if len(self._pieces) >= _MOST:
+            self._joined.append("".join(self._pieces))
+            self._pieces.clear()
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces or self._joined)
+
+    def __str__(self) -> str:
+        return "".join(self._joined + self._pieces)
+
+
+def has_surrogates(text: str) -> bool:
+    """Halves of characters, that is."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
