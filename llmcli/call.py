@@ -92,9 +92,9 @@ class Call:
         return [*self.turns, self._turn()] if begun or not self.turns else self.turns
 
     def _turn(self) -> Turn:
-        completion = self.accumulator.partial()
-        called = [call["function"]["name"] for call in completion.tool_calls]
-        return Turn(completion.finish_reason, completion.usage, self._cost_of_turn(), called)
+        came = self.accumulator
+        called = [call["function"]["name"] for call in came.tool_calls()]
+        return Turn(came.finish_reason, came.usage, self._cost_of_turn(), called)
 
     def next_turn(self) -> Turn:
         """The turn that has ended; the next begins."""

@@ -149,6 +149,9 @@ class Accumulator:
         """Something of the answer has come."""
         return bool(self._text or self._reasoning or self._refusal or self._calls.whole())
 
+    def tool_calls(self) -> list[ToolCall]:
+        return self._calls.whole()
+
     def partial(self) -> Completion:
         return Completion(
             id=self.id,
@@ -157,7 +160,7 @@ class Accumulator:
             text=str(self._text),
             reasoning=str(self._reasoning),
             reasoning_details=reasoning.consolidate(self._details),
-            tool_calls=self._calls.whole(),
+            tool_calls=self.tool_calls(),
             refusal="".join(self._refusal),
             finish_reason=self.finish_reason,
             usage=self.usage,

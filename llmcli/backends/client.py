@@ -64,9 +64,10 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Client:
-    """Requests to one URL, prepared once, over connections that any number of threads share."""
+    """Requests to one URL, prepared once. `connections` are kept, for any number of threads; with
+    none each is left as soon as its answer is whole."""
 
-    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 1) -> None:
+    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 0) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
@@ -91,8 +92,10 @@ class Client:
                 raise http_errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
+            if not whole and self._connections:
+                _read_end(response)
             if not whole:
-                _finish(response)
+                response.close()
 
     def _send(self, body: bytes | None) -> requests.Response:
         request = self._prepared.copy()
@@ -134,8 +137,8 @@ class Client:
     @cached_property
     def _adapter(self) -> HTTPAdapter:
         if not self._url.startswith("https"):
-            return HTTPAdapter(pool_maxsize=self._connections)
-        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections)
+            return HTTPAdapter(pool_maxsize=self._connections or 1)
+        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections or 1)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -154,8 +157,8 @@ def request_headers(endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def _finish(response: requests.Response) -> None:
-    """Leave a reply whose end was not read: the connection is lost unless that comes at once."""
+def _read_end(response: requests.Response) -> None:
+    """Of a reply that is left before it: the connection is lost unless that comes at once."""
     try:
         connection = response.raw.connection
         if connection is not None and connection.sock is not None:
@@ -163,7 +166,6 @@ def _finish(response: requests.Response) -> None:
             response.raw.read1(_BLOCK, decode_content=False)
     except Exception:
         pass  # it is lost
-    response.close()
 
 
 class _TLSAdapter(HTTPAdapter):

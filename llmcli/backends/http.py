@@ -105,7 +105,8 @@ def _send(
         received = Client(endpoint, method, url or endpoint.url).receive(body, progress.patience)
         put((next(received), received))
 
-    ((head, received),) = in_thread(begin, progress.patience)
+    with closing(in_thread(begin, progress.patience)) as begun:
+        head, received = next(begun)
     with closing(received):
         yield head
         yield from received
