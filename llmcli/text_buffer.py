@@ -16,14 +16,16 @@ class TextBuffer:
     def append(self, piece: str) -> None:
         self._pieces.append(piece)
         if len(self._pieces) >= _MOST:
-            self._joined.append("".join(self._pieces))
-            self._pieces.clear()
+            # Both at once, as a signal can come in between.
+            self._joined, self._pieces = [*self._joined, "".join(self._pieces)], []
 
     def __bool__(self) -> bool:
         return bool(self._pieces or self._joined)
 
     def __str__(self) -> str:
-        return "".join(self._joined + self._pieces)
+        whole = "".join(self._joined + self._pieces)
+        self._joined, self._pieces = [whole] if whole else [], []
+        return whole
 
 
 def has_surrogates(text: str) -> bool:

@@ -41,6 +41,7 @@ def states(accumulator: Accumulator, given: list[Chunk]) -> list[Any]:
         read = accumulator.add(chunk)
         kept = {**vars(accumulator), "_plain": None, "_calls": accumulator._calls.whole()}
         kept |= {name: str(kept[name]) for name in ("_text", "_reasoning", "error")}
+        kept["_refusal"] = accumulator.begun, "".join(accumulator._refusal)
         found.append(repr((read, sorted(kept.items()))))
     return found
 
