@@ -97,9 +97,9 @@ class Call:
         return [*self.turns, self._turn()] if begun or not self.turns else self.turns
 
     def _turn(self) -> Turn:
-        completion = self.accumulator.partial()
-        called = [call["function"]["name"] for call in completion.tool_calls]
-        return Turn(completion.finish_reason, completion.usage, self._cost_of_turn(), called)
+        came = self.accumulator
+        called = [call["function"]["name"] for call in came.tool_calls()]
+        return Turn(came.finish_reason, came.usage, self._cost_of_turn(), called)
 
     def next_turn(self) -> Turn:
         """The turn that has ended; the next begins."""
@@ -187,6 +187,10 @@ class Call:
         return {"code": code, "message": error.message, "metadata": error.metadata}
 
 
+def _nothing() -> None:
+    pass
+
+
 def complete(
     stream: Stream,
     request: ChatRequest,
@@ -194,10 +198,12 @@ def complete(
     show: Callable[[Delta], None],
     allow_cut: bool,
     check_calls: bool = True,
+    flush: Callable[[], None] = _nothing,
 ) -> Completion:
-    """Show the answer as it arrives; return it whole. Raises what kept it from being whole."""
+    """Show the answer as it arrives, and `flush` once no more of it is there yet; return it whole.
+    Raises what kept it from being whole."""
     try:
-        _receive(stream(request), call, show)
+        _receive(stream(request), call, show, flush)
         completion = call.accumulator.completion(allow_cut, check_calls)
     except LlmcliError as raised:
         error = _before_answer(raised, call.accumulator)
@@ -208,16 +214,25 @@ def complete(
     return completion
 
 
-def _receive(chunks: Iterator[Chunk], call: Call, show: Callable[[Delta], None]) -> None:
+def _receive(
+    batches: Iterator[list[Chunk]],
+    call: Call,
+    show: Callable[[Delta], None],
+    flush: Callable[[], None],
+) -> None:
     accumulator = call.accumulator
     try:
-        for chunk in chunks:
-            delta = accumulator.add(chunk)
-            if delta.text or delta.reasoning or delta.tool_calls:
-                _mark_first(call.trace)
-                show(delta)
-            if accumulator.error:
-                raise accumulator.error
+        for chunks in batches:
+            for chunk in chunks:
+                delta = accumulator.add(chunk)
+                if delta.text or delta.reasoning or delta.tool_calls:
+                    if call.trace.first_token is None:
+                        _mark_first(call.trace)
+                    show(delta)
+                if accumulator.error:
+                    flush()
+                    raise accumulator.error
+            flush()
     except (TimedOut, Truncated) as error:
         # The answer had its end already; only the stream's was still to come.
         whole = accumulator.finish_reason and not accumulator.resumed
@@ -260,6 +275,5 @@ def _describe(error: LlmcliError, call: Call) -> None:
 
 
 def _mark_first(trace: Trace) -> None:
-    if trace.first_token is None:
-        trace.first_token = time.monotonic()
-        trace.log(f"first token after {trace.first_token - trace.started:.3f} s")
+    trace.first_token = time.monotonic()
+    trace.log(f"first token after {trace.first_token - trace.started:.3f} s")

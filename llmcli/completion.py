@@ -1,13 +1,14 @@
 """The fold from chunks to a Completion: the one place that reads the fields of a reply."""
 
-import re
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from . import api_errors, extra, reasoning, tool_calls
 from .dataclass import dataclass, field
 from .errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from .extra import Extra
+from .plain_chunks import PlainChunks
 from .schema import DONE, Chunk, Message, ToolCall, Usage
+from .text_buffer import TextBuffer, has_surrogates
 from .tool_calls import ToolCalls, refuse_malformed
 
 # In lower case, as servers spell them in many ways.
@@ -21,12 +22,10 @@ _FAILED = (
 )
 _CUT = ("length", "max_tokens", "model_length")
 _FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 _KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
 
 
-@dataclass(frozen=True)
-class Delta:
+class Delta(NamedTuple):
     """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
 
     text: str = ""
@@ -97,11 +96,12 @@ class Accumulator:
     finish_reason: str | None = None
     usage: Usage | None = None
     ended: bool = False
-    _text: list[str] = field(default_factory=list)
-    _reasoning: list[str] = field(default_factory=list)
+    _text: TextBuffer = field(default_factory=TextBuffer)
+    _reasoning: TextBuffer = field(default_factory=TextBuffer)
     _details: list[Any] = field(default_factory=list)
     _refusal: list[str] = field(default_factory=list)
     _calls: ToolCalls = field(default_factory=ToolCalls)
+    _plain: PlainChunks = field(default_factory=PlainChunks)
     _choice: Any = None
     _high_surrogate: str = ""
     _in_deltas: bool = False
@@ -118,6 +118,15 @@ class Accumulator:
         if chunk is DONE:
             self.ended = True
             return Delta()
+        text = self._plain.text(chunk)
+        if text is None or self._high_surrogate or has_surrogates(text):
+            return self._add(chunk)
+        if text:
+            self._text.append(text)
+        return Delta(text)
+
+    def _add(self, chunk: Chunk) -> Delta:
+        self._plain.forget()
         if isinstance(chunk.get("data"), dict) and "choices" not in chunk:
             chunk = chunk["data"]  # the envelope {"success": true, "data": {…}}
         self.id = self.id or chunk.get("id") or None
@@ -125,24 +134,33 @@ class Accumulator:
         self.model = self.model or chunk.get("model") or None
         extra.keep(self._extra, chunk, extra.OF_REPLY)
         choice = self._first_choice(chunk.get("choices"))
-        self.usage = _usage(chunk, choice) or self.usage
+        usage = _usage(chunk, choice)
+        self.usage = usage or self.usage
         self.error = api_errors.in_chunk(chunk, choice)
-        return self._read(choice) if choice else Delta()
+        if not choice:
+            return Delta()
+        read = self._read(choice)
+        if read == Delta(read.text) and not (self.error or usage or self.finish_reason):
+            self._plain.learn(chunk, choice)
+        return read
 
     @property
     def begun(self) -> bool:
         """Something of the answer has come."""
         return bool(self._text or self._reasoning or self._refusal or self._calls.whole())
 
+    def tool_calls(self) -> list[ToolCall]:
+        return self._calls.whole()
+
     def partial(self) -> Completion:
         return Completion(
             id=self.id,
             created=self.created,
             model=self.model,
-            text="".join(self._text),
-            reasoning="".join(self._reasoning),
+            text=str(self._text),
+            reasoning=str(self._reasoning),
             reasoning_details=reasoning.consolidate(self._details),
-            tool_calls=self._calls.whole(),
+            tool_calls=self.tool_calls(),
             refusal="".join(self._refusal),
             finish_reason=self.finish_reason,
             usage=self.usage,
@@ -215,7 +233,7 @@ class Accumulator:
     def _read_delta(self, delta: dict[str, Any]) -> Delta:
         extra.keep(self._message_extra, delta, extra.OF_MESSAGE)
         text, thinking = _split_content(delta.get("content"))
-        if text and (self._high_surrogate or _SURROGATE.search(text)):
+        if text and (self._high_surrogate or has_surrogates(text)):
             text = self._join_surrogates(text)
         details = delta.get("reasoning_details")
         if isinstance(details, list):

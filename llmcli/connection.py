@@ -96,7 +96,7 @@ def _open_local(environment: Environment, local: LocalModel, chosen_by_default: 
         return model.stream
 
     def fetched(trace: Trace) -> Stream:
-        def answer(request: ChatRequest) -> Iterator[Chunk]:
+        def answer(request: ChatRequest) -> Iterator[list[Chunk]]:
             _fetch(environment, local.name if chosen_by_default else None)
             return model.stream(trace)(request)
 

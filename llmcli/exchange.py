@@ -51,12 +51,12 @@ class Exchange:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
         def attempt(request: ChatRequest) -> Completion:
-            show, check_calls = self.output.show, not tools.run_tools
-
+            show, flush = self.output.show, self.output.flush
+            check_calls = not tools.run_tools
             told = instructed(request, draft.shape)
 
             def once() -> Completion:
-                return complete(self.stream, told, self.call, show, allow_cut, check_calls)
+                return complete(self.stream, told, self.call, show, allow_cut, check_calls, flush)
 
             return self.meter.around(told, once)
 

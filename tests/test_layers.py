@@ -37,7 +37,7 @@ LAYERS: list[set[str]] = [
     {"backends.pool", "records"},
     {"backends.client"},
     {"backends.reply", "backends.http_errors", "backends.small_model"},
-    {"backends.sse", "backends.worker", "backends.progress"},
+    {"backends.sse", "backends.worker", "backends.progress", "backends.body"},
     {"output.curl", "retry", "transcript", "keys", "catalogue", "weights", "prompt"},
     {"output.text", "output.events"},
     {"output.json"},
@@ -49,8 +49,9 @@ LAYERS: list[set[str]] = [
     {"allowance"},
     {"pricing"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
+    {"plain_chunks"},
     {"days", "strict_json", "filling", "mapping", "pacing", "result_file"},
-    {"errors", "schema", "terminal", "dataclass", ""},
+    {"errors", "schema", "terminal", "dataclass", "text_buffer", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
@@ -77,9 +78,11 @@ PURE = {
     "extra",
     "filling",
     "messages",
+    "plain_chunks",
     "pricing",
     "reasoning",
     "request",
+    "text_buffer",
     "tool_calls",
     "tools",
 }

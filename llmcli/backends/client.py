@@ -7,7 +7,7 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 
 import io
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ..errors import ConfigError, LlmcliError
 from ..keys import Key
 from ..url import host_of, is_loopback
 from . import http_errors
+from .body import blocks
 from .reply import Head
 
 if TYPE_CHECKING:
@@ -63,16 +64,18 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Client:
-    """Requests to one URL, prepared once, over connections that any number of threads share."""
+    """Requests to one URL, prepared once. `connections` are kept, for any number of threads; with
+    none each is left as soon as its answer is whole."""
 
-    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 1) -> None:
+    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 0) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
         self._connections = connections
 
-    def receive(self, body: bytes | None) -> Received:
-        """Raises LlmcliError, before the head or after."""
+    def receive(self, body: bytes | None, check: Callable[[], object] = bool) -> Received:
+        """Raises LlmcliError, before the head or after; also what `check` raises, which is called
+        before each read of the body."""
         idle_timeout = self._endpoint.idle_timeout
         try:
             response = self._send(body)
@@ -82,14 +85,17 @@ class Client:
         try:
             yield Head(response.status_code, response.headers)
             try:
-                while block := response.raw.read1(_BLOCK, decode_content=False):
-                    yield block
+                yield from blocks(response.raw, check)
+            except LlmcliError:
+                raise
             except Exception as error:
                 raise http_errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
+            if not whole and self._connections:
+                _read_end(response)
             if not whole:
-                _finish(response)
+                response.close()
 
     def _send(self, body: bytes | None) -> requests.Response:
         request = self._prepared.copy()
@@ -131,8 +137,8 @@ class Client:
     @cached_property
     def _adapter(self) -> HTTPAdapter:
         if not self._url.startswith("https"):
-            return HTTPAdapter(pool_maxsize=self._connections)
-        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections)
+            return HTTPAdapter(pool_maxsize=self._connections or 1)
+        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections or 1)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -151,8 +157,8 @@ def request_headers(endpoint: Endpoint) -> dict[str, str]:
     }
 
 
-def _finish(response: requests.Response) -> None:
-    """Leave a reply whose end was not read: the connection is lost unless that comes at once."""
+def _read_end(response: requests.Response) -> None:
+    """Of a reply that is left before it: the connection is lost unless that comes at once."""
     try:
         connection = response.raw.connection
         if connection is not None and connection.sock is not None:
@@ -160,7 +166,6 @@ def _finish(response: requests.Response) -> None:
             response.raw.read1(_BLOCK, decode_content=False)
     except Exception:
         pass  # it is lost
-    response.close()
 
 
 class _TLSAdapter(HTTPAdapter):

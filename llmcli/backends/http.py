@@ -26,7 +26,7 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
     With a `pool` the calling thread itself waits for the endpoint, on a connection of the pool;
     without, a thread of its own does, so that signals and deadlines never wait for it."""
 
-    def chunks(request: ChatRequest) -> Iterator[Chunk]:
+    def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
         attempt = trace.begin_attempt()
         trace.log(f"POST {endpoint.url}, model {request.get('model')}")
         try:
@@ -45,7 +45,7 @@ def _exchange(
     trace: Trace,
     attempt: dict[str, Any],
     pool: "Pool | None",
-) -> Iterator[Chunk]:
+) -> Iterator[list[Chunk]]:
     progress = _progress(endpoint, trace)
     body = encode(request)
     received = pool.receive(body, progress) if pool else _send(endpoint, "POST", body, progress)
@@ -61,9 +61,9 @@ def _exchange(
         blocks = cast(Iterator[bytes], received)
         reply.check_head(head, blocks, trace.redact)
         trace.stage("the answer is not complete")
-        for chunk in reply.chunks(blocks, headers.get("content-type", ""), trace):
+        for batch in reply.chunks(blocks, headers.get("content-type", ""), trace):
             progress.event()
-            yield chunk
+            yield batch
             progress.event()  # a reader of stdout that pauses is not the server's silence
 
 
@@ -97,13 +97,16 @@ def _about_key(key: Key | None) -> str:
 def _send(
     endpoint: Endpoint, method: str, body: bytes | None, progress: Progress, url: str = ""
 ) -> Received:
-    """On a connection of its own, in a thread of its own."""
+    """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
+    interrupted; waiting for the rest can, here in the thread that goes on with it."""
 
-    def produce(put: Put[Head | bytes]) -> None:
+    def begin(put: Put[tuple[Head | bytes, Received]]) -> None:
         progress.begin()
-        client = Client(endpoint, method, url or endpoint.url)
-        for item in client.receive(body):
-            if put(item):
-                return
+        received = Client(endpoint, method, url or endpoint.url).receive(body, progress.patience)
+        put((next(received), received))
 
-    return in_thread(produce, progress.patience)
+    with closing(in_thread(begin, progress.patience)) as begun:
+        head, received = next(begun)
+    with closing(received):
+        yield head
+        yield from received

@@ -33,7 +33,7 @@ class Model:
         self._loading = threading.Lock()
 
     def stream(self, trace: Trace) -> Stream:
-        def chunks(request: ChatRequest) -> Iterator[Chunk]:
+        def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
             trace.begin_attempt()
             trace.sent = True
             trace.log(f"model {self._name} from {self._weights}")
@@ -47,7 +47,8 @@ class Model:
                 left = trace.time_left(f"the answer of {self._name} is not complete")
                 return None if left == float("inf") else left
 
-            yield from in_thread(produce, patience)
+            for chunk in in_thread(produce, patience):
+                yield [chunk]
 
         return chunks
 

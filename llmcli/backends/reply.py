@@ -16,6 +16,8 @@ _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
 _BOM = b"\xef\xbb\xbf"
+# NaN and Infinity, which are no JSON, become null. Made once, as that takes longer than its use.
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
         raise api_errors.from_response(head.status, head.headers, shown)
 
 
-def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[Chunk]:
-    """Events or one JSON object: decided by what came, not by what was asked for."""
+def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:
+    """Events or one JSON object: decided by what came, not by what was asked for. Chunks that
+    arrived together are given together."""
     start = b""
     for block in blocks:
         start += block
@@ -72,14 +75,13 @@ def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield from blocks
 
 
-def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[Chunk]:
+def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
     value = parse(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
     if "choices" not in body and api_errors.read(value) is None:
         raise ProtocolError("the reply is JSON but no completion", hint="check base_url")
-    yield value
-    yield DONE
+    yield [value, DONE]
 
 
 def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -92,16 +94,42 @@ def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield block
 
 
-def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[Chunk]:
-    for event in sse.events(blocks, trace.warn):
-        data = event.data.strip()
-        if data == "[DONE]":
-            yield DONE
+def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
+    for events in sse.batches(blocks, trace.warn):
+        batch: list[Chunk] = []
+        failure: ProtocolError | None = None
+        for event in events:
+            try:
+                chunk = _chunk(event, trace)
+            except ProtocolError as error:
+                failure = error
+                break
+            if chunk is not None:
+                batch.append(chunk)
+                if chunk is DONE:
+                    break
+        if batch:
+            yield batch
+        if failure:
+            raise failure
+        if batch and batch[-1] is DONE:
             return
-        if event.event == "error":
-            yield _error_event(data)
-        elif data and data != "null":  # some servers keep alive by these
-            yield parse(data, trace.redact)
+
+
+def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
+    data: str = event.data.strip()
+    if data == "[DONE]":
+        return DONE
+    if event.event == "error":
+        return _error_event(data)
+    if not data or data == "null":  # some servers keep alive by these
+        return None
+    try:
+        value, end = _DECODER.raw_decode(data)
+    except (ValueError, RecursionError):
+        end = -1
+    # What is no object, and only that, is looked at again: to say what it is.
+    return value if end == len(data) and type(value) is dict else parse(data, trace.redact)
 
 
 def _error_event(data: str) -> Chunk:
@@ -116,14 +144,14 @@ def _error_event(data: str) -> Chunk:
 def parse(
     text: str | bytes, redact: Callable[[str], str], may_be_cut: bool = False
 ) -> dict[str, Any]:
-    """A JSON object; NaN and Infinity, which are no JSON, become null.
+    """A JSON object.
 
     Raises ProtocolError, or Truncated for a whole body (`may_be_cut`) that ends too early.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "replace")
     try:
-        value = json.loads(text, parse_constant=lambda _: None)
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ProtocolError("a reply is nested too deeply") from None
     except json.JSONDecodeError as error:

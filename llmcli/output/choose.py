@@ -39,6 +39,7 @@ class Output:
         self._usage_file: usage.UsageFile | None = None
         self._hold = hold
         self._last_turn_only = shaped and not (options.json or options.events)
+        self._arrived: list[Delta] = []
         self._held: list[Delta] = []
         self._recorded = False
         self._finished = False
@@ -68,6 +69,7 @@ class Output:
     def again(self, error: LlmcliError, wait: float) -> None:
         """Take back what was shown. Silent in a cron job that succeeds in the end."""
         error.message = self._environment.redact(error.message)
+        self._arrived.clear()
         self._held.clear()
         self._call.discard()
         assert self._renderer is not None
@@ -76,20 +78,26 @@ class Output:
             self._environment.note(f"{error.message}; trying again in {wait:.1f} s")
 
     def show(self, delta: Delta) -> None:
+        """Shown with what has arrived at the same time, by `flush`."""
+        self._arrived.append(delta)
+
+    def flush(self) -> None:
         assert self._renderer is not None
+        arrived, self._arrived = self._arrived, []
         if self._last_turn_only:
-            self._held.append(Delta(text=delta.text))
-            delta = Delta(reasoning=delta.reasoning)
+            self._held += [Delta(text=delta.text) for delta in arrived]
+            arrived = [Delta(reasoning=delta.reasoning) for delta in arrived]
         elif self._hold:
-            self._held.append(delta)
+            self._held += arrived
             return
-        self._renderer.show(delta)
+        if arrived:
+            self._renderer.show(arrived)
 
     def _release(self) -> None:
         assert self._renderer is not None
-        for delta in self._held:
-            self._renderer.show(delta)
-        self._held.clear()
+        held, self._held = self._held, []
+        if held:
+            self._renderer.show(held)
 
     def pause(self) -> None:
         """Tools are about to speak."""
@@ -144,6 +152,7 @@ class Output:
 
     def _show_failure(self, error: LlmcliError | Interrupted) -> None:
         if self._renderer:
+            self.flush()  # a signal can come before all that arrived was shown
             self._release()
             self._renderer.fail(error)
         elif self._options.json:

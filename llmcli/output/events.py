@@ -1,6 +1,6 @@
 """--events: one JSON object a line as things happen, and always a last `end`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..completion import Delta
@@ -27,15 +27,10 @@ class EventsRenderer:
     def start(self, model: str) -> None:
         self._emit("start", model=model)
 
-    def show(self, delta: Delta) -> None:
+    def show(self, deltas: Sequence[Delta]) -> None:
         self.committed = True
-        self._thinking.show(delta.reasoning)
-        if delta.reasoning:
-            self._emit("reasoning", content=delta.reasoning)
-        if delta.text:
-            self._emit("delta", content=delta.text)
-        for call in delta.tool_calls:
-            self._emit("tool_call", tool_call=call)
+        self._thinking.show("".join([delta.reasoning for delta in deltas]))
+        self._sink.write(b"".join(line(event) for delta in deltas for event in _events(delta)))
 
     def pause(self) -> None:
         self._thinking.end()
@@ -75,6 +70,15 @@ class EventsRenderer:
 
     def _emit(self, event: str, **fields: Any) -> None:
         self._sink.write(line({"event": event, **fields}))
+
+
+def _events(delta: Delta) -> Iterator[dict[str, Any]]:
+    if delta.reasoning:
+        yield {"event": "reasoning", "content": delta.reasoning}
+    if delta.text:
+        yield {"event": "delta", "content": delta.text}
+    for call in delta.tool_calls:
+        yield {"event": "tool_call", "tool_call": call}
 
 
 def before_start(report: dict[str, Any]) -> None:

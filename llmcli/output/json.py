@@ -47,8 +47,8 @@ class JsonRenderer:
     def again(self, error: LlmcliError, wait: float) -> None:
         self._thinking.end()
 
-    def show(self, delta: Delta) -> None:
-        self._thinking.show(delta.reasoning)
+    def show(self, deltas: Sequence[Delta]) -> None:
+        self._thinking.show("".join([delta.reasoning for delta in deltas]))
 
     def pause(self) -> None:
         self._thinking.end()

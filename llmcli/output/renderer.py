@@ -16,8 +16,8 @@ class Renderer(Protocol):
     def again(self, error: LlmcliError, wait: float) -> None:
         """Take back what was shown: the request is sent again in `wait` seconds."""
 
-    def show(self, delta: Delta) -> None:
-        """A piece of the answer as it lands."""
+    def show(self, deltas: Sequence[Delta]) -> None:
+        """Pieces of the answer that landed together."""
 
     def pause(self) -> None:
         """Others write to the terminal for a while."""

@@ -32,11 +32,21 @@ class TextRenderer:
         self._sink.clear()
         self._begun, self._last = False, "\n"
 
-    def show(self, delta: Delta) -> None:
-        self._thinking.show(delta.reasoning)
-        if delta.text:
+    def show(self, deltas: Sequence[Delta]) -> None:
+        texts: list[str] = []
+        for text, reasoning, _ in deltas:
+            if reasoning:
+                self._show_text(texts)
+                self._thinking.show(reasoning)
+            if text:
+                texts.append(text)
+        self._show_text(texts)
+
+    def _show_text(self, texts: list[str]) -> None:
+        if texts:
             self._thinking.end()
-            self._write(delta.text)
+            self._write("".join(texts))
+            texts.clear()
 
     def pause(self) -> None:
         self._thinking.end()
