@@ -47,7 +47,7 @@ def _init(self: Any, *given: Any, **named: Any) -> None:
     for name, make in kind.__dataclass_factories__:
         if name not in values:
             values[name] = make()
-    if len(values) != len(names) or not values.keys() <= names.keys():
+    if values.keys() != names.keys():
         wrong = ", ".join(sorted(values.keys() ^ names.keys()))
         raise TypeError(f"{kind.__name__}: missing or unknown: {wrong}")
 

@@ -45,7 +45,7 @@ class Journal:
     def _append(self, descriptor: int, size: int, line: bytes) -> int:
         """The end of the file after `line`."""
         end = size
-        if size != self._end and os.pread(descriptor, 1, size - 1) != b"\n":
+        if size and size != self._end and os.pread(descriptor, 1, size - 1) != b"\n":
             end = _whole_length(descriptor, size)
             if end < size:
                 os.ftruncate(descriptor, end)
