@@ -93,12 +93,13 @@ def test_all_streams_closed(
     assert server.requests == []  # nothing is paid for that cannot be written
 
 
+@pytest.mark.parametrize("options", ["", "--no-stream"], ids=["in pieces", "at once"])
 def test_a_full_disk_leaves_the_old_file(
-    endpoint: Endpoint, env: dict[str, str], tmp_path: Path
+    endpoint: Endpoint, env: dict[str, str], tmp_path: Path, options: str
 ) -> None:
     (tmp_path / "out").write_text("old")
     endpoint(answer(*["x" * 1000] * 100))
-    done = shell(env, 'ulimit -f 20; "$0" ask -n -O out hi', tmp_path)
+    done = shell(env, f'ulimit -f 20; "$0" ask -n {options} -O out hi', tmp_path)
     assert done.returncode == 74
     assert "out: write error: File too large" in one_line(done.stderr)
     assert (tmp_path / "out").read_text() == "old"

@@ -102,6 +102,7 @@ class FileSink:
         try:
             write_all(self._descriptor, data)
         except WriteError as error:
+            self._written = os.fstat(self._descriptor).st_size  # a part of it may stand
             raise WriteError(f"{self._name}: {error.message}") from None
         self._written += len(data)
 
