@@ -157,7 +157,7 @@ complete -c llmcli -n '__llmcli_in map' -s p -l param -x -d 'Variable of the tem
 complete -c llmcli -n '__llmcli_in map' -l max-input -x -d 'Refuse input beyond this size.'
 complete -c llmcli -n '__llmcli_in map' -l format -x -d 'lines, jsonl or csv. [lines; by content if PROMPT has {field}]'
 complete -c llmcli -n '__llmcli_in map' -s 0 -l null -d 'Records end with NUL, not newline.'
-complete -c llmcli -n '__llmcli_in map' -l files -x -d 'Each file is a record. Repeatable.'
+complete -c llmcli -n '__llmcli_in map' -l files -x -d 'Each file of it is a record. Repeatable.'
 complete -c llmcli -n '__llmcli_in map' -l requests -r -F -d 'OpenAI batch file; batch format comes out.'
 complete -c llmcli -n '__llmcli_in map' -s j -l jobs -x -d 'Records asked at once.'
 complete -c llmcli -n '__llmcli_in map' -l rpm -x -d 'Most requests a minute.'

@@ -28,7 +28,7 @@ class InputOptions:
     null: Annotated[bool, Option("--null", "-0", help="Records end with NUL, not newline.")] = False
     files: Annotated[
         list[str] | None,
-        Option("--files", metavar="PATTERN", help="Each file is a record. Repeatable."),
+        Option("--files", metavar="PATTERN", help="Each file of it is a record. Repeatable."),
     ] = None
     requests: Annotated[
         str | None,
