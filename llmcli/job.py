@@ -1,6 +1,7 @@
 """A run over many records: workers, results as they come, and how it ends."""
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any, Protocol
@@ -58,8 +59,8 @@ class Job:
     results: Results | None
     tally: Tally
     bar: Shown | None
-    unreached: list[Outcome] = field(default_factory=list)
-    reached: list[bool] = field(default_factory=list)
+    # Of records, whether the endpoint was reached.
+    reached: Counter[bool] = field(default_factory=Counter)
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Raises what stopped it; SomeFailed where records failed."""
@@ -119,12 +120,13 @@ class Job:
 
     def _ends(self, outcome: Outcome) -> bool:
         """Whether it is of no use to go on. An endpoint that nobody has reached is none either."""
-        if isinstance(outcome.error, NetworkError):
-            self.unreached.append(outcome)
-            enough = len(self.unreached) >= max(2 * self.workers.width, _ENOUGH)
-            return outcome.fatal or (enough and not self.reached)
-        if outcome.error is None or outcome.error.status:
-            self.reached.append(True)
+        error = outcome.error
+        if error is None or error.status:
+            self.reached[True] += 1
+        elif isinstance(error, NetworkError):
+            self.reached[False] += 1
+            enough = self.reached[False] >= max(2 * self.workers.width, _ENOUGH)
+            return outcome.fatal or (enough and not self.reached[True])
         return outcome.fatal
 
     def _keep(self, outcome: Outcome) -> None:
