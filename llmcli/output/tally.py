@@ -48,6 +48,11 @@ class Tally:
         """Records a second."""
         return (self.done + self.failed) / max(time.monotonic() - self.started, 1e-3)
 
+    def tokens(self) -> str:
+        if not (self.tokens_in or self.tokens_out):
+            return "tokens unknown" if self.done else "no tokens"
+        return f"{self.tokens_in} in, {self.tokens_out} out"
+
     def spent(self) -> str:
         """Unknown costs are never counted as nothing."""
         known = dollars(self.cost)
@@ -66,6 +71,6 @@ class Tally:
         if before := self.before():
             words.append(before)
         if total:
-            words += [f"{self.tokens_in} in", f"{self.tokens_out} out", self.spent()]
+            words += [self.tokens(), self.spent()]
         words.append(f"{time.monotonic() - self.started:.1f} s")
         return ", ".join(words)
