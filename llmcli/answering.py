@@ -114,8 +114,10 @@ class Answerer:
             return None
         except LlmcliError as error:
             return self._failed(task, call, error)
+        except MemoryError:
+            return self._failed(task, call, OutOfResources("out of memory"))
         except Exception as error:
-            return self._failed(task, call, _defect(error))
+            return self._failed(task, call, self._environment.defect(error))
         return Outcome(task, call.report(None), text)
 
     def stop(self) -> None:
@@ -252,10 +254,3 @@ def _told(error: LlmcliError) -> float | None:
     """How long the server asks to wait, where that is waited for."""
     seconds = error.retry_after
     return seconds if seconds and seconds <= LONGEST_RETRY_AFTER else None
-
-
-def _defect(error: Exception) -> LlmcliError:
-    if isinstance(error, MemoryError):
-        return OutOfResources("out of memory")
-    hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
-    return InternalError(f"internal error: {type(error).__name__}", hint=hint)

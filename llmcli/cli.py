@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import __version__, argv
+from . import argv
 from .environment import (
     STDERR,
     CheckedStdout,
@@ -18,7 +18,6 @@ from .environment import (
     leave,
 )
 from .errors import (
-    InternalError,
     Interrupted,
     LlmcliError,
     OutOfResources,
@@ -87,22 +86,11 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise OutOfResources(f"the system: {error.strerror}") from None
-        raise _defect(error, environment) from error
+        raise environment.defect(error) from error
     except Exception as error:
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             raise OutOfResources("cannot start a thread") from None
-        raise _defect(error, environment) from error
-
-
-def _defect(error: Exception, environment: Environment) -> InternalError:
-    if os.environ.get("LLMCLI_DEBUG") == "1":
-        import traceback
-
-        shown = environment.redact(traceback.format_exc())
-        os.write(STDERR, shown.encode(errors="replace"))
-    hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
-    what = f"{type(error).__name__} in llmcli {__version__}"
-    return InternalError(f"internal error: {what}", hint=hint)
+        raise environment.defect(error) from error
 
 
 def main() -> NoReturn:
@@ -140,8 +128,8 @@ def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn
             environment.renderer.fail(error)
         except (ReaderGone, LlmcliError):
             pass  # nobody can be told there any more
-        except Exception as defect:
-            environment.say(str(_defect(defect, environment)))
+        except Exception as failure:
+            environment.say(str(environment.defect(failure)))
     if not _known_to_all(error, environment):
         environment.say(str(error))
     end()

@@ -15,6 +15,7 @@ from .answering import Answerer, Outcome, Task
 from .environment import Environment
 from .errors import HOW_TO_INSTALL, ConfigError, NetworkError
 from .job import Workers
+from .mapping import nothing
 from .work import Work, answerer
 
 _PATIENCE = 10.0
@@ -41,7 +42,7 @@ def workers(work: Work, address: str) -> Workers:
     part = work.without_secrets().of_one_in(len(threads), max(threads))
     return Workers(
         partial(answer, pickle.dumps(part)),
-        lambda: None,
+        nothing,
         client.get_executor(pure=False),
         sum(threads),
         cancels=False,

@@ -176,6 +176,11 @@ def _tag(tag: str | None) -> str | None:
     return None if tag is None else prompt.check_text(tag, "--tag")
 
 
+def allows_cut(asked: bool, in_text: bool, settings: Settings) -> bool:
+    """Text that was to be short may be cut; of an answer with a shape a part is of no use."""
+    return asked or (in_text and settings.source("max_tokens") == "flag")
+
+
 def tell_of_another_model(environment: Environment, going_on: "Session", model: str) -> None:
     """A conversation that goes on with another model than before says so."""
     before = going_on.last("model")

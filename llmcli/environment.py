@@ -12,7 +12,15 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from .errors import Interrupted, LlmcliError, ReaderGone, TimedOut, WriteError
+from . import __version__
+from .errors import (
+    InternalError,
+    Interrupted,
+    LlmcliError,
+    ReaderGone,
+    WriteError,
+    deadline_reached,
+)
 from .terminal import one_line
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -76,6 +84,17 @@ class Environment:
                 text = text.replace(secret, "[redacted]")
         return text
 
+    def defect(self, error: Exception) -> InternalError:
+        """What nobody foresaw, as one of ours. Called where `error` is being handled."""
+        if self.variables.get("LLMCLI_DEBUG") == "1":
+            import traceback
+
+            shown = self.redact(traceback.format_exc())
+            os.write(STDERR, shown.encode(errors="replace"))
+        hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
+        what = f"{type(error).__name__} in llmcli {__version__}"
+        return InternalError(f"internal error: {what}", hint=hint)
+
     def note(self, line: str) -> None:
         """`say`, but silent with -q."""
         if not self.quiet:
@@ -91,10 +110,7 @@ class Environment:
             return
 
         def expire(_number: int, _frame: FrameType | None) -> None:
-            raise TimedOut(
-                f"deadline of {seconds:g} s reached: {self.stage}",
-                hint="give more time with --deadline",
-            )
+            raise deadline_reached(seconds, self.stage)
 
         spent = time.monotonic() - self.started
         self.deadline = self.started + seconds

@@ -224,6 +224,12 @@ class TimedOut(LlmcliError):
     exit_code = ExitCode.TIMEOUT
 
 
+def deadline_reached(seconds: float, awaited: str) -> TimedOut:
+    return TimedOut(
+        f"deadline of {seconds:g} s reached: {awaited}", hint="give more time with --deadline"
+    )
+
+
 class Interrupted(BaseException):
     """SIGINT, SIGTERM or SIGHUP: the run ends, and the process dies by that signal."""
 

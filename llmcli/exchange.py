@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from .backends import Stream
 from .call import Call, complete
 from .completion import Completion
+from .compose import allows_cut
 from .conversation import Answer, Limits, converse
 from .dataclass import dataclass
 from .draft import Draft
@@ -45,7 +46,8 @@ class Exchange:
         """The exit code of a good answer. Raises all that keeps one from being good."""
         known, said = draft.known, draft.request["messages"]
         retries = Retries(settings.retries, self.environment.remaining)
-        allow_cut = _allows_cut(options, settings, draft)
+        in_text = not (options.json or options.events or draft.shape)
+        allow_cut = allows_cut(options.allow_cut, in_text, settings)
 
         def ask(request: ChatRequest) -> Completion:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
@@ -86,9 +88,3 @@ class Exchange:
         self.recorder.keep(draft.known, draft.request["messages"])
         self.output.finish(answer.calls, shaped.text)
         return shaped.exit_code
-
-
-def _allows_cut(options: OutputOptions, settings: Settings, draft: Draft) -> bool:
-    """Text that was to be short may be cut; of an answer with a shape a part is of no use."""
-    in_text = not (options.json or options.events or draft.shape)
-    return options.allow_cut or (settings.source("max_tokens") == "flag" and in_text)

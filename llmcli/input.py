@@ -1,18 +1,15 @@
 """Where the records of `map` come from, as its options say."""
 
-import os
 import stat
 from collections.abc import Callable, Iterator
 
 from . import prompt, records
 from .dataclass import dataclass
 from .environment import STDIN, Environment
-from .errors import NoInput, UsageError
+from .errors import UsageError
 from .planning import Plan
 from .record_options import InputOptions
 from .records import Record, Source
-
-_STDIN_NAMES = ("-", "/dev/stdin")
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,7 @@ def open_input(
     if options.requests:
         found = records.requests(source)
     else:
-        found = _of_format(source, options, plan.wanted())
+        found = _of_format(source, options, plan.wanted)
     return Input(found, _part(source))
 
 
@@ -64,13 +61,8 @@ def _of_format(source: Source, options: InputOptions, wanted: list[str]) -> Iter
 def _source(
     environment: Environment, name: str, max_input: str, limit: int, use_stdin: bool
 ) -> Source:
-    if name not in _STDIN_NAMES:
-        try:
-            descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise NoInput(f"cannot read {name}: {reason}") from None
-        return Source(descriptor, name, limit, max_input)
+    if name not in prompt.STDIN_NAMES:
+        return Source(prompt.open_file(name), name, limit, max_input)
     if not use_stdin or STDIN in environment.closed:
         why = "stdin is closed" if use_stdin else "-n forbids stdin"
         raise UsageError(f"no records: {why}", hint="name files by --files 'PATTERN'")

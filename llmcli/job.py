@@ -10,7 +10,7 @@ from .answering import Outcome, Task, lost
 from .dataclass import dataclass, field
 from .environment import STDERR, Environment
 from .errors import Interrupted, LlmcliError, NetworkError, SomeFailed
-from .mapping import Mapping
+from .mapping import Mapping, nothing
 from .output.record import Form
 from .output.sink import Sink
 from .output.tally import Tally
@@ -19,10 +19,6 @@ from .results import Results
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-def _nothing() -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -35,7 +31,7 @@ class Workers:
     executor: Executor
     width: int
     cancels: bool = True
-    abandon: Callable[[], None] = _nothing
+    abandon: Callable[[], None] = nothing
 
 
 class Shown(Protocol):

@@ -51,13 +51,7 @@ class Journal:
                 os.ftruncate(descriptor, end)
             elif end:
                 line = b"\n" + line  # a last line that only lacks its end
-        try:
-            rest = memoryview(line)
-            while rest:  # again only where a disk is full, to be told why
-                rest = rest[os.write(descriptor, rest) :]
-        except OSError:
-            os.ftruncate(descriptor, end)
-            raise
+        write_whole(descriptor, line, end)
         return end + len(line)
 
     def _locked(self, until: float) -> tuple[int, int]:
@@ -78,6 +72,17 @@ class Journal:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def write_whole(descriptor: int, line: bytes, end: int) -> None:
+    """Append `line` to a file that ends at `end`, or nothing. Raises OSError."""
+    try:
+        rest = memoryview(line)
+        while rest:  # again only where a disk is full, to be told why
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError:
+        os.ftruncate(descriptor, end)
+        raise
 
 
 def append(path: Path, line: bytes, patience: float = float("inf")) -> None:
@@ -125,10 +130,11 @@ def _torn(line: bytes) -> bool:
     """Whether it is the beginning of a record of ours, and not all of it. What else stands there
     without a line end is somebody's, and stays."""
     ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
-    return bool(line) and ours and _parse(line) is None
+    return bool(line) and ours and parse(line) is None
 
 
-def _parse(line: bytes) -> Record | None:
+def parse(line: bytes) -> Record | None:
+    """None for what is no JSON object."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -143,6 +149,6 @@ def read(path: Path) -> Iterator[tuple[int, Record | None]]:
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            record = _parse(line)
+            record = parse(line)
             if record is not None or (line.strip() and (line.endswith(b"\n") or not _torn(line))):
                 yield number, record

@@ -1,5 +1,7 @@
 """From the options of `map` to a run over its records."""
 
+from typing import TYPE_CHECKING
+
 from . import accounts, compose, connection, draft, prompt
 from .answering import How
 from .connection import Connection
@@ -27,6 +29,9 @@ from .record_options import InputOptions, PaceOptions, ResultOptions
 from .results import Results, is_regular, is_there, remaining
 from .settings import Settings
 from .work import Caps, Work, answerer
+
+if TYPE_CHECKING:
+    from .templates import Template
 
 # Answers that may wait for an earlier one, for each that is asked at once.
 _WINDOW = 64
@@ -58,9 +63,10 @@ class Wanted:
 def run(environment: Environment, wanted: Wanted) -> None:
     """Raises what stopped it; SomeFailed where records failed."""
     _check(wanted)
-    settings = _settings(environment, wanted)
+    template = compose.template(environment, wanted.given)
+    settings = _settings(environment, wanted, template)
     chosen = connection.choose(environment, settings)
-    plan = _plan(environment, wanted, settings, chosen)
+    plan = _plan(environment, wanted, settings, chosen, template)
     source = open_input(
         environment, wanted.source, plan, wanted.given.max_input, not wanted.given.no_stdin
     )
@@ -97,8 +103,7 @@ def _check(wanted: Wanted) -> None:
         raise UsageError("--requests holds whole requests: no PROMPT, -f, -s or -t beside it")
 
 
-def _settings(environment: Environment, wanted: Wanted) -> Settings:
-    template = compose.template(environment, wanted.given)
+def _settings(environment: Environment, wanted: Wanted, template: "Template | None") -> Settings:
     settings = compose.settings(
         environment, wanted.sampling, wanted.connecting, wanted.account, template, of_run=False
     )
@@ -107,9 +112,14 @@ def _settings(environment: Environment, wanted: Wanted) -> Settings:
     return settings
 
 
-def _plan(environment: Environment, wanted: Wanted, settings: Settings, chosen: Connection) -> Plan:
+def _plan(
+    environment: Environment,
+    wanted: Wanted,
+    settings: Settings,
+    chosen: Connection,
+    template: "Template | None",
+) -> Plan:
     given = wanted.given
-    template = compose.template(environment, given)
     files = prompt.Input(environment, prompt.size(given.max_input), use_stdin=False)
     system = given.system
     if system is None and not (template and template.system):
@@ -130,7 +140,6 @@ def _plan(environment: Environment, wanted: Wanted, settings: Settings, chosen: 
 
 def _work(wanted: Wanted, settings: Settings, chosen: Connection, plan: Plan) -> Work:
     in_text = not (wanted.options.json or wanted.of_batch or plan.shape)
-    short = settings.source("max_tokens") == "flag" and in_text
     how = How(
         model=chosen.model,
         local=chosen.local is not None,
@@ -139,7 +148,7 @@ def _work(wanted: Wanted, settings: Settings, chosen: Connection, plan: Plan) ->
         retries=settings.retries,
         limits=Limits(wanted.tools.max_turns, wanted.shape.repair),
         shape=plan.shape,
-        allow_cut=wanted.options.allow_cut or short,
+        allow_cut=compose.allows_cut(wanted.options.allow_cut, in_text, settings),
         check_calls=not wanted.tools.run_tools,
         verbose=wanted.options.verbose,
     )

@@ -37,7 +37,7 @@ class _End:
         self.error = error
 
 
-def _nothing() -> None:
+def nothing() -> None:
     pass
 
 
@@ -112,7 +112,7 @@ class Mapping(Generic[T, R]):
         """Begin nothing more; what has begun ends."""
         with self._handing:
             self._stopping.set()
-        self.wake(_nothing)
+        self.wake(nothing)
         if self._cancels:
             for future in list(self._pending.values()):
                 future.cancel()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from . import draft, filling, messages
@@ -39,6 +40,7 @@ class Plan:
     toolbox: "Toolbox | None"
     shape: Shape
 
+    @cached_property
     def wanted(self) -> list[str]:
         """The fields that a record must have. Raises UsageError for a wrong -p."""
         names = filling.names(self.prompt)
@@ -47,7 +49,7 @@ class Plan:
             names += [name for name in self.template.variables() if name not in given]
         return list(dict.fromkeys(names))
 
-    @property
+    @cached_property
     def has_places(self) -> bool:
         """The prompt says where the record goes."""
         of_template = self.template is not None and STDIN_PLACE in self.template.prompt
@@ -83,7 +85,7 @@ class Plan:
         front = [] if self.has_places or record.files.texts else [record.text]
         if self.template is None:
             return self.system, [*front, prompt]
-        named = [name for name in self.wanted() if name in self.template.variables()]
+        named = [name for name in self.wanted if name in self.template.variables()]
         if named and record.fields is None:
             hint = "give " + " ".join(f"-p {name}=…" for name in named)
             raise UsageError(f"template {self.template.name} lacks {', '.join(named)}", hint=hint)

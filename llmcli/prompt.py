@@ -10,7 +10,7 @@ from .environment import STDIN, Environment
 from .errors import BadRequest, NoInput, UsageError
 from .schema import ContentPart, ImageURL
 
-_STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 STDIN_PLACE = "{stdin}"
 _NOTICE_AFTER = 2.0
 _MOST_DIGITS = 15
@@ -60,15 +60,11 @@ class Input:
         return self._read_all(STDIN, "stdin")
 
     def file(self, name: str) -> bytes:
-        if name in _STDIN_NAMES:
+        if name in STDIN_NAMES:
             if not self.use_stdin:
                 raise UsageError(f"{name} is stdin, but -n forbids it", hint="drop one of them")
             return self.stdin(notice=False)
-        try:
-            path = name.encode("utf-8", "surrogateescape")
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except (OSError, ValueError) as error:
-            raise _unreadable(name, error) from None
+        descriptor = open_file(name)
         try:
             return self._read_all(descriptor, name)
         finally:
@@ -87,20 +83,32 @@ class Input:
 
     def _read_all(self, descriptor: int, name: str) -> bytes:
         blocks: list[bytes] = []
-        while True:
-            try:
-                block = os.read(descriptor, 1 << 20)
-            except BlockingIOError:
-                select.select([descriptor], [], [])
-                continue
-            except OSError as error:
-                raise _unreadable(name, error) from None
-            if not block:
-                return b"".join(blocks)
+        while block := read_block(descriptor, name, 1 << 20):
             self.taken += len(block)
             if self.taken > self.limit:
                 raise BadRequest(f"input larger than {_size(self.limit)} (--max-input)")
             blocks.append(block)
+        return b"".join(blocks)
+
+
+def open_file(name: str) -> int:
+    """A descriptor to read from. Raises NoInput."""
+    try:
+        path = name.encode("utf-8", "surrogateescape")
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from None
+
+
+def read_block(descriptor: int, name: str, size: int) -> bytes:
+    """What there is, at most `size`; empty at the end. Raises NoInput."""
+    while True:
+        try:
+            return os.read(descriptor, size)
+        except BlockingIOError:
+            select.select([descriptor], [], [])
+        except OSError as error:
+            raise _unreadable(name, error) from None
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> NoInput:
@@ -170,7 +178,7 @@ def attachments(source: Input, files: Sequence[str]) -> Attachments:
     images: list[ContentPart] = []
     for name in files:
         data = source.file(name)
-        shown = "stdin" if name in _STDIN_NAMES else name
+        shown = "stdin" if name in STDIN_NAMES else name
         if shown == "stdin" and not data.strip():
             raise UsageError("-f - was given, but stdin is empty; nothing sent")
         if part := image(data):

@@ -7,7 +7,6 @@ import csv
 import glob
 import json
 import os
-import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -60,7 +59,7 @@ class Source:
         """What stands between two `end`s; a last one may be missing. Raises NoInput."""
         begun: list[bytes] = []
         size = 0
-        while block := self._read():
+        while block := prompt.read_block(self._descriptor, self.name, _BLOCK):
             for number, part in enumerate(block.split(end)):
                 if number:
                     yield self._whole(begun, size)
@@ -81,17 +80,6 @@ class Source:
 
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
-
-    def _read(self) -> bytes:
-        while True:
-            try:
-                block = os.read(self._descriptor, _BLOCK)
-            except BlockingIOError:
-                select.select([self._descriptor], [], [])
-                continue
-            except OSError as error:
-                raise NoInput(f"cannot read {self.name}: {error.strerror}") from None
-            return block
 
     def text(self, piece: bytes | TooLong) -> str:
         """Raises BadRequest."""

@@ -5,20 +5,20 @@ A line goes in as one write; what a kill left of a last one is taken away.
 
 import errno
 import fcntl
-import json
 import os
 import struct
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
+from . import journal
 from .dataclass import dataclass
 from .errors import CantCreate, TryLater, WriteError
 
 _BLOCK = 1 << 18
-_BATCH = "batch_req_"
+# How the id of a line of a batch begins; its key follows.
+BATCH = "batch_req_"
 # How our lines begin; what else stands in a file is somebody's.
-_HEADS = (b'{"key": "', b'{"id": "batch_req_')
+_HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
 _LONGEST_HEAD = max(map(len, _HEADS))
 # struct flock of Linux and macOS: the process is where it is in neither's padding.
 _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
@@ -40,7 +40,7 @@ class ResultFile:
     def __init__(self, path: str) -> None:
         self.path = path
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
             self._descriptor = os.open(path, flags, 0o666)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -63,9 +63,6 @@ class ResultFile:
     @property
     def size(self) -> int:
         return self._size
-
-    def close(self) -> None:
-        os.close(self._descriptor)
 
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
@@ -120,12 +117,10 @@ class ResultFile:
 
     def append(self, line: bytes) -> int:
         """Where it now stands. Raises WriteError, with nothing of it left."""
-        begin, rest = self._size, memoryview(line)
+        begin = self._size
         try:
-            while rest:  # again only where a disk is full, to be told why
-                rest = rest[os.pwrite(self._descriptor, rest, self._size + len(line) - len(rest)) :]
+            journal.write_whole(self._descriptor, line, begin)
         except OSError as error:
-            os.ftruncate(self._descriptor, begin)
             raise WriteError(f"{self.path}: write error: {error.strerror}") from None
         self._size += len(line)
         return begin
@@ -135,21 +130,13 @@ def _ours(text: bytes) -> bool:
     return any(text.startswith(head[: len(text)]) for head in _HEADS)
 
 
-def parsed(text: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _entry(offset: int, text: bytes) -> Entry | None:
-    value = parsed(text) if _ours(text) else None
+    value = journal.parse(text) if _ours(text) else None
     if value is None:
         return None
-    if str(value.get("id", "")).startswith(_BATCH) and "custom_id" in value:
+    if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
         about = value.get("llmcli") or {}
-        key, ok = value["id"].removeprefix(_BATCH), value.get("error") is None
+        key, ok = value["id"].removeprefix(BATCH), value.get("error") is None
         return Entry(offset, key, ok, about.get("index", -1))
     if not isinstance(value.get("key"), str):
         return None

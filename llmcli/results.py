@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from . import journal
 from .answering import Task
 from .dataclass import dataclass
 from .environment import Environment
 from .errors import CantCreate, NoInput
 from .output.json import line
 from .output.sink import names_descriptor, open_sink
-from .result_file import ResultFile, parsed
+from .result_file import ResultFile
 
 PROGRESS = ".progress"
 _NOT_YET = -1
@@ -70,7 +71,7 @@ class Results:
     def _open(self, resume: bool) -> ResultFile:
         """The file that is appended to."""
         progress = self._name + PROGRESS
-        there = os.path.exists(progress) and os.path.getsize(progress)
+        there = _size(progress)
         if self._shown and resume and not there and _size(self._name):
             hint = "give the options it was made with, or another FILE"
             raise CantCreate(f"{self._name} is there, but no {progress} to go on with", hint=hint)
@@ -181,14 +182,14 @@ class Results:
         for offset in self._offsets():
             text = b"" if offset == _NOT_YET else self._file.line_at(offset)
             if self._shown:
-                yield self._shown(parsed(text))
+                yield self._shown(journal.parse(text))
             else:
                 yield _renumbered(text, numbers[offset]) if offset in numbers else text
 
 
 def _renumbered(text: bytes, index: int) -> bytes:
     """The line with the number that its record has now."""
-    value = parsed(text)
+    value = journal.parse(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict) or about.get("index") == index:
         return text

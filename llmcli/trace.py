@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .dataclass import dataclass, field
-from .errors import TimedOut
+from .errors import deadline_reached
 
 
 def _silent(_line: str) -> None:
@@ -35,8 +35,7 @@ class Trace:
         """Seconds, of a deadline that is this call's own. Raises TimedOut."""
         left = self.until - time.monotonic()
         if left < 0:
-            message = f"deadline of {self.deadline:g} s reached: {awaited}"
-            raise TimedOut(message, hint="give more time with --deadline")
+            raise deadline_reached(self.deadline, awaited)
         return left
 
     def warn(self, warning: str) -> None:

@@ -114,3 +114,12 @@ def echoing(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+def lines(count: int) -> bytes:
+    """An input of so many records."""
+    return b"".join(b"r%d\n" % n for n in range(count))
+
+
+def rows(output: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines()]

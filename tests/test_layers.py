@@ -48,9 +48,10 @@ LAYERS: list[set[str]] = [
     {"headers", "api_errors", "messages", "request", "trace", "environment", "url"},
     {"allowance"},
     {"pricing"},
+    {"result_file"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
     {"plain_chunks"},
-    {"days", "strict_json", "filling", "mapping", "pacing", "result_file"},
+    {"days", "strict_json", "filling", "mapping", "pacing"},
     {"errors", "schema", "terminal", "dataclass", "text_buffer", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo
+from .mapped import Echo, lines
 
 DASK = Path(sys.executable).parent / "dask"
 
@@ -68,10 +68,6 @@ def cluster(tmp_path: Path, env: dict[str, str], echo: Echo) -> Iterator[Cluster
     for process in one.processes:
         process.kill()
         process.wait()
-
-
-def lines(count: int) -> bytes:
-    return b"".join(b"r%d\n" % n for n in range(count))
 
 
 def test_each_worker_asks_with_its_own_key(run: Run, echo: Echo, cluster: Cluster) -> None:

@@ -9,15 +9,11 @@ from typing import Any
 import pytest
 
 from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, prompt_of
+from .mapped import Echo, prompt_of, rows
 
 
 def asked(server: Echo) -> list[str]:
     return sorted(prompt_of(body) for body in server.bodies)
-
-
-def rows(stdout: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stdout.splitlines()]
 
 
 def test_each_line_is_a_record(run: Run, echo: Echo) -> None:

@@ -7,24 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from llmcli.records import Source, texts
 
 from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, Handler, prompt_of
+from .mapped import Echo, Handler, lines, prompt_of, rows
 
 Config = Callable[[str], Path]
-
-
-def lines(count: int) -> bytes:
-    return b"".join(b"r%d\n" % n for n in range(count))
-
-
-def rows(stdout: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stdout.splitlines()]
 
 
 @pytest.mark.parametrize("text", [b"1\n2\n1\n", b"a\na\na\n", b"5\n7\n5\n8\n5\n", b"\n\na\n\na"])

@@ -14,14 +14,10 @@ import pytest
 from .conftest import KEY, PROGRAM, Run, one_line
 from .conversations import gone
 from .fakes import chunk
-from .mapped import Echo, Handler
+from .mapped import Echo, Handler, rows
 from .terminals import on_a_terminal, read_all
 
 TEN = b"".join(b"r%d\n" % n for n in range(10))
-
-
-def rows(stdout: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in stdout.splitlines()]
 
 
 def slow_first(handler: Handler, text: str, _number: int) -> None:

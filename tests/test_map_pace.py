@@ -13,11 +13,7 @@ import pytest
 from llmcli.pacing import Pace, Stopped
 
 from .conftest import Run, one_line
-from .mapped import Echo, Handler
-
-
-def lines(count: int) -> bytes:
-    return b"".join(b"r%d\n" % n for n in range(count))
+from .mapped import Echo, Handler, lines
 
 
 def test_retry_after_slows_all_together(run: Run, echo: Echo) -> None:

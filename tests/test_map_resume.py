@@ -13,13 +13,9 @@ from typing import Any
 import pytest
 
 from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo
+from .mapped import Echo, lines
 
 Row = dict[str, Any]
-
-
-def lines(count: int, begin: int = 0) -> bytes:
-    return b"".join(b"r%d\n" % n for n in range(begin, count))
 
 
 def rows(path: Path) -> list[Row]:

@@ -30,9 +30,9 @@ class ProgressBar:
 
     def update(self) -> None:
         part = self._fraction()
-        if part is not None:
-            self._progress.update(self._task, total=_WHOLE, completed=part * _WHOLE)
-        self._progress.update(self._task, description=self._words(part))
+        total, completed = (None, None) if part is None else (_WHOLE, part * _WHOLE)
+        words = self._words(part)
+        self._progress.update(self._task, total=total, completed=completed, description=words)
 
     def _words(self, part: float | None) -> str:
         tally = self._tally

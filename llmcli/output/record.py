@@ -1,13 +1,13 @@
 """The forms in which the answer to a record is written: text, a JSON line, a line of a batch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..answering import Outcome
+from ..result_file import BATCH
 from ..terminal import harmless
 from .json import line
-
-_BATCH = "batch_req_"
 
 
 class Form(Protocol):
@@ -26,27 +26,31 @@ class Form(Protocol):
     def shown(self, outcome: Outcome, terminal: bool) -> bytes: ...
 
 
-class JsonForm:
-    """`{"key", "index", "input", "ok", …the object of ask --json}`."""
+class _JsonLines(ABC):
+    """What the file keeps is what is read."""
 
     of_line = None
     gap = b""
+
+    @abstractmethod
+    def in_file(self, outcome: Outcome) -> bytes: ...
+
+    def shown(self, outcome: Outcome, terminal: bool) -> bytes:
+        return self.in_file(outcome)
+
+
+class JsonForm(_JsonLines):
+    """`{"key", "index", "input", "ok", …the object of ask --json}`."""
 
     def in_file(self, outcome: Outcome) -> bytes:
         task = outcome.task
         about = {"key": task.key, "index": task.index, "input": task.value}
         return line({**about, "ok": outcome.error is None, **outcome.report})
 
-    def shown(self, outcome: Outcome, terminal: bool) -> bytes:
-        return self.in_file(outcome)
 
-
-class BatchForm:
+class BatchForm(_JsonLines):
     """https://platform.openai.com/docs/api-reference/batch/request-output, with our own object
     beside it."""
-
-    of_line = None
-    gap = b""
 
     def in_file(self, outcome: Outcome) -> bytes:
         report = dict(outcome.report)
@@ -56,16 +60,13 @@ class BatchForm:
         response = {"status_code": status, "request_id": about["request_id"], "body": body}
         return line(
             {
-                "id": _BATCH + outcome.task.key,
+                "id": BATCH + outcome.task.key,
                 "custom_id": outcome.task.custom_id,
                 "response": response if status else None,
                 "error": error,
                 "llmcli": {**about, "index": outcome.task.index},
             }
         )
-
-    def shown(self, outcome: Outcome, terminal: bool) -> bytes:
-        return self.in_file(outcome)
 
 
 def _status(about: dict[str, Any]) -> int | None:
