@@ -5,6 +5,7 @@ A small file for each terminal, named by the process that leads it, and one for 
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from .errors import NoInput
 from .transcript import Session
 
 _OF_ALL = "all"
+_KEPT = 86_400  # seconds after its last use that a terminal which seems gone is remembered
 
 
 def _folder(environment: Environment) -> Path:
@@ -41,8 +43,17 @@ def remember(environment: Environment, session: Session) -> None:
         finally:
             os.close(descriptor)
     for left in folder.iterdir():
-        if left.name.isdecimal() and not _leads(int(left.name)):
+        if left.name.isdecimal() and _is_over(left):
             left.unlink(missing_ok=True)
+
+
+def _is_over(terminal: Path) -> bool:
+    """Its leader alone does not tell: it may have gone before the others (`setsid sh -c "… &"`),
+    or lead from outside of a container."""
+    try:
+        return time.time() - terminal.stat().st_mtime > _KEPT and not _leads(int(terminal.name))
+    except FileNotFoundError:  # another run removed it
+        return False
 
 
 def _leads(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,6 +38,28 @@ def test_each_terminal_has_a_last_session_of_its_own(
     assert begun == ["one begins", "two begins"]
     run("ask", "-c", "and here?")
     assert said(server)[0]["content"] == "three begins"
+
+
+def test_a_terminal_outlives_the_shell_that_led_it(
+    endpoint: Endpoint, env: dict[str, str], home: Path
+) -> None:
+    server = endpoint(answer("x"))
+    orphans = f"""
+        while kill -0 $$ 2>/dev/null; do sleep 0.01; done
+        {PROGRAM} ask -n --session mine "mine begins"
+        setsid -w {PROGRAM} ask -n --session other "other begins"
+        {PROGRAM} ask -nc more"""
+    (state := home / ".local/state/llmcli").mkdir(mode=0o700, parents=True)
+    (state / "last-session").mkdir()
+    (gone := state / "last-session/99999999").write_text("long ago")
+    os.utime(gone, (1, 1))
+    leader = ["bash", "-c", f"({orphans}\n) & exit"]
+    with subprocess.Popen(leader, env=env, stdout=subprocess.PIPE, start_new_session=True) as shell:
+        assert shell.wait(30) == 0
+        assert shell.stdout is not None
+        shell.stdout.read()
+    assert [said(server, n)[0]["content"] for n in (-2, -1)] == ["other begins", "mine begins"]
+    assert not gone.exists()
 
 
 def test_a_new_terminal_goes_on_with_the_last_of_all(
