@@ -2,7 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from . import estimate
@@ -59,7 +60,8 @@ class Task:
 @dataclass(frozen=True)
 class Outcome:
     """`report` is the object of --json, `text` what is shown of the answer. `sent`: a request
-    went out. `fatal`: other records would fail in the same way."""
+    went out. `fatal`: other records would fail in the same way. `warnings`: what else is to be
+    known of it."""
 
     task: Task
     report: dict[str, Any]
@@ -67,6 +69,7 @@ class Outcome:
     error: LlmcliError | None = None
     sent: bool = True
     fatal: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ class Answerer:
             return self._failed(task, call, OutOfResources("out of memory"))
         except Exception as error:
             return self._failed(task, call, self._environment.defect(error))
-        return Outcome(task, call.report(None), text)
+        return Outcome(task, call.report(None), text, warnings=tuple(call.trace.warnings))
 
     def stop(self) -> None:
         """Send nothing more, also not again."""
@@ -162,20 +165,20 @@ class Answerer:
                 return complete(stream, told, call, _unseen, how.allow_cut, how.check_calls)
 
             def attempt() -> Completion:
-                return self._paced(told, call, meter, once)
+                return meter.around(told, once, self._turn(told, call))
 
             return retrying(attempt, quiet, policy, call.trace)
 
         answer = converse(ask, task.request, self._runner, how.shape, how.limits, quiet)
         return _text(answer, call)
 
-    def _paced(
-        self, request: ChatRequest, call: Call, meter: Meter, once: Callable[[], Completion]
-    ) -> Completion:
+    @contextmanager
+    def _turn(self, request: ChatRequest, call: Call) -> Iterator[None]:
+        """Waits for it, and tells the pace how the request went. Raises Stopped."""
         reserved = self._most_tokens(request) if self._pace.counts_tokens else 0
         with self._pace.turn(reserved) as started:
             try:
-                completion = meter.around(request, once)
+                yield
             except LlmcliError as error:
                 if error.status in _BUSY or isinstance(error, TryLater):
                     self._pace.overloaded(started, _told(error))
@@ -183,7 +186,6 @@ class Answerer:
             finally:
                 self._settle(started, reserved, call)
             self._pace.succeeded()
-            return completion
 
     def _most_tokens(self, request: ChatRequest) -> int:
         bound = estimate.bound(request, self._account.model, None)
@@ -205,7 +207,14 @@ class Answerer:
         # A request of a batch file may name a model of its own.
         own_model = isinstance(error, NoModel) and task.custom_id is not None
         fatal = (too_late or isinstance(error, _FATAL)) and not own_model
-        return Outcome(task, call.report(error), "", error, sent, fatal and not task.problem)
+        return Outcome(
+            task,
+            call.report(error),
+            error=error,
+            sent=sent,
+            fatal=fatal and not task.problem,
+            warnings=tuple(call.trace.warnings),
+        )
 
 
 def lost(task: Task, error: BaseException) -> Outcome:

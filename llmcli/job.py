@@ -79,6 +79,8 @@ class Job:
                 mapping.stop()
                 if self.bar:
                     self.bar.end()
+                for warning in self.tally.warned():
+                    self.environment.note(warning)
         if ending:
             raise self._ended(ending[0])
         if self.results:

@@ -18,6 +18,8 @@ from .journal import Journal
 from .pricing import Cost, Tokens
 
 INTENT = "intent"
+# Seconds to wait for a stopped process; the answer matters more.
+_PATIENCE = 2.0
 # How a line begins, so that a reader need not parse what it will not use.
 HEAD = '{{"id": "{id}", "event": "{event}"'
 
@@ -71,6 +73,7 @@ class Ledger:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._journals: dict[str, Journal] = {}
+        self._patience = _PATIENCE
 
     def begin(self, about: About, estimate: Cost) -> Intent:
         """Written before the request is sent. Raises WriteError, ConfigError."""
@@ -100,23 +103,28 @@ class Ledger:
         fields = {"time": intent.time, **asdict(intent.about), **more}
         head = HEAD.format(id=intent.id, event=event)
         line = f"{head}, {json.dumps(fields)[1:]}\n".encode()
+        journal = self._journal(intent.month)
         try:
-            self._journal(intent.month).append(line, _PATIENCE)
+            self._add(journal, line)
+            self._patience = _PATIENCE
         except OSError as error:
-            path = file(self._environment, intent.month)
-            raise WriteError(f"cannot write the ledger {path}: {error.strerror}") from None
+            if isinstance(error, TimeoutError):
+                self._patience = 0.0  # not again for each request
+            reason = error.strerror
+            raise WriteError(f"cannot write the ledger {journal.path}: {reason}") from None
 
     def _journal(self, month: str) -> Journal:
         if month not in self._journals:
-            path = file(self._environment, month)
             private.check(self._environment.state_directory)
-            private.make(path.parent)
-            self._journals[month] = Journal(path)
+            self._journals[month] = Journal(file(self._environment, month))
         return self._journals[month]
 
-
-# Seconds to wait for a stopped process; the answer matters more.
-_PATIENCE = 2.0
+    def _add(self, journal: Journal, line: bytes) -> None:
+        try:
+            journal.append(line, self._patience)
+        except FileNotFoundError:  # the first time, or somebody took the folder away
+            private.make(journal.path.parent)
+            journal.append(line, self._patience)
 
 
 def now() -> str:

@@ -178,7 +178,7 @@ def _results(environment: Environment, wanted: Wanted, form: Form) -> Results | 
     if options.dry_run and not (go_on and is_there(name)):
         return None
     ordered = not options.unordered
-    return Results(environment, name, go_on, ordered, form.of_line)
+    return Results(environment, name, go_on, ordered, form)
 
 
 def _job(

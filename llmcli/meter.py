@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .budget import Budget
 
 T = TypeVar("T")
+_NO_TURN = nullcontext()
 
 
 @dataclass
@@ -56,25 +58,32 @@ class Meter:
     account: Account
     call: Call
 
-    def around(self, request: ChatRequest, attempt: Callable[[], T]) -> T:
-        """`attempt()`, on the books. Raises BudgetExceeded; WriteError if a budget depends on what
-        cannot be written."""
+    def around(
+        self,
+        request: ChatRequest,
+        attempt: Callable[[], T],
+        turn: AbstractContextManager[object] = _NO_TURN,
+    ) -> T:
+        """`attempt()`, on the books, in its `turn`, which is waited for when the money is there.
+
+        Raises BudgetExceeded; WriteError if a budget depends on what cannot be written."""
         bound = self.bound(request)
         allowance = self.account.allowance
         reserved = Decimal(0) if allowance.usd is None else self._known(bound)
         allowance.reserve(reserved)
         spent = Decimal(0)
         try:
-            intent = self._begin(bound)
-            started = time.monotonic()
-            error: BaseException | None = None
-            try:
-                return attempt()
-            except BaseException as raised:
-                error = raised
-                raise
-            finally:
-                spent = self._settle(intent, bound, started, error)
+            with turn:
+                intent = self._begin(bound)
+                started = time.monotonic()
+                error: BaseException | None = None
+                try:
+                    return attempt()
+                except BaseException as raised:
+                    error = raised
+                    raise
+                finally:
+                    spent = self._settle(intent, bound, started, error)
         finally:
             allowance.settle(reserved, spent)
 
@@ -116,8 +125,7 @@ class Meter:
             return None
 
     def _unrecorded(self, error: LlmcliError) -> None:
-        """Said once; it costs nobody the answer."""
-        self.account.recorded = False
+        """It costs nobody the answer."""
         self.call.trace.warn(f"not recorded: {error}")
 
     def _settle(

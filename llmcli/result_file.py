@@ -17,6 +17,8 @@ from .errors import CantCreate, TryLater, WriteError
 _BLOCK = 1 << 18
 # How the id of a line of a batch begins; its key follows.
 BATCH = "batch_req_"
+# Forms of a line.
+TEXT, JSON, BATCH_LINES = "text", "JSON", "batch"
 # How our lines begin; what else stands in a file is somebody's.
 _HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
 _LONGEST_HEAD = max(map(len, _HEADS))
@@ -26,9 +28,11 @@ _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 
 @dataclass(frozen=True)
 class Entry:
-    """A line: where it begins, of which content, whether it is an answer, and its number."""
+    """A line: where it begins, in which form, of which content, whether it is an answer, and its
+    number."""
 
     offset: int
+    form: str
     key: str
     ok: bool
     index: int
@@ -137,10 +141,11 @@ def _entry(offset: int, text: bytes) -> Entry | None:
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
         about = value.get("llmcli") or {}
         key, ok = value["id"].removeprefix(BATCH), value.get("error") is None
-        return Entry(offset, key, ok, about.get("index", -1))
+        return Entry(offset, BATCH_LINES, key, ok, about.get("index", -1))
     if not isinstance(value.get("key"), str):
         return None
-    return Entry(offset, value["key"], value.get("ok") is True, value.get("index", -1))
+    form = JSON if "input" in value else TEXT
+    return Entry(offset, form, value["key"], value.get("ok") is True, value.get("index", -1))
 
 
 def _holder(descriptor: int) -> str:

@@ -7,9 +7,8 @@ to a file of progress beside it, and it is replaced once the run has come to its
 import os
 import stat
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
 from . import journal
 from .answering import Task
@@ -17,10 +16,12 @@ from .dataclass import dataclass
 from .environment import Environment
 from .errors import CantCreate, NoInput
 from .output.json import line
+from .output.record import Form
 from .output.sink import names_descriptor, open_sink
 from .result_file import ResultFile
 
 PROGRESS = ".progress"
+_OTHER_FORM = "give the options it was made with, or another FILE"
 _NOT_YET = -1
 _AT_ONCE = 256
 
@@ -37,8 +38,8 @@ class Counts:
 
 
 class Results:
-    """`shown`: the text of a line where the file is text; of None, where there is none. `ordered`:
-    in the order of the input, rather than as they came.
+    """`form`: that of the run, and so of the file. `ordered`: in the order of the input, rather
+    than as they came.
 
     Raises CantCreate, NoInput, TryLater."""
 
@@ -48,12 +49,13 @@ class Results:
         name: str,
         resume: bool,
         ordered: bool,
-        shown: Callable[[dict[str, Any] | None], bytes] | None,
+        form: Form,
     ) -> None:
         self._environment = environment
         self._name = name
         self._ordered = ordered
-        self._shown = shown
+        self._form = form.name
+        self._shown = form.of_line
         # Where the line of each record begins.
         self._order = array("q")
         self._answered: dict[str, list[int]] = {}
@@ -63,7 +65,7 @@ class Results:
         self._lines = 0
         self.counts = Counts()
         self._resumed = resume
-        self._target = None if shown else ResultFile(name)
+        self._target = None if form.of_line else ResultFile(name)
         self._file = self._open(resume)
         if resume:
             self._read()
@@ -73,8 +75,8 @@ class Results:
         progress = self._name + PROGRESS
         there = _size(progress)
         if self._shown and resume and not there and _size(self._name):
-            hint = "give the options it was made with, or another FILE"
-            raise CantCreate(f"{self._name} is there, but no {progress} to go on with", hint=hint)
+            problem = f"{self._name} is there, but no {progress} to go on with"
+            raise CantCreate(problem, hint=_OTHER_FORM)
         if self._target and not there and (resume or not self._target.size):
             return self._target
         file = ResultFile(progress)
@@ -86,6 +88,9 @@ class Results:
 
     def _read(self) -> None:
         for entry in self._file.entries():
+            if entry.form != self._form:
+                problem = f"{self._file.path} holds {entry.form} results, not {self._form}"
+                raise CantCreate(problem, hint=_OTHER_FORM)
             kind = self._answered if entry.ok else self._failed
             kind.setdefault(entry.key, []).append(entry.offset)
             self._indexes.add(entry.index)

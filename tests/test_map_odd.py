@@ -1,6 +1,7 @@
 """What attempts to break `map` have found."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from llmcli.records import Source, texts
 
 from .conftest import PROGRAM, Run, one_line
 from .mapped import Echo, Handler, lines, prompt_of, rows
+from .test_ledger import records as ledger_of
 
 Config = Callable[[str], Path]
 
@@ -231,3 +233,22 @@ def test_a_disk_that_fills_at_the_end_leaves_no_scraps(
     assert "out: write error" in one_line(done.stderr)
     assert {path.name for path in tmp_path.iterdir()} == {"home", "in", "out", "out.progress"}
     assert len((tmp_path / "out").read_bytes().splitlines()) == 40
+
+
+def test_a_folder_that_was_taken_away_is_made_again(run: Run, echo: Echo, home: Path) -> None:
+    def fault(_handler: Handler, text: str, _number: int) -> None:
+        if text == "r3":
+            shutil.rmtree(home / ".local/state/llmcli")
+
+    echo.fault = fault
+    assert run("map", "-j", "1", "{}", input=lines(8)).returncode == 0
+    assert len(ledger_of(home)) == 5
+
+
+def test_map_says_what_it_cannot_record(run: Run, echo: Echo, env: dict[str, str]) -> None:
+    env["XDG_STATE_HOME"] = "/proc/nothing"
+    done = run("map", "{}", input=lines(8))
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 8)
+    warning = b"warning: not recorded: cannot write the ledger /proc/nothing/"
+    assert done.stderr.count(warning) == 1 and b"(8 records)" in done.stderr
+    assert run("map", "-q", "{}", input=lines(8)).stderr == b""

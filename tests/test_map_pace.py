@@ -6,6 +6,8 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +84,28 @@ def test_requests_a_minute(run: Run, echo: Echo) -> None:
     assert time.monotonic() - begun > 0.9
     gaps = [b - a for a, b in zip(sorted(echo.times), sorted(echo.times)[1:], strict=False)]
     assert sum(gaps) > 0.8
+
+
+def test_requests_that_waited_for_money_keep_to_a_minute_too(
+    run: Run, echo: Echo, config: Callable[[str], Path]
+) -> None:
+    """The first sets nearly all aside, and the others go out once it is settled."""
+    config("prices.m = { prompt = 1000.0, completion = 1000.0 }")
+    big = "y" * 2000
+    ended: list[float] = []
+
+    def fault(_handler: Handler, text: str, _number: int) -> None:
+        if text == big:
+            time.sleep(2)
+            ended.append(time.monotonic())
+
+    echo.fault = fault
+    limits = ("--rpm", "240", "--max-cost", "2.25", "--max-tokens", "5", "-j", "14")
+    done = run("map", *limits, "{}", input=big.encode() + b"\n" + lines(12))
+    assert done.returncode == 0, done.stderr
+    late = [at for at in sorted(echo.times) if at > ended[0]]
+    assert len(late) > 6
+    assert late[-1] - late[0] > (len(late) - 1) * 0.25 / 2
 
 
 def test_tokens_a_minute_are_never_exceeded() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -160,6 +161,29 @@ def test_a_file_of_somebody_else_is_left_alone(run: Run, echo: Echo, tmp_path: P
     assert "out: line 1 is no result of map" in one_line(done.stderr)
     assert (tmp_path / "out").read_text() == "my notes, without a line end"
     assert not echo.bodies
+
+
+@pytest.mark.parametrize("before", ["text", "json", "batch"])
+def test_a_file_of_another_form_is_left_alone(
+    run: Run, echo: Echo, tmp_path: Path, before: str
+) -> None:
+    bodies = [{"messages": [{"role": "user", "content": f"r{n}"}]} for n in range(10)]
+    batch = "".join(json.dumps({"custom_id": "c", "body": body}) + "\n" for body in bodies)
+    (tmp_path / "batch").write_text(batch)
+    forms = {"text": ["{}"], "json": ["--json", "{}"], "batch": ["--requests", "batch"]}
+    echo.fault = lambda handler, text, _n: text == "r5" and handler.refuse(401)
+    begun = run("map", "-j", "1", "-O", "out", *forms[before], input=lines(10))
+    assert begun.returncode == 77
+    kept = {path: path.read_bytes() for path in tmp_path.glob("out*")}
+    assert any(kept.values())
+    echo.fault, asked = None, len(echo.bodies)
+    for form in forms.keys() - {before}:
+        done = run("map", "-O", "out", "--resume", *forms[form], input=lines(10))
+        assert done.returncode == 73, done.stderr
+        assert re.search(" results, not |but no out.progress", one_line(done.stderr))
+        assert {path: path.read_bytes() for path in kept} == kept
+    assert len(echo.bodies) == asked
+    assert run("map", "-O", "out", "--resume", *forms[before], input=lines(10)).returncode == 0
 
 
 def test_two_at_once_on_one_file(run: Run, echo: Echo, env: dict[str, str], tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from ..answering import Outcome
-from ..result_file import BATCH
+from ..result_file import BATCH, BATCH_LINES, JSON, TEXT
 from ..terminal import harmless
 from .json import line
 
 
 class Form(Protocol):
-    """`in_file` is the line of JSON that a file of results keeps; `of_line` makes what is read of
-    it, where that is something else."""
+    """`name` as an Entry has it; `in_file` is the line of JSON that a file of results keeps;
+    `of_line` makes what is read of it, where that is something else."""
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def of_line(self) -> Callable[[dict[str, Any] | None], bytes] | None: ...
@@ -42,6 +45,8 @@ class _JsonLines(ABC):
 class JsonForm(_JsonLines):
     """`{"key", "index", "input", "ok", …the object of ask --json}`."""
 
+    name = JSON
+
     def in_file(self, outcome: Outcome) -> bytes:
         task = outcome.task
         about = {"key": task.key, "index": task.index, "input": task.value}
@@ -51,6 +56,8 @@ class JsonForm(_JsonLines):
 class BatchForm(_JsonLines):
     """https://platform.openai.com/docs/api-reference/batch/request-output, with our own object
     beside it."""
+
+    name = BATCH_LINES
 
     def in_file(self, outcome: Outcome) -> bytes:
         report = dict(outcome.report)
@@ -76,6 +83,8 @@ def _status(about: dict[str, Any]) -> int | None:
 class TextForm:
     """A line, or as many as the answer has. A failed record is an empty one, so that lines in
     order stay beside those of the input."""
+
+    name = TEXT
 
     def __init__(self, ordered: bool) -> None:
         self._ordered = ordered

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from ..answering import Outcome
@@ -10,6 +10,9 @@ from ..pricing import Tokens, dollars
 
 # How many records are told of how much of the input has been read; None where nobody knows.
 Fraction = Callable[[], float | None]
+# Different warnings that are told apart.
+_WARNINGS = 10
+_OTHERS = "other warnings"
 
 
 class Tally:
@@ -21,6 +24,7 @@ class Tally:
         self.done = 0
         self.kinds: Counter[str] = Counter()
         self.first_failure: str | None = None
+        self.warnings: Counter[str] = Counter()
         self.tokens_in = self.tokens_out = self.unknown = 0
         self.cost = Decimal(0)
 
@@ -37,12 +41,20 @@ class Tally:
             self.cost += Decimal(str(about["cost_usd"]))
         elif counts.prompt is not None or outcome.error is None:
             self.unknown += 1
+        for warning in outcome.warnings:
+            known = warning in self.warnings or len(self.warnings) < _WARNINGS
+            self.warnings[warning if known else _OTHERS] += 1
         if outcome.error is None:
             self.done += 1
         else:
             self.kinds[outcome.error.kind] += 1
             if self.first_failure is None:
                 self.first_failure = f"record {outcome.task.index}: {outcome.error}"
+
+    def warned(self) -> Iterator[str]:
+        """Each warning once, with the number of records it is of."""
+        for warning, count in self.warnings.items():
+            yield f"warning: {warning}" + (f" ({count} records)" if count > 1 else "")
 
     def rate(self) -> float:
         """Records a second."""
