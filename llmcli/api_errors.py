@@ -15,23 +15,22 @@ _GENERIC = ("provider returned error", "", "error", "bad request", "internal ser
 _FOR_EVER = 1e9  # seconds
 _LARGEST = 1000
 _LONGEST_MESSAGE = 65536  # who shows it makes it short
-_SPENT_CODE = re.compile(r"insufficient_quota|spend_?limit|hard_?limit|out_of_credits", re.I)
+# Not compiled before they are needed: that takes longer than to load this.
+_SPENT_CODE = r"(?i)insufficient_quota|spend_?limit|hard_?limit|out_of_credits"
 _TOO_MANY = 429
 _SOON = 3600.0
 _TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
-_SPENT = re.compile(
-    r"insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
-    r"|free.?(tier|model).{0,40}(limit|exhausted|exceeded|per.day)|out of credits|billing",
-    re.I,
+_SPENT = (
+    r"(?i)insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
+    r"|free.?(tier|model).{0,40}(limit|exhausted|exceeded|per.day)|out of credits|billing"
 )
-_LONG = re.compile(
-    r"context.?length|context.?size|context.?window|maximum context|prompt is too long"
-    r"|too many (input )?tokens|exceed_context",
-    re.I,
+_LONG = (
+    r"(?i)context.?length|context.?size|context.?window|maximum context|prompt is too long"
+    r"|too many (input )?tokens|exceed_context"
 )
-_MODEL = re.compile(r"model.{0,80}(not found|does not exist|not exist|unknown|not available)"
+_MODEL = (r"(?is)model.{0,80}(not found|does not exist|not exist|unknown|not available)"
                     r"|(no such|unknown|invalid) model|model_not_found|no endpoints found"
-                    r"|not a valid model", re.I | re.S)  # fmt: skip
+                    r"|not a valid model")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
         report = Report(_page_text(text) or "no reason given")
     wait = retry_after(headers)
     soon = status == _TOO_MANY and wait is not None and wait < _SOON
-    if soon and not _SPENT_CODE.search(f"{report.code} {report.type}"):
+    if soon and not re.search(_SPENT_CODE, f"{report.code} {report.type}"):
         # It says when to come again: no budget is spent, whatever words it uses.
         report = replace(report, type=f"{report.type} rate_limit")
     error = from_report(report, status, is_json)
@@ -213,10 +212,12 @@ def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliE
     words = f"{report.code} {report.type}"
     everything = f"{words} {report.message}"
     metadata = report.metadata or {}
-    spent = _SPENT_CODE.search(words) or ("rate_limit" not in words and _SPENT.search(everything))
+    spent = re.search(_SPENT_CODE, words) or (
+        "rate_limit" not in words and re.search(_SPENT, everything)
+    )
     if status == 402 or (status in (None, 429, 403) and spent):
         return errors.PaymentRequired
-    if status == 413 or (status in (None, 400, 422, 500) and _LONG.search(everything)):
+    if status == 413 or (status in (None, 400, 422, 500) and re.search(_LONG, everything)):
         return errors.TooLong
     if "content_filter" in words or "flagged_input" in metadata or "moderation" in words:
         return errors.Filtered
@@ -224,7 +225,7 @@ def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliE
         return errors.TryLater
     if status in (401, 403, 407) or "authentication" in words or "invalid_api_key" in words:
         return errors.AuthError
-    if "model_not_found" in words or (status in (None, 400, 404) and _MODEL.search(everything)):
+    if "model_not_found" in words or (status in (None, 400, 404) and re.search(_MODEL, everything)):
         return errors.NoModel
     if status == 404:
         return errors.NoModel if is_json and "model" in everything.lower() else errors.ProtocolError

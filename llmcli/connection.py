@@ -18,7 +18,7 @@ from .weights import LocalModel
 Backend = Callable[[Trace], Stream]
 
 if TYPE_CHECKING:
-    from .backends.client import Endpoint  # requests is imported only to send
+    from .backends.endpoint import Endpoint
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def endpoint(
     environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
 ) -> "Endpoint":
     """Everything needed to reach the endpoint. Raises ConfigError."""
-    from .backends import client
+    from .backends.endpoint import Endpoint
 
     base_url = connection.base_url
     assert base_url is not None
@@ -140,7 +140,7 @@ def endpoint(
         )
     headers = headers_of(settings, base_url)
     environment.secrets.update(v for n, v in headers.items() if v and header_rules.is_secret(n))
-    return client.Endpoint(
+    return Endpoint(
         base_url=base_url,
         key=key,
         headers=headers,

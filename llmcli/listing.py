@@ -12,7 +12,7 @@ from .pricing import amount
 from .trace import Trace
 
 if TYPE_CHECKING:
-    from .backends.client import Endpoint
+    from .backends.endpoint import Endpoint
 
 # The vendor's catalogue, with prices, and its picks; other endpoints have the first path only.
 _PLAIN, _VENDOR, _PICKS = "/models", "/ai/cline/models", "/ai/cline/recommended-models"

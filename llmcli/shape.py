@@ -10,8 +10,8 @@ from .errors import BadRequest, ExitCode, UsageError
 from .schema import ChatRequest, Message
 
 YES_NO = "Answer with the single word yes or no."
-_FENCE = re.compile(r"^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$", re.M)
-_WORD = re.compile(r"\W*(yes|no)\W*", re.I)
+_FENCE = r"(?m)^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$"
+_WORD = r"(?i)\W*(yes|no)\W*"
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Shape:
 
 
 def _yes_or_no(text: str) -> Shaped:
-    word = _WORD.fullmatch(text)
+    word = re.fullmatch(_WORD, text)
     if word is None:
         raise BadRequest("the answer is neither a plain yes nor a plain no")
     answer = word[1].lower()
@@ -59,7 +59,7 @@ def _parsed(text: str, schema: dict[str, Any]) -> Any:
     try:
         value = strict_json.parse(text)
     except ValueError as error:
-        hint = "-x reads the fenced block" if _FENCE.search(text) else None
+        hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
     from . import validation
 
@@ -70,7 +70,7 @@ def _parsed(text: str, schema: dict[str, Any]) -> Any:
 
 def first_block(text: str) -> str:
     """The inside of the first fenced block (CommonMark 0.31, section 4.5). Raises BadRequest."""
-    opening = _FENCE.search(text)
+    opening = re.search(_FENCE, text)
     if opening is None:
         raise BadRequest("the answer has no fenced block to extract")
     fence = opening[1]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.backends import client, http, sse
+from llmcli.backends import endpoint as backend
+from llmcli.backends import http, sse
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
 from llmcli.trace import Trace
@@ -57,9 +58,9 @@ def test_shape_through_the_real_program(run: Run, endpoint: Endpoint, shape: Sha
 
 
 @contextmanager
-def over_http(shape: Shape, framing: str, size: int) -> Iterator[client.Endpoint]:
+def over_http(shape: Shape, framing: str, size: int) -> Iterator[backend.Endpoint]:
     with serving(replay(shape, framing, size)) as server:
-        yield client.Endpoint(server.base_url, idle_timeout=20)
+        yield backend.Endpoint(server.base_url, idle_timeout=20)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])

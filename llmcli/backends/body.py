@@ -8,7 +8,7 @@ that is left to them.
 import io
 import re
 from collections.abc import Callable, Iterator
-from http.client import HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 
 _BLOCK = 65536
@@ -72,5 +72,7 @@ def _whole_chunks(inner: HTTPResponse, reader: "io.BufferedReader[_Watched]") ->
             break
         payloads.append(arrived[head.end() : end])
         at = end + len(_LINE_END)
+    if arrived[at : at + 1] == b"-":  # http.client would take it, and wait for ever
+        raise HTTPException("negative size of a chunk")
     reader.read(at)
     return b"".join(payloads)

@@ -6,22 +6,20 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 """
 
 import io
-import os
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from .. import __version__
-from ..dataclass import dataclass, field
-from ..errors import ConfigError, LlmcliError
+from ..errors import LlmcliError
 from ..keys import Key
 from ..url import host_of, is_loopback
-from . import http_errors
+from . import handover, http_errors
+from .ahead import Ahead
 from .body import blocks
+from .endpoint import Endpoint, request_headers, tls_context
 from .reply import Head
 
 if TYPE_CHECKING:
@@ -33,22 +31,6 @@ _LAST_BYTES = 0.05
 
 # The head of a reply, then its body as it arrives.
 Received = Generator[Head | bytes, None, None]
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """Where to send and how. Timeouts are in seconds; `headers` are the user's own."""
-
-    base_url: str
-    key: Key | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    ca_file: str | None = None
-    connect_timeout: float = 10.0
-    idle_timeout: float = 60.0
-
-    @property
-    def url(self) -> str:
-        return f"{self.base_url}/chat/completions"
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -65,13 +47,21 @@ class _Bearer(requests.auth.AuthBase):
 
 class Client:
     """Requests to one URL, prepared once. `connections` are kept, for any number of threads; with
-    none each is left as soon as its answer is whole."""
+    none each is left as soon as its answer is whole. `ahead`: the request, which was sent."""
 
-    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 0) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        method: str,
+        url: str,
+        connections: int = 0,
+        ahead: Ahead | None = None,
+    ) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
         self._connections = connections
+        self._ahead = ahead
 
     def receive(self, body: bytes | None, check: Callable[[], object] = bool) -> Received:
         """Raises LlmcliError, before the head or after; also what `check` raises, which is called
@@ -125,36 +115,24 @@ class Client:
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
-        """Proxies and CA bundle, as the variables of requests say."""
+        """Proxies, as the variables of requests say."""
         # What is meant for this machine, and its key, goes through no proxy.
         proxies = {"no_proxy": "*"} if is_loopback(self._url) else {}
-        ca_file = self._endpoint.ca_file or None
         with requests.Session() as session:
             return dict(session.merge_environment_settings(
-                self._prepared.url or self._url, proxies, True, ca_file, None
+                self._prepared.url or self._url, proxies, True, None, None
             ))  # fmt: skip
 
     @cached_property
     def _adapter(self) -> HTTPAdapter:
-        if not self._url.startswith("https"):
-            return HTTPAdapter(pool_maxsize=self._connections or 1)
-        return _TLSAdapter(_tls_context(self._environment["verify"]), self._connections or 1)
+        secure = self._url.startswith("https")
+        context = tls_context(self._endpoint) if secure else None
+        return _Adapter(context, self._connections or 1, self._ahead)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
             return error
         return http_errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
-
-
-def request_headers(endpoint: Endpoint) -> dict[str, str]:
-    """What is sent beside the key."""
-    return {
-        "Content-Type": "application/json",
-        "Accept": "text/event-stream, application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": f"llmcli/{__version__}",
-        **endpoint.headers,
-    }
 
 
 def _read_end(response: requests.Response) -> None:
@@ -168,11 +146,14 @@ def _read_end(response: requests.Response) -> None:
         pass  # it is lost
 
 
-class _TLSAdapter(HTTPAdapter):
-    """One TLS context for all connections: to load the CA bundle takes longer than all else."""
+class _Adapter(HTTPAdapter):
+    """One TLS context for all connections, and for one that went `ahead`."""
 
-    def __init__(self, context: "ssl.SSLContext", connections: int) -> None:
+    def __init__(
+        self, context: "ssl.SSLContext | None", connections: int, ahead: Ahead | None
+    ) -> None:
         self._context = context
+        self._ahead = ahead
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -182,17 +163,11 @@ class _TLSAdapter(HTTPAdapter):
         contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}
         return super().proxy_manager_for(proxy, **contexts, **options)
 
+    def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        pool = super().get_connection_with_tls_context(*arguments, **options)
+        if self._ahead and self._ahead.is_plain:
+            handover.adopt(pool, self._ahead)
+        return pool
+
     def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
         """The context verifies, and has its CA bundle."""
-
-
-def _tls_context(bundle: str | bool) -> "ssl.SSLContext":
-    import ssl
-
-    path = bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH
-    if not os.path.exists(path):
-        problem = f"Could not find a suitable TLS CA certificate bundle, invalid path: {path}"
-        raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE")
-    if os.path.isdir(path):
-        return ssl.create_default_context(capath=path)
-    return ssl.create_default_context(cafile=path)

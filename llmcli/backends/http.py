@@ -1,5 +1,6 @@
 """The endpoint over HTTP as a backend: POST, and the reply as chunks."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
@@ -10,14 +11,16 @@ from ..request import encode
 from ..schema import ChatRequest, Chunk
 from ..trace import Trace
 from ..url import host_of
-from . import Stream, reply
-from .client import Client, Endpoint, Received
+from . import Stream
+from .ahead import Ahead
+from .endpoint import Endpoint
 from .progress import Progress
-from .reply import Head
 from .worker import Put, in_thread
 
 if TYPE_CHECKING:
+    from .client import Received
     from .pool import Pool  # only for many requests
+    from .reply import Head
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
@@ -48,12 +51,17 @@ def _exchange(
 ) -> Iterator[list[Chunk]]:
     progress = _progress(endpoint, trace)
     body = encode(request)
-    received = pool.receive(body, progress) if pool else _send(endpoint, "POST", body, progress)
+    if pool:
+        received = pool.receive(body, progress)
+    else:
+        received = _send(endpoint, "POST", endpoint.url, body, progress)
     with closing(received):
         try:
             head = _head(received)
         finally:
             trace.sent = progress.sent
+        from . import reply
+
         headers = head.headers
         trace.request_id = headers.get("x-request-id") or headers.get("request-id")
         attempt["status"] = head.status
@@ -70,16 +78,16 @@ def _exchange(
 def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """The JSON at `base_url` + path, with the same rules as a completion."""
     progress = _progress(endpoint, trace)
-    received = _send(endpoint, "GET", None, progress, endpoint.base_url + path)
+    received = _send(endpoint, "GET", endpoint.base_url + path, None, progress)
+    from . import reply
+
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
     return reply.parse(b"".join(reply.bounded(blocks)), trace.redact)
 
 
-def _head(received: Received) -> Head:
-    head = next(received)
-    assert isinstance(head, Head)
-    return head
+def _head(received: "Received") -> "Head":
+    return cast("Head", next(received))
 
 
 def _progress(endpoint: Endpoint, trace: Trace) -> Progress:
@@ -95,14 +103,17 @@ def _about_key(key: Key | None) -> str:
 
 
 def _send(
-    endpoint: Endpoint, method: str, body: bytes | None, progress: Progress, url: str = ""
-) -> Received:
+    endpoint: Endpoint, method: str, url: str, body: bytes | None, progress: Progress
+) -> "Received":
     """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
     interrupted; waiting for the rest can, here in the thread that goes on with it."""
+    ahead = None if body is None or _is_loaded() else Ahead(endpoint, body, progress)
+    from . import client, reply  # noqa: F401  # reply is needed next
 
-    def begin(put: Put[tuple[Head | bytes, Received]]) -> None:
+    def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         progress.begin()
-        received = Client(endpoint, method, url or endpoint.url).receive(body, progress.patience)
+        one = client.Client(endpoint, method, url, ahead=ahead)
+        received = one.receive(body, progress.patience)
         put((next(received), received))
 
     with closing(in_thread(begin, progress.patience)) as begun:
@@ -110,3 +121,7 @@ def _send(
     with closing(received):
         yield head
         yield from received
+
+
+def _is_loaded() -> bool:
+    return f"{__package__}.client" in sys.modules

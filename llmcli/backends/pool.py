@@ -8,7 +8,8 @@ import threading
 from contextlib import closing
 
 from ..errors import LlmcliError, NetworkError, TimedOut
-from .client import Client, Endpoint, Received
+from .client import Client, Received
+from .endpoint import Endpoint
 from .progress import Progress
 
 _PERIOD = 0.25

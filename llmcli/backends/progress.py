@@ -65,6 +65,10 @@ class Progress:
             if step == _SENT:
                 self.since = time.monotonic()
 
+    def sending(self, connection: Any) -> None:
+        """What the audit events do not tell."""
+        self.reached(_SENT, connection)
+
     @property
     def sent(self) -> bool:
         return self.step == _SENT

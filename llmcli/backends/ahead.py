@@ -1,0 +1,136 @@
+"""A request that leaves while requests is still being loaded, which takes longer than all that
+comes before it.
+
+The bytes are those that requests would send, and does send where they are not: see `handover`.
+Only what is plain goes ahead, to an endpoint that is reached without a proxy.
+"""
+
+import os
+import socket
+import sys
+import threading
+from contextlib import suppress
+from typing import Any
+
+from ..url import is_loopback, origin
+from .endpoint import Endpoint, request_headers, tls_context
+from .progress import Progress
+
+_BLOCK = 65536
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
+_PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
+_OTHERS = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Ahead:
+    """`sent`: what has been; nothing where it is not plain."""
+
+    def __init__(self, endpoint: Endpoint, body: bytes, progress: Progress) -> None:
+        self.sent = memoryview(b"")
+        self._endpoint = endpoint
+        self._progress = progress
+        self._connection: socket.socket | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
+        self.is_plain = plain(endpoint)
+        if self.is_plain:
+            self._thread.start()
+
+    def take(self) -> socket.socket | None:
+        """The connection, once; None where there is none, and nobody was reached. Raises what
+        broke its handshake."""
+        self._thread.join()
+        connection, self._connection = self._connection, None
+        error, self._error = self._error, None
+        if error:
+            raise error
+        return connection
+
+    def _run(self, body: bytes) -> None:
+        try:
+            self._progress.begin()
+            self._connect()
+        except Exception:
+            return  # whoever tries again finds out why
+        try:
+            self._secure()
+        except Exception as error:
+            self._error = error
+            return
+        with suppress(OSError):  # found again with the rest
+            self._send(body)
+
+    def _connect(self) -> None:
+        _, host, port = origin(self._endpoint.base_url)
+        # As bytes it needs no codec, which would have to be loaded.
+        address: Any = host.encode(), port
+        connection = socket.create_connection(address, self._endpoint.connect_timeout)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection = connection
+
+    def _secure(self) -> None:
+        scheme, host, _ = origin(self._endpoint.base_url)
+        if scheme == "https":
+            assert self._connection is not None
+            context = tls_context(self._endpoint)
+            self._connection = context.wrap_socket(self._connection, server_hostname=host)
+
+    def _send(self, body: bytes) -> None:
+        assert self._connection is not None
+        self._progress.sending(self._connection)
+        self._connection.settimeout(self._endpoint.idle_timeout)
+        request = memoryview(head(self._endpoint, len(body)) + body)
+        while len(self.sent) < len(request):
+            at = len(self.sent)
+            self.sent = request[: at + self._connection.send(request[at : at + _BLOCK])]
+
+
+def plain(endpoint: Endpoint) -> bool:
+    """Whether it is known what requests would send, and that it would take no proxy."""
+    own = request_headers(Endpoint("")).keys()
+    headers = endpoint.headers
+    taken = _OTHERS | {name.lower() for name in own}
+    values = [*headers.values(), *([endpoint.key.value] if endpoint.key else [])]
+    return (
+        _is_plain_url(endpoint.url)
+        and all(_NAME.issuperset(name) and name.lower() not in taken for name in headers)
+        and len({name.lower() for name in headers}) == len(headers)
+        and all(v and v.isascii() and v.isprintable() and v == v.strip() for v in values)
+        and (is_loopback(endpoint.url) or _no_proxy())
+    )
+
+
+def _is_plain_url(url: str) -> bool:
+    """Neither requests nor urllib3 would write it in another way."""
+    scheme, _, rest = url.partition("://")
+    address, *path = rest.split("/")
+    host, _, port = address.partition(":")
+    return (
+        scheme in _PORTS
+        and _NAME.issuperset(host.replace(".", ""))
+        and host == host.lower()
+        and ".." not in f".{host}."
+        and (not port or (port.isdecimal() and port[0] != "0"))
+        and all(part[:1] not in ("", ".") and _PATH.issuperset(part) for part in path)
+    )
+
+
+def _no_proxy() -> bool:
+    """Other systems than Linux have settings beside the variables."""
+    return sys.platform == "linux" and not any(
+        os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES
+    )
+
+
+def head(endpoint: Endpoint, length: int) -> bytes:
+    scheme, host, port = origin(endpoint.url)
+    address = host if port == _PORTS[scheme] else f"{host}:{port}"
+    path = endpoint.url.split("/", 3)[3]
+    fields = {"Host": address, **request_headers(endpoint), "Content-Length": str(length)}
+    if endpoint.key:
+        fields["Authorization"] = f"Bearer {endpoint.key.value}"
+    lines = [f"POST /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
