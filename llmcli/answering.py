@@ -23,6 +23,7 @@ from .errors import (
     OutOfResources,
     PaymentRequired,
     TryLater,
+    Unbounded,
     WriteError,
 )
 from .meter import Account, Meter
@@ -204,9 +205,9 @@ class Answerer:
         too_late = isinstance(error, TryLater) and (error.retry_after or 0) > LONGEST_RETRY_AFTER
         sent = bool(call.trace.attempts) or task.problem is not None
         error.message = self._environment.redact(error.message)
-        # A request of a batch file may name a model of its own.
-        own_model = isinstance(error, NoModel) and task.custom_id is not None
-        fatal = (too_late or isinstance(error, _FATAL)) and not own_model
+        # A request of a batch file may name a model and a bound of its own.
+        own = isinstance(error, (NoModel, Unbounded)) and task.custom_id is not None
+        fatal = (too_late or isinstance(error, _FATAL)) and not own
         return Outcome(
             task,
             call.report(error),

@@ -208,6 +208,10 @@ class BudgetExceeded(LlmcliError):
     exit_code = ExitCode.BUDGET
 
 
+class Unbounded(BudgetExceeded):
+    """What this one request may cost is not known, so that no budget can be kept."""
+
+
 class Truncated(LlmcliError):
     exit_code = ExitCode.TRUNCATED
 

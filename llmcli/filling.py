@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .errors import BadRequest
+from .strict_json import Written
 
 _NAME = r"[A-Za-z_][\w-]*(?:\.[\w-]+)*"
 # `{{name}}` and `{{}}` are literal; so is any other brace, as prompts hold code and JSON.
@@ -40,7 +41,9 @@ def filled(prompt: str, record: str, fields: Mapping[str, Any] | None) -> str:
 
 
 def text(value: Any) -> str:
-    """A string is itself, all else JSON."""
+    """A string is itself, a number as it was written, all else JSON."""
+    if isinstance(value, Written):
+        return value.text
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -1,6 +1,7 @@
 """A run over many records: workers, results as they come, and how it ends."""
 
 import signal
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -18,6 +19,8 @@ from .results import Results
 
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16
+# Seconds within which two signals are one.
+_AT_ONCE = 0.1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -73,6 +76,7 @@ class Job:
                 raise (self._ended(error) if begun else error) from None
             except Interrupted as error:
                 self.workers.abandon()
+                self._hand_out(mapping.cut_short())
                 raise self._ended(error) from None
             finally:
                 self.workers.stop()
@@ -104,8 +108,11 @@ class Job:
                 self.workers.stop()
                 mapping.stop()
 
+        self._hand_out(mapping.results(tasks, self.window, look))
+
+    def _hand_out(self, outcomes: Iterator[Outcome | None]) -> None:
         gaps = 0  # what was not asked, in front of what was
-        for outcome in mapping.results(tasks, self.window, look):
+        for outcome in outcomes:
             if outcome is None or (outcome.fatal and not outcome.sent):
                 gaps += 1
                 continue
@@ -153,7 +160,8 @@ class Job:
 
 
 class _Signals:
-    """The first one lets what is in flight end; the second ends the run at once."""
+    """The first one lets what is in flight end; the second ends the run at once. One that comes
+    with the first is none: timeout(1) sends it to the process and to its group."""
 
     def __init__(
         self,
@@ -166,6 +174,7 @@ class _Signals:
         self._stop = stop
         self._ending = ending
         self._environment = environment
+        self._first = 0.0
 
     def __enter__(self) -> None:
         caught = (n for n in _SIGNALS if callable(signal.getsignal(n)))
@@ -176,8 +185,11 @@ class _Signals:
             signal.signal(number, handler)
 
     def _came(self, number: int, _frame: object) -> None:
-        if any(isinstance(error, Interrupted) for error in self._ending):
-            raise Interrupted(number)
+        if self._first:
+            if time.monotonic() - self._first > _AT_ONCE:
+                raise Interrupted(number)
+            return
+        self._first = time.monotonic()
         self._ending.insert(0, Interrupted(number))
         self._mapping.wake(self._begin_to_end)
 

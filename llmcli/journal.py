@@ -64,7 +64,7 @@ class Journal:
             descriptor = self._descriptor
             _lock(descriptor, until)
             found = os.fstat(descriptor)
-            if _is_at(found, self.path):
+            if is_at(found, self.path):
                 return descriptor, found.st_size
             self.close()
 
@@ -106,7 +106,7 @@ def _lock(descriptor: int, until: float) -> None:
             time.sleep(_LOCK_PAUSE)
 
 
-def _is_at(found: os.stat_result, path: Path) -> bool:
+def is_at(found: os.stat_result, path: Path | str) -> bool:
     """Not removed or replaced while we waited."""
     try:
         return os.path.samestat(found, os.stat(path))

@@ -66,6 +66,9 @@ class Mapping(Generic[T, R]):
         self._handing = threading.Lock()
         self._begun = 0
         self._pending: dict[int, Future[R]] = {}
+        self._waiting: dict[int, R | None] = {}
+        self._following = 0
+        self._resting = False
 
     def results(
         self, items: Iterator[T], window: int | None, arrived: Callable[[R], None]
@@ -79,11 +82,12 @@ class Mapping(Generic[T, R]):
         room = threading.Semaphore(ahead if window is None else max(window, ahead))
         slots = threading.Semaphore(ahead)
         threading.Thread(target=self._feed, args=(items, room, slots), daemon=True).start()
-        waiting: dict[int, R | None] = {}
-        following = finished = 0
+        waiting, finished = self._waiting, 0
         end: _End | None = None
         while not self._ended(end, finished):
+            self._resting = True
             event = self._events.get()
+            self._resting = False
             if isinstance(event, _End):
                 end = event
             elif callable(event):
@@ -94,13 +98,27 @@ class Mapping(Generic[T, R]):
                 waiting[number] = result = self._result(item, future)
                 if result is not None:
                     arrived(result)
-                while waiting and (window is None or following in waiting):
-                    key = following if window is not None else number
-                    following += 1
+                while waiting and (window is None or self._following in waiting):
+                    key = self._following if window is not None else number
+                    self._following += 1
                     room.release()
                     yield waiting.pop(key)
         if end is not None and end.error is not None:
             raise end.error
+
+    def cut_short(self) -> Iterator[R | None]:
+        """What has ended but was not handed out when something was raised in `results` while it
+        waited; None for what comes before it."""
+        if not self._resting:
+            return
+        while not self._events.empty():
+            event = self._events.get()
+            if isinstance(event, tuple):
+                number, item, future = event
+                self._waiting[number] = self._result(item, future)
+        first = min([self._following, *self._waiting])
+        for number in range(first, max(self._waiting, default=-1) + 1):
+            yield self._waiting.get(number)
 
     def _ended(self, end: _End | None, finished: int) -> bool:
         """Who stops does not wait for an input that says nothing."""

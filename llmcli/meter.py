@@ -14,12 +14,12 @@ from .catalogue import Model
 from .dataclass import dataclass
 from .environment import Environment
 from .errors import (
-    BudgetExceeded,
     ConfigError,
     ExitCode,
     Interrupted,
     LlmcliError,
     NetworkError,
+    Unbounded,
     WriteError,
 )
 from .estimate import Bound
@@ -100,9 +100,9 @@ class Meter:
         if bound.cost.usd is not None:
             return bound.cost.usd
         if bound.output is None and self.call.price is not None:
-            raise BudgetExceeded("the answer has no bound, so no budget can be kept; nothing sent",
+            raise Unbounded("the answer has no bound, so no budget can be kept; nothing sent",
                                  hint="give --max-tokens")  # fmt: skip
-        raise BudgetExceeded(
+        raise Unbounded(
             f"the price of {self.call.model} is not known, so no budget can be kept; nothing sent",
             hint="`llmcli models --refresh` asks for prices, or set prices in config.toml",
         )

@@ -64,7 +64,7 @@ class Plan:
                     request = self._of_batch(record) if of_batch else self._request(record)
                 except LlmcliError as error:
                     problem = error
-            yield Task(index, _key(record, request), record.value, request, problem, custom_id)
+            yield Task(index, self._key(record, request), record.value, request, problem, custom_id)
 
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
@@ -103,14 +103,15 @@ class Plan:
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}
         return {**given, **own, "model": model}
 
+    def _key(self, record: Record, request: ChatRequest | None) -> str:
+        """Of the record, prompt, model and parameters, and what is made of the answer."""
+        asked = {k: v for k, v in (request or {}).items() if k not in _TRANSPORT}
+        value: list[Any] = [record.value, asked]
+        if self.shape:
+            value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
+
 
 def _is_batch(record: Record, of_batch: bool) -> bool:
     return of_batch and isinstance(record.value, dict)
-
-
-def _key(record: Record, request: ChatRequest | None) -> str:
-    """Of the record, prompt, model and parameters."""
-    asked = {k: v for k, v in (request or {}).items() if k not in _TRANSPORT}
-    value: Any = [record.value, asked]
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]

@@ -263,3 +263,5 @@ def _check_batch(value: dict[str, Any]) -> None:
     messages = body.get("messages")
     if not messages or not isinstance(messages, list):
         raise BadRequest("the body has no messages")
+    if not all(isinstance(message, dict) for message in messages):
+        raise BadRequest("a message of the body is no object")

@@ -68,6 +68,10 @@ class ResultFile:
     def size(self) -> int:
         return self._size
 
+    def is_in_place(self) -> bool:
+        """Nobody has removed or replaced it."""
+        return journal.is_at(os.fstat(self._descriptor), self.path)
+
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
         self._size = 0
@@ -84,7 +88,8 @@ class ResultFile:
         for number, text in enumerate(self._lines(), 1):
             entry = _entry(offset, text)
             if entry is None and text.strip():
-                if not text.endswith(b"\n") and _ours(text):
+                # Zeros are what a loss of power can leave.
+                if not text.endswith(b"\n") and (_ours(text) or not text.strip(b"\0")):
                     os.ftruncate(self._descriptor, offset)
                     self._size = offset
                     return

@@ -77,9 +77,13 @@ class Results:
         if self._shown and resume and not there and _size(self._name):
             problem = f"{self._name} is there, but no {progress} to go on with"
             raise CantCreate(problem, hint=_OTHER_FORM)
+        # Each locks its own first, so that of two runs at least one sees the other.
         if self._target and not there and (resume or not self._target.size):
+            self._locks = [ResultFile(progress)] if os.path.exists(progress) else []
             return self._target
         file = ResultFile(progress)
+        if self._shown and os.path.exists(self._name):
+            self._locks = [ResultFile(self._name)]
         file.check()
         if not resume and file.size:
             self._environment.note(f"{progress} is begun anew; --resume would have gone on")
@@ -143,7 +147,7 @@ class Results:
 
     def finish(self) -> None:
         """The run has come to its end: bring the file into its last form. Raises WriteError."""
-        if self._file is self._target and self._is_in_order():
+        if self._file is self._target and self._file.is_in_place() and self._is_in_order():
             return
         sink = open_sink(self._environment, self._name)
         try:
@@ -159,7 +163,8 @@ class Results:
             sink.abort(keep=False)
             raise
         if self._target and self._file is not self._target:
-            os.unlink(self._file.path)
+            with suppress(FileNotFoundError):
+                os.unlink(self._file.path)
 
     def _is_in_order(self) -> bool:
         """Whether the file has each line that it should have, in its place, and no other."""

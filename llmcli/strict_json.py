@@ -17,8 +17,15 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
 
 
+class Written(float):
+    """A number that has kept its `text`: 1.10 may be a price, or a version."""
+
+    text: str
+
+
 def _finite(text: str) -> float:
-    value = float(text)
+    value = Written(text)
+    value.text = text
     if not math.isfinite(value):
         raise ValueError(f"{text[:40]} is too large")
     return value

@@ -54,5 +54,6 @@ class Trace:
         return attempt
 
     def failed(self, reason: str) -> None:
-        if self.attempts:
+        """The attempt; of one that was not begun nothing is kept."""
+        if self.attempts and self.attempts[-1]["reason"] is None:
             self.attempts[-1]["reason"] = reason

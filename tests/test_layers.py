@@ -53,7 +53,8 @@ LAYERS: list[set[str]] = [
     {"result_file"},
     {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
     {"plain_chunks"},
-    {"days", "strict_json", "filling", "mapping", "pacing"},
+    {"days", "filling", "mapping", "pacing"},
+    {"strict_json"},
     {"errors", "schema", "terminal", "dataclass", "text_buffer", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

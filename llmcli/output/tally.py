@@ -4,12 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from typing import Any
 
 from ..answering import Outcome
 from ..pricing import Tokens, dollars
 
 # How many records are told of how much of the input has been read; None where nobody knows.
 Fraction = Callable[[], float | None]
+_OK = range(200, 300)
 # Different warnings that are told apart.
 _WARNINGS = 10
 _OTHERS = "other warnings"
@@ -39,7 +41,7 @@ class Tally:
         self.tokens_out += counts.completion or 0
         if about["cost_usd"] is not None:
             self.cost += Decimal(str(about["cost_usd"]))
-        elif counts.prompt is not None or outcome.error is None:
+        elif counts.prompt is not None or _was_answered(about):
             self.unknown += 1
         for warning in outcome.warnings:
             known = warning in self.warnings or len(self.warnings) < _WARNINGS
@@ -62,7 +64,7 @@ class Tally:
 
     def tokens(self) -> str:
         if not (self.tokens_in or self.tokens_out):
-            return "tokens unknown" if self.done else "no tokens"
+            return "tokens unknown" if self.done or self.unknown else "no tokens"
         return f"{self.tokens_in} in, {self.tokens_out} out"
 
     def spent(self) -> str:
@@ -86,3 +88,8 @@ class Tally:
             words += [self.tokens(), self.spent()]
         words.append(f"{time.monotonic() - self.started:.1f} s")
         return ", ".join(words)
+
+
+def _was_answered(about: dict[str, Any]) -> bool:
+    """At least in part, which may have been billed."""
+    return any(attempt["status"] in _OK for attempt in about["attempts"])

@@ -1,0 +1,160 @@
+"""`map` where others touch what it works on: its files, its processes, its requests."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import PROGRAM, Run, one_line
+from .mapped import Echo, lines, rows
+from .test_map_resume import start
+
+Config = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("first", [["--json"], []])
+def test_runs_of_two_forms_on_one_file(
+    run: Run, echo: Echo, env: dict[str, str], tmp_path: Path, first: list[str]
+) -> None:
+    echo.wait = 0.3
+    (tmp_path / "in").write_bytes(lines(10))
+    process = start(env, tmp_path, *first, "-j", "1", "-O", "out")
+    while not echo.bodies:
+        time.sleep(0.01)
+    other = [] if first else ["--json"]
+    for resumed in ([], ["--resume"]):
+        done = run("map", *other, *resumed, "-O", "out", "{}", input=lines(3))
+        assert done.returncode in (73, 75), done.stderr
+    echo.wait = 0
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert len((tmp_path / "out").read_bytes().splitlines()) == 10
+
+
+def test_a_file_that_is_removed_meanwhile_is_written_anew(
+    run: Run, echo: Echo, tmp_path: Path
+) -> None:
+    echo.fault = lambda _handler, text, _n: text == "r3" and (tmp_path / "out").unlink()  # type: ignore[func-returns-value]
+    assert run("map", "-j", "1", "--json", "-O", "out", "{}", input=lines(6)).returncode == 0
+    assert [row["input"] for row in rows((tmp_path / "out").read_bytes())] == [
+        f"r{n}" for n in range(6)
+    ]
+
+
+def test_a_signal_twice_at_the_same_time_is_one(
+    echo: Echo, env: dict[str, str], tmp_path: Path
+) -> None:
+    """timeout(1) sends it to the process, and then to its group."""
+    echo.wait = 0.5
+    (tmp_path / "in").write_bytes(lines(100))
+    process = start(env, tmp_path, "-j", "4")
+    while len(echo.bodies) < 4:
+        time.sleep(0.01)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    assert len(stdout.splitlines()) == len(echo.bodies)
+
+
+def test_what_waits_for_its_turn_is_shown_at_a_forced_end(
+    echo: Echo, env: dict[str, str], tmp_path: Path
+) -> None:
+    echo.fault = lambda _handler, text, _n: text == "r1" and time.sleep(60)  # type: ignore[func-returns-value]
+    (tmp_path / "in").write_bytes(lines(9))
+    process = start(env, tmp_path, "-j", "4")
+    while len(echo.bodies) < 9 or echo.running > 1:
+        time.sleep(0.01)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGTERM
+    expected = ["" if n == 1 else f"answer to r{n}" for n in range(9)]
+    assert stdout.decode().splitlines() == expected
+    assert "8 done" in one_line(stderr)
+
+
+def test_under_timeout_nothing_of_what_was_asked_is_lost(
+    echo: Echo, env: dict[str, str], tmp_path: Path
+) -> None:
+    echo.wait = 0.5
+    (tmp_path / "in").write_bytes(lines(100))
+    command = f"timeout 2 {PROGRAM} map -j 4 --json -O out '{{}}' < in"
+    done = subprocess.run(["bash", "-c", command], env=env, cwd=tmp_path, check=False)
+    assert done.returncode == 124
+    assert len(rows((tmp_path / "out").read_bytes())) == len(echo.bodies) > 0
+
+
+@pytest.mark.parametrize("shape", ["-x", "--yes-no"])
+def test_an_answer_of_another_shape_is_none(
+    run: Run, echo: Echo, tmp_path: Path, shape: str
+) -> None:
+    echo.reply = "```\nyes\n```".format
+    run("map", "-O", "out", "{}", input=lines(2))
+    echo.reply = ("yes" if shape == "--yes-no" else "```\ncode\n```").format
+    done = run("map", "-O", "out", "--resume", shape, "{}", input=lines(3))
+    assert done.returncode == 0, done.stderr
+    assert len(echo.bodies) == 5
+    assert len(set((tmp_path / "out").read_text().split())) == 1
+
+
+def test_the_cost_of_a_cut_answer_is_unknown_not_nothing(
+    run: Run, echo: Echo, config: Config, tmp_path: Path
+) -> None:
+    config("prices.m = { prompt = 100.0, completion = 200.0 }")
+
+    def cut(handler: object, _text: str, _number: int) -> bool:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\ndata: {}")  # type: ignore[attr-defined]
+        handler.close_connection = True  # type: ignore[attr-defined]
+        return True
+
+    echo.fault = cut
+    done = run("map", "--retries", "0", "{}", input=lines(1))
+    assert done.returncode == 3
+    assert "tokens unknown, cost unknown" in one_line(done.stderr)
+    limits = ("--max-tokens", "5", "--max-cost", "0.02", "-j", "1")
+    done = run("map", *limits, "--json", "{}", input=lines(1))
+    assert [len(row["llmcli"]["attempts"]) for row in rows(done.stdout)] == [len(echo.bodies) - 1]
+    assert "not sent" not in json.dumps(rows(done.stdout)[0]["llmcli"]["attempts"])
+
+
+def test_a_message_of_a_batch_that_is_none(run: Run, echo: Echo, tmp_path: Path) -> None:
+    (tmp_path / "b").write_text('{"custom_id": "q", "body": {"messages": [5]}}\n')
+    assert b"1 malformed record" in run("map", "--requests", "b", "--dry-run").stdout
+    assert run("map", "--requests", "b").returncode == 3
+    assert not echo.bodies
+
+
+def test_a_request_of_a_batch_without_a_bound_fails_alone(
+    run: Run, echo: Echo, config: Config, tmp_path: Path
+) -> None:
+    config("prices.m = { prompt = 1.0, completion = 1.0 }")
+    said = [{"role": "user", "content": "hi"}]
+    bodies = [{"messages": said}, {"messages": said, "max_tokens": 5}, {"messages": said}]
+    batch = [{"custom_id": f"c{n}", "body": body} for n, body in enumerate(bodies)]
+    (tmp_path / "b").write_text("".join(json.dumps(line) + "\n" for line in batch))
+    done = run("map", "--requests", "b", "--max-cost", "1")
+    assert done.returncode == 3, done.stderr
+    assert [row["error"] is None for row in rows(done.stdout)] == [False, True, False]
+    assert len(echo.bodies) == 1
+
+
+def test_zeros_that_a_loss_of_power_leaves(run: Run, echo: Echo, tmp_path: Path) -> None:
+    run("map", "--json", "-O", "out", "{}", input=lines(3))
+    with (tmp_path / "out").open("ab") as file:
+        file.write(b"\0" * 4096)
+    done = run("map", "--json", "-O", "out", "--resume", "{}", input=lines(4))
+    assert done.returncode == 0, done.stderr
+    assert [row["index"] for row in rows((tmp_path / "out").read_bytes())] == list(range(4))
+
+
+def test_a_number_stands_in_the_prompt_as_it_was_written(run: Run, echo: Echo) -> None:
+    done = run("map", "{a} {b} {c}", input=b'{"a": 1.10, "b": 2, "c": 1e3}\n')
+    assert done.stdout == b"answer to 1.10 2 1e3\n"
