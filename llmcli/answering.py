@@ -23,7 +23,6 @@ from .errors import (
     OutOfResources,
     PaymentRequired,
     TryLater,
-    Unbounded,
     WriteError,
 )
 from .meter import Account, Meter
@@ -206,7 +205,8 @@ class Answerer:
         sent = bool(call.trace.attempts) or task.problem is not None
         error.message = self._environment.redact(error.message)
         # A request of a batch file may name a model and a bound of its own.
-        own = isinstance(error, (NoModel, Unbounded)) and task.custom_id is not None
+        unbounded = isinstance(error, BudgetExceeded) and error.unbounded
+        own = (isinstance(error, NoModel) or unbounded) and task.custom_id is not None
         fatal = (too_late or isinstance(error, _FATAL)) and not own
         return Outcome(
             task,

@@ -205,11 +205,10 @@ class PaymentRequired(LlmcliError):
 
 
 class BudgetExceeded(LlmcliError):
+    """`unbounded`: what this one request may cost is not known, so that no budget can be kept."""
+
     exit_code = ExitCode.BUDGET
-
-
-class Unbounded(BudgetExceeded):
-    """What this one request may cost is not known, so that no budget can be kept."""
+    unbounded = False
 
 
 class Truncated(LlmcliError):

@@ -14,12 +14,12 @@ from .catalogue import Model
 from .dataclass import dataclass
 from .environment import Environment
 from .errors import (
+    BudgetExceeded,
     ConfigError,
     ExitCode,
     Interrupted,
     LlmcliError,
     NetworkError,
-    Unbounded,
     WriteError,
 )
 from .estimate import Bound
@@ -99,13 +99,13 @@ class Meter:
         """A request of unknown cost keeps to no budget. Raises BudgetExceeded."""
         if bound.cost.usd is not None:
             return bound.cost.usd
+        why = f"the price of {self.call.model} is not known"
+        hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
         if bound.output is None and self.call.price is not None:
-            raise Unbounded("the answer has no bound, so no budget can be kept; nothing sent",
-                                 hint="give --max-tokens")  # fmt: skip
-        raise Unbounded(
-            f"the price of {self.call.model} is not known, so no budget can be kept; nothing sent",
-            hint="`llmcli models --refresh` asks for prices, or set prices in config.toml",
-        )
+            why, hint = "the answer has no bound", "give --max-tokens"
+        error = BudgetExceeded(f"{why}, so no budget can be kept; nothing sent", hint=hint)
+        error.unbounded = True
+        raise error
 
     def _begin(self, bound: Bound) -> Intent | None:
         account, environment = self.account, self.account.environment
