@@ -27,8 +27,9 @@ def account(
     chosen: Connection,
     command: str,
     session: str | None = None,
+    many: bool = False,
 ) -> Account:
-    """Raises UsageError, ConfigError."""
+    """`many`: one run makes many requests. Raises UsageError, ConfigError."""
     base_url = chosen.base_url
     holds = None
     if settings.budget:
@@ -38,7 +39,9 @@ def account(
     recorded = settings.ledger and not options.no_ledger
     if holds and holds.of_tag(settings.tag) and not recorded:
         raise ConfigError("a budget holds, and it needs the ledger", hint="drop --no-ledger")
-    shared = recorded, holds, Allowance(max_cost(options)), Ledger(environment), threading.Lock()
+    # A budget is to be settled at once: what is left of it depends on that.
+    ledger = Ledger(environment, lazily=many and holds is None)
+    shared = recorded, holds, Allowance(max_cost(options)), ledger, threading.Lock()
 
     @cache
     def of_model(name: str) -> Account:

@@ -25,7 +25,7 @@ from .errors import (
     TryLater,
     WriteError,
 )
-from .meter import Account, Meter
+from .meter import Account, Meter, not_recorded
 from .pacing import Pace, Stopped
 from .pricing import Tokens
 from .retry import LONGEST_RETRY_AFTER, Policy, retrying
@@ -127,6 +127,14 @@ class Answerer:
         """Send nothing more, also not again."""
         self._pace.stop()
         self._account.allowance.close()
+
+    def finish(self) -> str | None:
+        """Nothing more will be answered; what could not be recorded."""
+        try:
+            self._account.ledger.finish()
+        except WriteError as error:
+            return not_recorded(error)
+        return None
 
     def abandon(self) -> None:
         """What has begun is not waited for: no tool of it outlives us."""

@@ -53,5 +53,5 @@ def answer(work: bytes, task: Task) -> Outcome | None:
     """Runs in a worker, which keeps its connections from task to task."""
     with _making:
         if work not in _answerers:
-            _answerers[work] = answerer(Environment(os.environ), pickle.loads(work))
+            _answerers[work] = answerer(Environment(os.environ), pickle.loads(work), finished=False)
     return _answerers[work](task)

@@ -27,7 +27,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 @dataclass(frozen=True)
 class Workers:
     """`work`, by `width` of an executor's at once. `stop`: nothing more is to be sent. `cancels`:
-    as Mapping has it. `abandon`: what is in flight is not waited for."""
+    as Mapping has it. `abandon`: what is in flight is not waited for. `finish`: nothing more will
+    come; a warning, if there is one."""
 
     work: Callable[[Task], Outcome | None]
     stop: Callable[[], None]
@@ -35,6 +36,7 @@ class Workers:
     width: int
     cancels: bool = True
     abandon: Callable[[], None] = nothing
+    finish: Callable[[], str | None] = nothing
 
 
 class Shown(Protocol):
@@ -81,10 +83,7 @@ class Job:
             finally:
                 self.workers.stop()
                 mapping.stop()
-                if self.bar:
-                    self.bar.end()
-                for warning in self.tally.warned():
-                    self.environment.note(warning)
+                self._warn()
         if ending:
             raise self._ended(ending[0])
         if self.results:
@@ -94,6 +93,15 @@ class Job:
         if self.tally.failed:
             raise SomeFailed(self._words())
         self.environment.note(f"map: {self.tally.summary()}")
+
+    def _warn(self) -> None:
+        warning = self.workers.finish()
+        if warning is not None and warning not in self.tally.warnings:
+            self.tally.warnings[warning] = 1
+        if self.bar:
+            self.bar.end()
+        for line in self.tally.warned():
+            self.environment.note(line)
 
     def _take(
         self,

@@ -10,7 +10,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,81 @@ _HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
 Record = dict[str, Any]
 
 
-class Journal:
-    """A file that is appended to again and again, by any number of threads and processes."""
+def _leave_missing(_folder: Path) -> None:
+    pass
 
-    def __init__(self, path: Path) -> None:
+
+class _Line:
+    """Waits to be written."""
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self._error: OSError | None = None
+        self._open = threading.Lock()
+        self._open.acquire()
+
+    def end(self, error: OSError | None) -> None:
+        self._error = error
+        self._open.release()
+
+    def wait(self) -> None:
+        """Raises OSError."""
+        self._open.acquire()
+        if self._error is not None:
+            raise self._error
+
+
+class Journal:
+    """A file that is appended to again and again, by any number of threads and processes. `make`
+    makes its folder, should that be missing; `failed` is why something could not be written."""
+
+    def __init__(self, path: Path, make: Callable[[Path], None] = _leave_missing) -> None:
         self.path = path
+        self.failed: OSError | None = None
+        self._make = make
         self._descriptor: int | None = None
         self._end = 0  # as our last line left it
         self._alone = threading.Lock()
+        self._lines: deque[_Line] = deque()
 
-    def append(self, line: bytes, patience: float = float("inf")) -> None:
-        """Add `line`, which ends in a newline, whole or not at all; the file is made with 0600.
+    def append(self, text: bytes, patience: float = float("inf")) -> None:
+        """Add `text`, which ends in a newline, whole or not at all; the file is made with 0600.
 
         Raises OSError; TimeoutError where another process holds the file for `patience` seconds."""
-        until = time.monotonic() + patience
-        with self._alone:
+        line = self.later(text)
+        self.flush(patience)
+        line.wait()
+
+    def later(self, text: bytes) -> "_Line":
+        """As `append`, but it is written with the next one, or by `flush`."""
+        line = _Line(text)
+        self._lines.append(line)
+        return line
+
+    def flush(self, patience: float = float("inf")) -> None:
+        """Whoever can writes the lines of all, so that threads do not queue for each of theirs."""
+        while self._lines and self._alone.acquire(blocking=False):
+            try:
+                self._write(time.monotonic() + patience)
+            finally:
+                self._alone.release()
+
+    def _write(self, until: float) -> None:
+        lines: list[_Line] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        error: OSError | None = None
+        try:
             descriptor, size = self._locked(until)
             try:
-                self._end = self._append(descriptor, size, line)
+                self._end = self._append(descriptor, size, b"".join(one.text for one in lines))
             finally:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
+        except OSError as raised:
+            self.failed = error = raised
+        finally:
+            for one in lines:
+                one.end(error)
 
     def _append(self, descriptor: int, size: int, line: bytes) -> int:
         """The end of the file after `line`."""
@@ -58,8 +114,7 @@ class Journal:
         """The descriptor of the file that stands at `path` once it is locked, and its size."""
         while True:
             if self._descriptor is None:
-                flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-                self._descriptor = os.open(self.path, flags, 0o600)
+                self._descriptor = self._opened()
                 self._end = 0
             descriptor = self._descriptor
             _lock(descriptor, until)
@@ -67,6 +122,14 @@ class Journal:
             if is_at(found, self.path):
                 return descriptor, found.st_size
             self.close()
+
+    def _opened(self) -> int:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self.path, flags, 0o600)
+        except FileNotFoundError:  # the first time, or somebody took it away
+            self._make(self.path.parent)
+            return os.open(self.path, flags, 0o600)
 
     def close(self) -> None:
         if self._descriptor is not None:

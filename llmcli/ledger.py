@@ -6,6 +6,7 @@ settles it; an intent that was never settled counts at its estimate.
 
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from .pricing import Cost, Tokens
 INTENT = "intent"
 # Seconds to wait for a stopped process; the answer matters more.
 _PATIENCE = 2.0
+_A_MOMENT = 0.25
 # How a line begins, so that a reader need not parse what it will not use.
 HEAD = '{{"id": "{id}", "event": "{event}"'
 
@@ -68,10 +70,13 @@ def file(environment: Environment, month: str) -> Path:
 
 
 class Ledger:
-    """Written to by any number of threads."""
+    """Written to by any number of threads. `lazily`: what settles an intent goes with the next
+    one, or is there a moment later."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, lazily: bool = False) -> None:
         self._environment = environment
+        self._lazily = lazily
+        self._flushing = threading.Lock()
         self._journals: dict[str, Journal] = {}
         self._patience = _PATIENCE
 
@@ -79,7 +84,7 @@ class Ledger:
         """Written before the request is sent. Raises WriteError, ConfigError."""
         intent = Intent(os.urandom(8).hex(), now(), about)
         usd = None if estimate.usd is None else float(estimate.usd)
-        self._append(intent, INTENT, {"estimate_usd": usd})
+        self._append(intent, _line(intent, INTENT, {"estimate_usd": usd}))
         return intent
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
@@ -97,34 +102,52 @@ class Ledger:
             "cost_source": cost.source,
             "seconds": round(settlement.seconds, 3),
         }
-        self._append(intent, "settled", fields)
+        line = _line(intent, "settled", fields)
+        if not self._lazily:
+            self._append(intent, line)
+            return
+        self._journal(intent.month).later(line)
+        if self._flushing.acquire(blocking=False):
+            threading.Thread(target=self._flush_always, daemon=True).start()
 
-    def _append(self, intent: Intent, event: str, more: dict[str, Any]) -> None:
-        fields = {"time": intent.time, **asdict(intent.about), **more}
-        head = HEAD.format(id=intent.id, event=event)
-        line = f"{head}, {json.dumps(fields)[1:]}\n".encode()
+    def finish(self) -> None:
+        """Nothing is left to be written. Raises WriteError where something could not be."""
+        for journal in self._journals.values():
+            journal.flush(self._patience)
+            if journal.failed:
+                raise _not_written(journal.path, journal.failed)
+
+    def _flush_always(self) -> None:
+        while True:
+            time.sleep(_A_MOMENT)
+            for journal in list(self._journals.values()):
+                journal.flush(self._patience)
+
+    def _append(self, intent: Intent, line: bytes) -> None:
         journal = self._journal(intent.month)
         try:
-            self._add(journal, line)
+            journal.append(line, self._patience)
             self._patience = _PATIENCE
         except OSError as error:
             if isinstance(error, TimeoutError):
                 self._patience = 0.0  # not again for each request
-            reason = error.strerror
-            raise WriteError(f"cannot write the ledger {journal.path}: {reason}") from None
+            raise _not_written(journal.path, error) from None
 
     def _journal(self, month: str) -> Journal:
         if month not in self._journals:
             private.check(self._environment.state_directory)
-            self._journals[month] = Journal(file(self._environment, month))
+            self._journals[month] = Journal(file(self._environment, month), private.make)
         return self._journals[month]
 
-    def _add(self, journal: Journal, line: bytes) -> None:
-        try:
-            journal.append(line, self._patience)
-        except FileNotFoundError:  # the first time, or somebody took the folder away
-            private.make(journal.path.parent)
-            journal.append(line, self._patience)
+
+def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:
+    head = HEAD.format(id=intent.id, event=event)
+    fields = {"time": intent.time, **asdict(intent.about), **more}
+    return f"{head}, {json.dumps(fields)[1:]}\n".encode()
+
+
+def _not_written(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"cannot write the ledger {path}: {error.strerror}")
 
 
 def now() -> str:

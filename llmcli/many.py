@@ -205,7 +205,7 @@ def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
         return cluster.workers(work, wanted.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    return Workers(own, own.stop, threads(width), width, abandon=own.abandon)
+    return Workers(own, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
 
 
 def _bar(

@@ -126,7 +126,7 @@ class Meter:
 
     def _unrecorded(self, error: LlmcliError) -> None:
         """It costs nobody the answer."""
-        self.call.trace.warn(f"not recorded: {error}")
+        self.call.trace.warn(not_recorded(error))
 
     def _settle(
         self, intent: Intent | None, bound: Bound, started: float, error: BaseException | None
@@ -167,6 +167,10 @@ class Meter:
         if bound.cost.usd is not None and reckoned.usd is not None:
             return min(reckoned, bound.cost, key=lambda cost: cost.usd or 0)
         return reckoned
+
+
+def not_recorded(error: LlmcliError) -> str:
+    return f"not recorded: {error}"
 
 
 def _refused(error: BaseException | None, call: Call) -> bool:

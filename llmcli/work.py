@@ -56,9 +56,12 @@ class Work:
         return replace(self, settings=replace(self.settings, headers=safe))
 
 
-def answerer(environment: Environment, work: Work) -> Answerer:
-    """Raises ConfigError, UsageError."""
-    payer = accounts.account(environment, work.settings, work.account, work.chosen, "map")
+def answerer(environment: Environment, work: Work, finished: bool = True) -> Answerer:
+    """`finished`: it will be told when nothing more is to be answered. Raises ConfigError,
+    UsageError."""
+    payer = accounts.account(
+        environment, work.settings, work.account, work.chosen, "map", many=finished
+    )
     backend = connection.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
