@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +80,11 @@ class Ledger:
         self._flushing = threading.Lock()
         self._journals: dict[str, Journal] = {}
         self._patience = _PATIENCE
+        self._ids = count(int.from_bytes(os.urandom(8), "big"))
 
     def begin(self, about: About, estimate: Cost) -> Intent:
         """Written before the request is sent. Raises WriteError, ConfigError."""
-        intent = Intent(os.urandom(8).hex(), now(), about)
+        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), about)
         usd = None if estimate.usd is None else float(estimate.usd)
         self._append(intent, _line(intent, INTENT, {"estimate_usd": usd}))
         return intent

@@ -36,7 +36,7 @@ LAYERS: list[set[str]] = [
     {"backends.http", "backends.local", "fetch"},
     {"backends.pool", "records"},
     {"backends.client"},
-    {"backends.reply", "backends.http_errors", "backends.small_model", "backends.handover"},
+    {"backends.reply", "backends.http_errors", "backends.small_model", "backends.connections"},
     {"backends.ahead"},
     {"backends.sse", "backends.worker", "backends.progress", "backends.body"},
     {"backends.endpoint"},
@@ -62,7 +62,7 @@ LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in mod
 # Heavy or foreign libraries, and the only rooms that may name them.
 ONLY_IN = {
     "requests": {"backends.client", "backends.http_errors"},
-    "urllib3": {"backends.http_errors", "backends.handover"},
+    "urllib3": {"backends.http_errors", "backends.connections"},
     "certifi": {"backends.endpoint"},
     "sseclient": {"backends.sse"},
     "xllamacpp": {"backends.local"},

@@ -1,7 +1,7 @@
 """A request that leaves while requests is still being loaded, which takes longer than all that
 comes before it.
 
-The bytes are those that requests would send, and does send where they are not: see `handover`.
+The bytes are those that requests would send, and does send where they are not: see `connections`.
 Only what is plain goes ahead, to an endpoint that is reached without a proxy.
 """
 

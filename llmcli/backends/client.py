@@ -16,7 +16,7 @@ from requests.adapters import HTTPAdapter
 from ..errors import LlmcliError
 from ..keys import Key
 from ..url import host_of, is_loopback
-from . import handover, http_errors
+from . import connections, http_errors
 from .ahead import Ahead
 from .body import blocks
 from .endpoint import Endpoint, request_headers, tls_context
@@ -164,9 +164,10 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        pool = super().get_connection_with_tls_context(*arguments, **options)
-        if self._ahead and self._ahead.is_plain:
-            handover.adopt(pool, self._ahead)
+        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+        if isinstance(pool.ConnectionCls, type):  # not yet ours
+            went = self._ahead is not None and self._ahead.is_plain
+            connections.use(pool, self._ahead if went else None)
         return pool
 
     def cert_verify(self, *_arguments: Any, **_options: Any) -> None:

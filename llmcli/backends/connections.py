@@ -1,0 +1,97 @@
+"""Connections of urllib3 that send in another way than its own."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from .ahead import Ahead
+
+if TYPE_CHECKING:
+    _Base = HTTPConnection
+else:
+    _Base = object
+
+
+class _Taken(_Base):
+    """What went ahead is handed over: it connects to what is connected, and of what it is to send
+    only the rest is sent."""
+
+    def __init__(self, ahead: Ahead, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._ahead = ahead
+        self._sent = memoryview(b"")
+
+    def connect(self) -> None:
+        connection = self._ahead.take()
+        if connection is None:
+            super().connect()
+            return
+        self.sock = connection
+        self.is_verified = True
+        self._sent = self._ahead.sent
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        count = min(len(data), len(self._sent))
+        if self._sent[:count] != data[:count]:
+            # Not foreseen: it goes as requests has it, on a connection of its own.
+            self.sock.close()
+            self._sent, count = memoryview(b""), 0
+            super().connect()
+        self._sent = self._sent[count:]
+        if count < len(data):
+            super().send(data[count:])
+
+
+class _InOne(_Base):
+    """Head and body of a small request are sent in one write."""
+
+    _held: list[bytes] | None = None
+
+    def request(self, *arguments: Any, **options: Any) -> None:
+        self._held = []
+        try:
+            super().request(*arguments, **options)
+            self._send_held()
+        finally:
+            self._held = None
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+            return
+        self._held.append(data)
+        if len(data) >= self.blocksize:
+            self._send_held()
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, []
+        if held:
+            super().send(b"".join(held))
+
+
+class _HttpTaken(_Taken, HTTPConnection):
+    pass
+
+
+class _HttpsTaken(_Taken, HTTPSConnection):
+    pass
+
+
+class _HttpInOne(_InOne, HTTPConnection):
+    pass
+
+
+class _HttpsInOne(_InOne, HTTPSConnection):
+    pass
+
+
+def use(pool: Any, ahead: Ahead | None) -> None:
+    """Have urllib3's `pool` make such connections; the next is that of `ahead`, if there is one."""
+    https = issubclass(pool.ConnectionCls, HTTPSConnection)
+    if ahead is None:
+        pool.ConnectionCls = _HttpsInOne if https else _HttpInOne
+    else:
+        pool.ConnectionCls = partial(_HttpsTaken if https else _HttpTaken, ahead)
