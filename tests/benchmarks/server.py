@@ -56,6 +56,7 @@ class _Connection(asyncio.Protocol):
             self.transport.close()
 
     async def _pace(self, plan: Plan) -> None:
+        await asyncio.sleep(plan.wait)
         for number, piece in enumerate(replies.paced(plan)):
             self.transport.write(piece)
             if (number + 1) * plan.burst < plan.events:

@@ -13,8 +13,9 @@ from .measure import Run, records, side_by_side
 from .options import Options
 from .replies import Plan, stamps
 
-_PACED = Plan(events=100, gap=0.005)
-_BURSTS = Plan(events=100, gap=0.02, burst=10)
+# An endpoint that takes its time: what is measured is not how long a client takes to start.
+_PACED = Plan(events=100, wait=0.3, gap=0.005)
+_BURSTS = Plan(events=100, wait=0.3, gap=0.02, burst=10)
 
 
 def main(options: Options) -> None:
@@ -32,7 +33,8 @@ def _delays(clients: Clients, runs: int) -> None:
         rows += [(f"{name}, {framing}", *_summary(of)) for name, of in found.items()]
     report.heading(
         "From the server's write of a token to its reading from the client's stdout, ms",
-        f"{_PACED.events} tokens, {_PACED.gap * 1000:.0f} ms apart, {runs} runs of each.",
+        f"{_PACED.events} tokens, {_PACED.gap * 1000:.0f} ms apart, the first after "
+        f"{_PACED.wait * 1000:.0f} ms, {runs} runs of each.",
     )
     report.table(("client, framing", "median", "99 %", "first token", "last token to exit"), rows)
 
