@@ -38,7 +38,10 @@ def account(
         holds = budget.parse(settings.budget, settings.source("budget"))
     recorded = settings.ledger and not options.no_ledger
     if holds and holds.of_tag(settings.tag) and not recorded:
-        raise ConfigError("a budget holds, and it needs the ledger", hint="drop --no-ledger")
+        raise ConfigError(
+            "a budget holds, and it needs the ledger",
+            hint="drop --no-ledger" if settings.ledger else "drop ledger = false",
+        )
     # A budget is to be settled at once: what is left of it depends on that.
     ledger = Ledger(environment, lazily=many and holds is None)
     shared = recorded, holds, Allowance(max_cost(options)), ledger, threading.Lock()

@@ -112,7 +112,7 @@ def check(environment: Environment, budget: Budget, tag: str | None, usd: Decima
         if usd and sums[limit] + usd > limit.usd:
             raise BudgetExceeded(
                 f"{limit}, would be exceeded: {dollars(sums[limit])} is spent or in "
-                f"flight, and this request may cost {dollars(usd)}; nothing was sent",
+                f"flight, and this request may cost {dollars(usd)}; it was not sent",
                 hint=f"it begins anew at {_anew(limit, budget.zone)}",
             )
 

@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +104,16 @@ def _file(environment: Environment, base_url: str, suffix: str) -> Path:
 
 
 def remember(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
-    """Replaced in one step; never an error. Shells read the ids, one a line, as they are."""
+    """Replaced in one step; never an error, but said. Shells read the ids, one a line, as they
+    are."""
     kept = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
     ids = (m.id for m in models if not any(c.isspace() for c in m.id))
-    with suppress(OSError):
-        _replace(_file(environment, base_url, ".json"), json.dumps(kept, default=str))
-        _replace(_file(environment, base_url, ".txt"), "".join(f"{i}\n" for i in ids))
+    path = _file(environment, base_url, ".json")
+    try:
+        _replace(path, json.dumps(kept, default=str))
+        _replace(path.with_suffix(".txt"), "".join(f"{i}\n" for i in ids))
+    except OSError as error:
+        environment.note(f"warning: the list is not kept: cannot write {path}: {error.strerror}")
 
 
 def _replace(target: Path, text: str) -> None:

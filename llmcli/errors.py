@@ -64,7 +64,11 @@ class ExitCode(IntEnum):
     NO_MODEL = 81, "404 for the model", "no"
     FILTERED = 82, "`content_filter` or a refusal", "no"
     PAYMENT = 83, "402, or a 429 that means a spend, plan or free-tier limit", "no"
-    BUDGET = 84, "llmcli's own budget would be exceeded: nothing was sent", "after its reset"
+    BUDGET = (
+        84,
+        "llmcli's own budget would be exceeded: the request was not sent",
+        "after its reset",
+    )
     TRUNCATED = (
         85,
         "the stream broke off after the answer began; the partial text was written",

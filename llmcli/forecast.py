@@ -51,6 +51,8 @@ def forecast(
         return
     words = [_count(requests, "request"), f"about {tokens} tokens in"]
     words.append(_cost(most, account))
+    if most is not None and account.allowance.usd is not None and most > account.allowance.usd:
+        words.append(f"which --max-cost {dollars(account.allowance.usd)} may end early")
     if malformed:
         words.append(_count(malformed, "malformed record"))
     print_line(", ".join([*words, results.said()] if results else words))

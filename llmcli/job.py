@@ -91,7 +91,7 @@ class Job:
         if self.sink:
             self.sink.commit()
         if self.tally.failed:
-            raise SomeFailed(self._words())
+            raise self._failed()
         self.environment.note(f"map: {self.tally.summary()}")
 
     def _warn(self) -> None:
@@ -134,7 +134,8 @@ class Job:
     def _ends(self, outcome: Outcome) -> bool:
         """Whether it is of no use to go on. An endpoint that nobody has reached is none either."""
         error = outcome.error
-        if error is None or error.status:
+        attempts = outcome.report["llmcli"]["attempts"]
+        if error is None or any(attempt["status"] for attempt in attempts):
             self.reached[True] += 1
         elif isinstance(error, NetworkError):
             self.reached[False] += 1
@@ -150,13 +151,16 @@ class Job:
         elif self.sink and (text := self.form.shown(outcome, self.sink.terminal)):
             self.sink.write(text)
 
-    def _words(self) -> str:
-        first = self.tally.first_failure
-        return f"map: {self.tally.summary()}; {first}" if first else f"map: {self.tally.summary()}"
+    def _failed(self) -> LlmcliError:
+        nobody = self.reached[False] == self.tally.failed and not self.tally.done
+        kind = NetworkError if nobody else SomeFailed
+        return kind(f"map: {self.tally.summary()}; {self.tally.first_failure}")
 
     def _ended(self, error: LlmcliError | Interrupted) -> LlmcliError | Interrupted:
         """With how far it came, and how to go on."""
-        go_on = "go on with --resume" if self.results else "with -O FILE it can go on by --resume"
+        go_on = "with -O FILE it can go on by --resume"
+        if self.results:
+            go_on = f"{self.results.path} has what came; go on with --resume"
         summary = f"map: {self.tally.summary()}; {go_on}"
         of_keyboard = isinstance(error, Interrupted) and error.signal_number == signal.SIGINT
         if of_keyboard and not self.environment.is_terminal(STDERR):

@@ -1,5 +1,6 @@
 """From the options of `map` to a run over its records."""
 
+import os
 from typing import TYPE_CHECKING
 
 from . import accounts, compose, connection, draft, prompt
@@ -8,7 +9,7 @@ from .connection import Connection
 from .conversation import Limits
 from .dataclass import dataclass, replace
 from .environment import STDERR, STDOUT, Environment
-from .errors import UsageError
+from .errors import NoInput, UsageError
 from .forecast import forecast
 from .input import Input, open_input
 from .job import Job, Shown, Workers
@@ -99,6 +100,11 @@ def _check(wanted: Wanted) -> None:
         raise UsageError("--approve asks at a terminal, one at a time: it goes with ask")
     if given.param and not given.template:
         raise UsageError("-p gives a template's variable; name the template with -t")
+    if wanted.source.files and wanted.words and os.path.exists(wanted.words):
+        hint = "quote the pattern, as in --files 'src/*.py'"
+        raise UsageError(
+            f"--files takes one pattern, and PROMPT is the file {wanted.words}", hint=hint
+        )
     if wanted.of_batch and (wanted.words or given.file or given.system or given.template):
         raise UsageError("--requests holds whole requests: no PROMPT, -f, -s or -t beside it")
 
@@ -175,6 +181,8 @@ def _results(environment: Environment, wanted: Wanted, form: Form) -> Results | 
         if go_on:
             raise UsageError(f"{name} keeps no results to go on with")
         return None
+    if options.retry_failed and not is_there(name):
+        raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
     if options.dry_run and not (go_on and is_there(name)):
         return None
     ordered = not options.unordered

@@ -176,7 +176,7 @@ def _check_header(header: Sequence[str], wanted: Sequence[str]) -> None:
     for name in wanted:
         if name not in named:
             columns = ", ".join(header)[:200]
-            hint = f"its columns are: {columns}; for plain lines, --format lines"
+            hint = f"its columns are: {columns} (commas divide them; or use --format lines)"
             raise UsageError(f"the input has no column {name}", hint=hint)
 
 
@@ -214,7 +214,7 @@ def files(patterns: Sequence[str]) -> list[str]:
         names = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
         named = [name for name in names if not os.path.isdir(name)]
         if not named:
-            hint = "quote the pattern, as in --files 'src/*.py'"
+            hint = "a pattern is quoted, as in --files 'src/*.py'; ~ is no part of one"
             raise NoInput(f"--files {pattern} names no file", hint=hint)
         found.update(dict.fromkeys(named))
     return list(found)

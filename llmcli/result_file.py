@@ -135,6 +135,16 @@ class ResultFile:
         return begin
 
 
+def holds_lines(path: str) -> bool:
+    """Whether it begins as a file of results that are JSON."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(_LONGEST_HEAD)
+    except OSError:
+        return False
+    return len(head) == _LONGEST_HEAD and _ours(head)
+
+
 def _ours(text: bytes) -> bool:
     return any(text.startswith(head[: len(text)]) for head in _HEADS)
 

@@ -18,7 +18,7 @@ from .errors import CantCreate, NoInput
 from .output.json import line
 from .output.record import Form
 from .output.sink import names_descriptor, open_sink
-from .result_file import ResultFile
+from .result_file import ResultFile, holds_lines
 
 PROGRESS = ".progress"
 _OTHER_FORM = "give the options it was made with, or another FILE"
@@ -81,6 +81,9 @@ class Results:
         if self._target and not there and (resume or not self._target.size):
             self._locks = [ResultFile(progress)] if os.path.exists(progress) else []
             return self._target
+        if not resume and holds_lines(self._name):
+            said = "is kept until the end, and then replaced; --resume would go on with it"
+            self._environment.note(f"{self._name} {said}")
         file = ResultFile(progress)
         if self._shown and os.path.exists(self._name):
             self._locks = [ResultFile(self._name)]
@@ -89,6 +92,11 @@ class Results:
             self._environment.note(f"{progress} is begun anew; --resume would have gone on")
             file.clear()
         return file
+
+    @property
+    def path(self) -> str:
+        """Of what is there if the run does not come to its end."""
+        return self._file.path
 
     def _read(self) -> None:
         for entry in self._file.entries():

@@ -99,7 +99,7 @@ def test_the_message_says_what_is_spent_and_until_when(
     run("ask", "--max-tokens", "1000", "hi")
     line = one_line(run("ask", "--max-tokens", "1000", "hi").stderr)
     assert "the budget, $0.015 a day, would be exceeded: $0.010 is spent or in flight" in line
-    assert "nothing was sent; it begins anew at 2" in line and line.endswith("T00:00Z")
+    assert "it was not sent; it begins anew at 2" in line and line.endswith("T00:00Z")
 
 
 def test_two_runs_cannot_both_take_the_last_cent(

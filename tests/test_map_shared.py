@@ -158,3 +158,38 @@ def test_zeros_that_a_loss_of_power_leaves(run: Run, echo: Echo, tmp_path: Path)
 def test_a_number_stands_in_the_prompt_as_it_was_written(run: Run, echo: Echo) -> None:
     done = run("map", "{a} {b} {c}", input=b'{"a": 1.10, "b": 2, "c": 1e3}\n')
     assert done.stdout == b"answer to 1.10 2 1e3\n"
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_a_short_input_whose_endpoint_nobody_reaches(run: Run, echo: Echo, count: int) -> None:
+    options = ("--base-url", "http://127.0.0.1:1/v1", "--retries", "0")
+    done = run("map", *options, "{}", input=lines(count))
+    assert done.returncode == 68
+    assert f"{count} failed ({count} network)" in one_line(done.stderr)
+
+
+def test_results_that_a_run_replaces_are_told(run: Run, echo: Echo, tmp_path: Path) -> None:
+    run("map", "--json", "-O", "out", "{}", input=lines(3))
+    for form in (["--json"], []):
+        done = run("map", *form, "-O", "out", "{}", input=lines(1))
+        assert done.returncode == 0
+        assert b"out is kept until the end, and then replaced; --resume would" in done.stderr
+
+
+def test_nothing_to_try_again_leaves_no_file(run: Run, echo: Echo, tmp_path: Path) -> None:
+    assert run("map", "-O", "out", "--retry-failed", "{}", input=lines(3)).returncode == 66
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_a_pattern_that_the_shell_has_read(run: Run, echo: Echo, tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("pass")
+    done = run("map", "--files", "a.py", "b.py")
+    assert done.returncode == 2 and "quote the pattern" in one_line(done.stderr)
+    assert not echo.bodies
+
+
+def test_a_forecast_beyond_what_may_be_spent(run: Run, echo: Echo, config: Config) -> None:
+    config("prices.m = { prompt = 100.0, completion = 200.0 }")
+    limits = ("--dry-run", "--max-tokens", "5", "--max-cost", "0.001")
+    assert b"which --max-cost $0.0010 may end early" in run("map", *limits, input=lines(3)).stdout

@@ -181,3 +181,24 @@ def test_absurd_numbers_of_tokens_are_unknown(run: Run, endpoint: Endpoint, conf
         assert (about["cost_usd"], about["cost_source"]) == (None, None)
     total = json.loads(run("usage", "--json").stdout)["total"]
     assert total["requests"] == 2 and total["usd"] < 0.01
+
+
+def test_a_list_that_cannot_be_kept_is_told(
+    run: Run, endpoint: Callable[[Script], Server], env: dict[str, str]
+) -> None:
+    endpoint(lambda wire, _request: wire.json({"data": [{"id": "m"}]}))
+    env["XDG_CACHE_HOME"] = "/proc/nothing"
+    done = run("models", "--refresh")
+    assert done.returncode == 0 and done.stdout
+    assert "warning: the list is not kept: cannot write /proc/nothing/" in one_line(done.stderr)
+
+
+def test_a_budget_without_a_ledger_is_told_by_its_setting(
+    run: Run, endpoint: Callable[[Script], Server], config: Callable[[str], Path]
+) -> None:
+    endpoint(answer("x"))
+    config("ledger = false\nbudget.day = 1.0\n")
+    for command in (["config", "check"], ["ask", "--max-tokens", "5", "hi"]):
+        done = run(*command)
+        assert done.returncode == 78
+        assert b"drop ledger = false" in done.stdout + done.stderr
