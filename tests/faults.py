@@ -78,6 +78,7 @@ def endless(data: bytes) -> Script:
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+INTERIM = b"HTTP/1.1 %d Wait\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SOME = event(chunk("some"))
 STOP = event(chunk("", finish_reason="stop"))
@@ -88,6 +89,7 @@ def in_chunks(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+BEGUN = CHUNKED + in_chunks(SOME)
 LOST = "connection lost after 4 chars; partial answer kept"
 NO_END = "stream ended without finish_reason or [DONE] after 4 chars; partial answer kept"
 SHORT = ("--retries", "0", "--idle-timeout", "0.5")
@@ -104,9 +106,8 @@ FAULTS: dict[str, Fault] = {
     "fin_before_headers": Fault(raw(b""), 68, "closed the connection without an answer"),
     "no_headers_ever": Fault(raw(b"", wait=True), 124, "no answer from 127.0.0.1", options=SHORT),
     "slow_headers": Fault(trickle(b"X-A: b\r\n", HEAD), 124, "no answer from", options=DEADLINE),
-    "endless_100_continue": Fault(
-        trickle(b"HTTP/1.1 100 Continue\r\n\r\n"), 124, "no answer from", options=DEADLINE
-    ),
+    "endless_100": Fault(trickle(INTERIM % 100), 124, "no answer from", options=DEADLINE),
+    "endless_103": Fault(trickle(INTERIM % 103), 124, "no answer from", options=DEADLINE),
     "many_headers": Fault(
         raw(HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), 76, "headers beyond all limits"
     ),
@@ -144,8 +145,9 @@ FAULTS: dict[str, Fault] = {
     "json_that_is_broken": Fault(body(b'{"choices": x}', "application/json"), 76, "not JSON"),
     # within the answer
     "rst_in_answer": Fault(raw(CHUNKED + in_chunks(SOME), reset=True), 85, LOST, b"some"),
-    "fin_in_a_chunk": Fault(raw(CHUNKED + in_chunks(SOME) + b"ff\r\nda"), 85, LOST, b"some"),
-    "fin_between_chunks": Fault(raw(CHUNKED + in_chunks(SOME)), 85, LOST, b"some"),
+    "negative_chunk": Fault(raw(BEGUN + b"-5\r\n", wait=True), 85, LOST, b"some"),
+    "fin_in_a_chunk": Fault(raw(BEGUN + b"ff\r\nda"), 85, LOST, b"some"),
+    "fin_between_chunks": Fault(raw(BEGUN), 85, LOST, b"some"),
     "clean_end_without_an_end": Fault(body(SOME, chunked=True), 85, NO_END, b"some"),
     "close_framed_and_cut": Fault(body(SOME), 85, NO_END, b"some"),
     "length_longer_than_body": Fault(

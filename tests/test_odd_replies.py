@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from .conftest import Run, one_line
 from .fakes import Request, Script, Server, Wire, answer, chunk
 
@@ -75,3 +77,17 @@ def test_show_masks_a_base_url_with_credentials(run: Run, config: Config) -> Non
     config('base_url = "http://u:sk-pass@h/"\n')
     for arguments in ((), ("--json",)):
         assert b"sk-pass" not in run("config", "show", *arguments).stdout
+
+
+@pytest.mark.parametrize("command", [("ask", "hi"), ("map", "-j", "2", "{}")])
+def test_interim_answers_are_read_over(
+    run: Run, endpoint: Endpoint, command: tuple[str, ...]
+) -> None:
+    def script(wire: Wire, request: Request) -> None:
+        for status in (b"100 Continue", b"103 Early Hints\r\nLink: x"):
+            wire.socket.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        answer("good")(wire, request)
+
+    endpoint(script)
+    done = run(*command, input=b"a\nb\n")
+    assert (done.returncode, set(done.stdout.split())) == (0, {b"good"}), done.stderr

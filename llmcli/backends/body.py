@@ -72,7 +72,7 @@ def _whole_chunks(inner: HTTPResponse, reader: "io.BufferedReader[_Watched]") ->
             break
         payloads.append(arrived[head.end() : end])
         at = end + len(_LINE_END)
-    if arrived[at : at + 1] == b"-":  # http.client would take it, and wait for ever
+    if not payloads and arrived.startswith(b"-"):  # http.client would take it, and wait for ever
         raise HTTPException("negative size of a chunk")
     reader.read(at)
     return b"".join(payloads)

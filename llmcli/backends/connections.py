@@ -1,6 +1,7 @@
-"""Connections of urllib3 that send in another way than its own."""
+"""Connections of urllib3 that send in another way than its own, and wait for the final answer."""
 
 from functools import partial
+from http.client import HTTPResponse, parse_headers
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -13,9 +14,22 @@ else:
     _Base = object
 
 
+class _Final(HTTPResponse):
+    """Interim answers are read over (RFC 9110, section 15.2); http.client knows only 100."""
+
+    def _read_status(self) -> Any:
+        status = super()._read_status()  # type: ignore[misc]
+        while 101 < status[1] < 200:
+            parse_headers(self.fp)
+            status = super()._read_status()  # type: ignore[misc]
+        return status
+
+
 class _Taken(_Base):
     """What went ahead is handed over: it connects to what is connected, and of what it is to send
     only the rest is sent."""
+
+    response_class = _Final
 
     def __init__(self, ahead: Ahead, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -48,6 +62,7 @@ class _Taken(_Base):
 class _InOne(_Base):
     """Head and body of a small request are sent in one write."""
 
+    response_class = _Final
     _held: list[bytes] | None = None
 
     def request(self, *arguments: Any, **options: Any) -> None:
