@@ -88,6 +88,8 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
             raise OutOfResources(f"the system: {error.strerror}") from None
         raise environment.defect(error) from error
     except Exception as error:
+        if isinstance(error.__cause__, Interrupted):  # RuntimeError, where a class was being made
+            raise error.__cause__ from None
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             raise OutOfResources("cannot start a thread") from None
         raise environment.defect(error) from error

@@ -27,6 +27,8 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 _SHORTEST_SECRET = 8
 # Seconds to clean up after a signal or the deadline.
 _GRACE = 0.15
+# Seconds until a signal that came at a bad time comes again.
+_A_MOMENT = 0.01
 
 
 class Failing(Protocol):
@@ -109,8 +111,10 @@ class Environment:
         if seconds <= 0:
             return
 
-        def expire(_number: int, _frame: FrameType | None) -> None:
-            raise deadline_reached(seconds, self.stage)
+        def expire(_number: int, frame: FrameType | None) -> None:
+            if not _is_importing(frame):
+                raise deadline_reached(seconds, self.stage)
+            signal.setitimer(signal.ITIMER_REAL, _A_MOMENT)
 
         spent = time.monotonic() - self.started
         self.deadline = self.started + seconds
@@ -213,8 +217,16 @@ def print_line(line: str) -> None:
     write_all(STDOUT, f"{line}\n".encode(errors="replace"))
 
 
-def _interrupt(number: int, _frame: FrameType | None) -> Any:
-    raise Interrupted(number)
+def _interrupt(number: int, frame: FrameType | None) -> Any:
+    if _is_importing(frame):
+        threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number)).start()
+    else:
+        raise Interrupted(number)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """The import system swallows what is raised in its callbacks: a moment later, then."""
+    return frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
 
 
 @contextmanager

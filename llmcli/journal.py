@@ -81,6 +81,12 @@ class Journal:
             finally:
                 self._alone.release()
 
+    def finish(self, patience: float) -> None:
+        """As `flush`, but another thread that is at it is waited for."""
+        with self._alone:
+            if self._lines:
+                self._write(time.monotonic() + patience)
+
     def _write(self, until: float) -> None:
         lines: list[_Line] = []
         while self._lines:

@@ -124,7 +124,9 @@ def test_nobody_there_is_found_out_by_whoever_tries_again() -> None:
     assert Ahead(Endpoint(f"http://127.0.0.1:{port}/v1"), b"", progress()).take() is None
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "http_proxy"])
+@pytest.mark.parametrize(
+    "name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "http_proxy", "Https_Proxy"]
+)
 def test_nothing_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for variable in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(variable, raising=False)

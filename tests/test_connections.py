@@ -120,6 +120,37 @@ def test_tls(run: Run, authority: trustme.CA, env: dict[str, str], tmp_path: Pat
             done = run(*arguments, env={**env, name: "/missing.pem"})
             assert done.returncode == 78
             assert "/missing.pem" in one_line(done.stderr)
+        (tmp_path / "none.pem").write_text("no certificate")
+        done = run(*arguments, env={**env, "LLMCLI_CA_FILE": str(tmp_path / "none.pem")})
+        assert done.returncode == 78
+        assert "certificates can be read from" in one_line(done.stderr)
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_who_answers_before_it_has_read_all(
+    run: Run, authority: trustme.CA, env: dict[str, str], tmp_path: Path, secure: bool
+) -> None:
+    """What it says may be lost with the connection; what broke is not blamed on TLS."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    env["REQUESTS_CA_BUNDLE"] = str(tmp_path / "ca.pem")
+    tls = context(authority, "127.0.0.1") if secure else None
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            connection, _ = listener.accept()
+            if tls:
+                connection = tls.wrap_socket(connection, server_side=True)
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            connection.close()
+
+        threading.Thread(target=accept, daemon=True).start()
+        url = f"http{'s' if secure else ''}://127.0.0.1:{listener.getsockname()[1]}"
+        options = ("-m", "m", "--base-url", url, "--retries", "0")
+        done = run("ask", *options, input=b"x" * 10_000_000)
+        assert done.returncode in (80, 68), done.stderr
+        assert "TLS" not in one_line(done.stderr)
 
 
 def test_certificates_that_do_not_fit(

@@ -1,5 +1,6 @@
 """`map` where others touch what it works on: its files, its processes, its requests."""
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from .conftest import PROGRAM, Run, one_line
 from .mapped import Echo, lines, rows
+from .test_ledger import records as ledger_of
 from .test_map_resume import start
 
 Config = Callable[[str], Path]
@@ -193,3 +195,20 @@ def test_a_forecast_beyond_what_may_be_spent(run: Run, echo: Echo, config: Confi
     config("prices.m = { prompt = 100.0, completion = 200.0 }")
     limits = ("--dry-run", "--max-tokens", "5", "--max-cost", "0.001")
     assert b"which --max-cost $0.0010 may end early" in run("map", *limits, input=lines(3)).stdout
+
+
+def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
+    run: Run, echo: Echo, env: dict[str, str], home: Path, tmp_path: Path
+) -> None:
+    echo.wait = 0.3
+    (tmp_path / "in").write_bytes(lines(2))
+    process = start(env, tmp_path, "-j", "2")
+    while len(echo.bodies) < 2:
+        time.sleep(0.01)
+    (ledger,) = (home / ".local/state/llmcli/ledger").glob("*.jsonl")
+    with ledger.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        time.sleep(1.3)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert len(ledger_of(home)) == 2

@@ -3,11 +3,16 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from llmcli import cli
+from llmcli.environment import Environment
+from llmcli.errors import Interrupted
 
 from .conftest import PROGRAM, shell
 from .fakes import Request, Script, Server, Wire, comments, slow_headers, started
@@ -110,3 +115,39 @@ def test_interrupt_while_waiting_to_try_again(endpoint: Endpoint, env: dict[str,
         time.sleep(0.5)
         run.send_signal(signal.SIGINT)
         assert run.wait(20) == -signal.SIGINT
+
+
+_WHILE_IMPORTING = """
+import os, signal, time
+from llmcli.environment import Environment
+from llmcli.errors import LlmcliError, Interrupted
+environment = Environment.of_process()
+if {deadline}:
+    environment.start_deadline(0.2)
+    inside = "import time; time.sleep(0.4)"
+else:
+    inside = "import signal; signal.raise_signal({number})"
+exec(compile(inside, "<frozen importlib._bootstrap>", "exec"))
+try:
+    time.sleep(30)
+except (LlmcliError, Interrupted) as error:
+    print("ended:", error)
+"""
+
+
+@pytest.mark.parametrize("deadline", [False, True])
+def test_a_signal_amid_an_import_is_not_lost(deadline: bool) -> None:
+    """The import system swallows what is raised in its callbacks."""
+    script = _WHILE_IMPORTING.format(deadline=deadline, number=int(signal.SIGTERM))
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout.startswith(b"ended: "), done.stderr
+
+
+def test_a_signal_while_a_class_is_made_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Made:
+        def __set_name__(self, *_: object) -> None:
+            raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(cli, "run", lambda *_: type("Class", (), {"made": Made()}))
+    with pytest.raises(Interrupted):
+        cli._guarded([], Environment({}))

@@ -9,7 +9,6 @@ import os
 import socket
 import sys
 import threading
-from contextlib import suppress
 from typing import Any
 
 from ..url import is_loopback, origin
@@ -21,12 +20,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
 _PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
 _OTHERS = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 _PORTS = {"http": 80, "https": 443}
 
 
 class Ahead:
-    """`sent`: what has been; nothing where it is not plain."""
+    """`sent`: what has been, and what has `broken` the rest; nothing where it is not plain."""
 
     def __init__(self, endpoint: Endpoint, body: bytes, progress: Progress) -> None:
         self.sent = memoryview(b"")
@@ -34,6 +32,7 @@ class Ahead:
         self._progress = progress
         self._connection: socket.socket | None = None
         self._error: Exception | None = None
+        self.broken: OSError | None = None
         self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
         self.is_plain = plain(endpoint)
         if self.is_plain:
@@ -60,8 +59,10 @@ class Ahead:
         except Exception as error:
             self._error = error
             return
-        with suppress(OSError):  # found again with the rest
+        try:
             self._send(body)
+        except OSError as error:
+            self.broken = error
 
     def _connect(self) -> None:
         _, host, port = origin(self._endpoint.base_url)
@@ -119,10 +120,11 @@ def _is_plain_url(url: str) -> bool:
 
 
 def _no_proxy() -> bool:
-    """Other systems than Linux have settings beside the variables."""
-    return sys.platform == "linux" and not any(
-        os.environ.get(name) or os.environ.get(name.upper()) for name in _PROXIES
-    )
+    """Other systems than Linux have settings beside the variables, whose names may be in any
+    case."""
+    names = (name for name, value in os.environ.items() if value)
+    proxies = (name for name in map(str.lower, names) if name.endswith("_proxy"))
+    return sys.platform == "linux" and not set(proxies) - {"no_proxy"}
 
 
 def head(endpoint: Endpoint, length: int) -> bytes:

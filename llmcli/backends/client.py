@@ -166,7 +166,7 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         if isinstance(pool.ConnectionCls, type):  # not yet ours
-            went = self._ahead is not None and self._ahead.is_plain
+            went = self._ahead is not None and self._ahead.is_plain and pool.proxy is None
             connections.use(pool, self._ahead if went else None)
         return pool
 

@@ -35,6 +35,7 @@ class _Taken(_Base):
         super().__init__(*arguments, **options)
         self._ahead = ahead
         self._sent = memoryview(b"")
+        self._is_aheads = False
 
     def connect(self) -> None:
         connection = self._ahead.take()
@@ -42,7 +43,7 @@ class _Taken(_Base):
             super().connect()
             return
         self.sock = connection
-        self.is_verified = True
+        self.is_verified = self._is_aheads = True
         self._sent = self._ahead.sent
 
     def send(self, data: Any) -> None:
@@ -52,11 +53,19 @@ class _Taken(_Base):
         if self._sent[:count] != data[:count]:
             # Not foreseen: it goes as requests has it, on a connection of its own.
             self.sock.close()
-            self._sent, count = memoryview(b""), 0
+            self._sent, count, self._is_aheads = memoryview(b""), 0, False
             super().connect()
         self._sent = self._sent[count:]
         if count < len(data):
+            self._check_rest()
             super().send(data[count:])
+
+    def _check_rest(self) -> None:
+        """Who does not read to the end may have answered already: urllib3 looks, for a pipe that
+        is broken."""
+        broken = self._ahead.broken if self._is_aheads else None
+        if broken is not None:
+            raise broken if isinstance(broken, TimeoutError) else BrokenPipeError() from broken
 
 
 class _InOne(_Base):

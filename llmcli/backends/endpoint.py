@@ -63,9 +63,12 @@ def _tls_context(path: str) -> "ssl.SSLContext":
     if not os.path.exists(path):
         problem = f"Could not find a suitable TLS CA certificate bundle, invalid path: {path}"
         raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE")
-    if os.path.isdir(path):
-        context = ssl.create_default_context(capath=path)
-    else:
-        context = ssl.create_default_context(cafile=path)
+    cafile, capath = (None, path) if os.path.isdir(path) else (path, None)
+    try:
+        context = ssl.create_default_context(cafile=cafile, capath=capath)
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror
+        problem = f"no TLS CA certificates can be read from {path}: {reason}"
+        raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE") from None
     context.set_alpn_protocols(["http/1.1"])
     return context

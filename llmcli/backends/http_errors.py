@@ -97,9 +97,7 @@ def _certificate(cause: Any, target: str, _idle: float) -> LlmcliError:
 def _tls(cause: Any, target: str, _idle: float) -> LlmcliError:
     reason = str(getattr(cause, "reason", None) or cause)
     if "EOF" in reason:
-        return NetworkError(
-            f"{target} closed the connection during the TLS handshake", transient=True
-        )
+        return NetworkError(f"{target} closed the TLS connection without an answer", transient=True)
     hint = "is it http://?" if "WRONG_VERSION" in reason or "RECORD_LAYER" in reason else None
     return ProtocolError(f"no TLS with {target}: {reason}", hint=hint)
 
