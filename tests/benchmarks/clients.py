@@ -15,6 +15,7 @@ from .measure import Command
 from .replies import Plan
 
 _SCRIPT = Path(__file__).with_name("openai_stream.py")
+_RELAY = Path(__file__).with_name("relay.py")
 
 
 class Clients:
@@ -26,9 +27,15 @@ class Clients:
         path = f"{Path(sys.executable).parent}:{os.defpath}:/usr/local/bin"
         return {"PATH": path, "HOME": str(self.home), "LANG": "C.UTF-8", **more}
 
-    def python(self) -> Command:
-        """The Python that runs llmcli, doing nothing."""
-        return Command((program("llmcli", "python"), "-I", "-c", "pass"), self.environment())
+    def python(self, code: str = "pass") -> Command:
+        """The Python that runs llmcli, doing nothing but this."""
+        return Command((program("llmcli", "python"), "-I", "-c", code), self.environment())
+
+    def relay(self, plan: Plan, *options: str) -> Command:
+        """The floor of what reads a stream in Python."""
+        url = f"{self.endpoint.base_url(plan)}/chat/completions"
+        words = (program("llmcli", "python"), str(_RELAY), url, *options)
+        return Command(words, self.environment())
 
     def llmcli(self, plan: Plan, *arguments: str, **more: str) -> Command:
         variables = {

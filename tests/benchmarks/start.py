@@ -33,6 +33,7 @@ def _without_request(clients: Clients, runs: int) -> None:
             "bare Python": clients.python(),
             "llmcli --version": clients.llmcli(plan, "--version"),
             "llmcli --help": clients.llmcli(plan, "--help"),
+            "import requests, alone": clients.python("import requests"),
         },
         runs,
     )

@@ -29,7 +29,12 @@ def _delays(clients: Clients, runs: int) -> None:
     rows = []
     for framing in ("chunked", "length", "close"):
         plan = replace(_PACED, framing=framing)
-        found = side_by_side({"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}, runs)
+        commands = {
+            "llmcli": clients.llmcli(plan),
+            "curl": clients.curl(plan),
+            "a bare relay in Python": clients.relay(plan),
+        }
+        found = side_by_side(commands, runs)
         rows += [(f"{name}, {framing}", *_summary(of)) for name, of in found.items()]
     report.heading(
         "From the server's write of a token to its reading from the client's stdout, ms",

@@ -37,7 +37,12 @@ def _events(clients: Clients, runs: int, plan: Plan, llm: bool) -> None:
         f"An answer of {plan.events:,} events, start to end",
         f"To /dev/null. The server alone, read by a bare socket: {alone * 1000:.0f} ms.",
     )
-    commands = {"curl": clients.curl(plan), "llmcli": clients.llmcli(plan)}
+    commands = {
+        "curl": clients.curl(plan),
+        "llmcli": clients.llmcli(plan),
+        "a bare relay in Python": clients.relay(plan),
+        "the same, by sseclient-py": clients.relay(plan, "with-sseclient"),
+    }
     if llm:
         commands["llm"] = clients.llm(plan)
     found = side_by_side(commands, runs, nowhere)
