@@ -20,7 +20,7 @@ from .results import Results
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16
 # Seconds within which two signals are one.
-_AT_ONCE = 0.1
+_AT_ONCE = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 

@@ -88,7 +88,7 @@ def test_under_timeout_nothing_of_what_was_asked_is_lost(
 ) -> None:
     echo.wait = 0.5
     (tmp_path / "in").write_bytes(lines(100))
-    command = f"timeout 2 {PROGRAM} map -j 4 --json -O out '{{}}' < in"
+    command = f"timeout 5 {PROGRAM} map -j 4 --json -O out '{{}}' < in"
     done = subprocess.run(["bash", "-c", command], env=env, cwd=tmp_path, check=False)
     assert done.returncode == 124
     assert len(rows((tmp_path / "out").read_bytes())) == len(echo.bodies) > 0
