@@ -114,7 +114,7 @@ class Ledger:
 
     def finish(self) -> None:
         """Nothing is left to be written. Raises WriteError where something could not be."""
-        for journal in self._journals.values():
+        for journal in list(self._journals.values()):
             journal.finish(self._patience)
             if journal.failed:
                 raise _not_written(journal.path, journal.failed)
