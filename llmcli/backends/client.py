@@ -73,9 +73,9 @@ class Client:
             raise self._fault(error) from error
         whole = False
         try:
-            yield Head(response.status_code, response.headers)
+            yield Head(response.status, response.headers)
             try:
-                yield from blocks(response.raw, check)
+                yield from blocks(response, check)
             except LlmcliError:
                 raise
             except Exception as error:
@@ -86,8 +86,10 @@ class Client:
                 _read_end(response)
             if not whole:
                 response.close()
+                response.release_conn()
 
-    def _send(self, body: bytes | None) -> requests.Response:
+    def _send(self, body: bytes | None) -> Any:
+        """A response of urllib3."""
         request = self._prepared.copy()
         if body is not None:
             # As a file it is sent in pieces, each within the timeout, not all within one.
@@ -135,13 +137,13 @@ class Client:
         return http_errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
 
 
-def _read_end(response: requests.Response) -> None:
+def _read_end(response: Any) -> None:
     """Of a reply that is left before it: the connection is lost unless that comes at once."""
     try:
-        connection = response.raw.connection
+        connection = response.connection
         if connection is not None and connection.sock is not None:
             connection.sock.settimeout(_LAST_BYTES)
-            response.raw.read1(_BLOCK, decode_content=False)
+            response.read1(_BLOCK, decode_content=False)
     except Exception:
         pass  # it is lost
 
@@ -169,6 +171,11 @@ class _Adapter(HTTPAdapter):
             went = self._ahead is not None and self._ahead.is_plain and pool.proxy is None
             connections.use(pool, self._ahead if went else None)
         return pool
+
+    def build_response(self, _request: Any, response: Any) -> Any:
+        """As it is: what requests makes of it (cookies, history, encoding) takes longer than an
+        event, and nobody looks at it."""
+        return response
 
     def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
         """The context verifies, and has its CA bundle."""
