@@ -74,8 +74,7 @@ class Job:
             try:
                 self._take(mapping, tasks, ending)
             except LlmcliError as error:
-                begun = self.tally.done or self.tally.failed
-                raise (self._ended(error) if begun else error) from None
+                raise (self._ended(error) if mapping.begun else error) from None
             except Interrupted as error:
                 self.workers.abandon()
                 self._hand_out(mapping.cut_short())
@@ -86,13 +85,20 @@ class Job:
                 self._warn()
         if ending:
             raise self._ended(ending[0])
-        if self.results:
-            self.results.finish()
-        if self.sink:
-            self.sink.commit()
+        self._finish()
         if self.tally.failed:
             raise self._failed()
         self.environment.note(f"map: {self.tally.summary()}")
+
+    def _finish(self) -> None:
+        """Raises WriteError, CantCreate."""
+        try:
+            if self.results:
+                self.results.finish()
+            if self.sink:
+                self.sink.commit()
+        except LlmcliError as error:
+            raise self._ended(error) from None
 
     def _warn(self) -> None:
         warning = self.workers.finish()
@@ -144,12 +150,12 @@ class Job:
         return outcome.fatal
 
     def _keep(self, outcome: Outcome) -> None:
-        self.tally.add(outcome)
         task = outcome.task
         if self.results:
             self.results.add(task.index, self.form.in_file(outcome))
         elif self.sink and (text := self.form.shown(outcome, self.sink.terminal)):
             self.sink.write(text)
+        self.tally.add(outcome)
 
     def _failed(self) -> LlmcliError:
         nobody = self.reached[False] == self.tally.failed and not self.tally.done

@@ -78,6 +78,7 @@ class Ledger:
         self._environment = environment
         self._lazily = lazily
         self._flushing = threading.Lock()
+        self._opening = threading.Lock()
         self._journals: dict[str, Journal] = {}
         self._patience = _PATIENCE
         self._ids = count(int.from_bytes(os.urandom(8), "big"))
@@ -136,10 +137,11 @@ class Ledger:
             raise _not_written(journal.path, error) from None
 
     def _journal(self, month: str) -> Journal:
-        if month not in self._journals:
-            private.check(self._environment.state_directory)
-            self._journals[month] = Journal(file(self._environment, month), private.make)
-        return self._journals[month]
+        with self._opening:  # one for all threads, or what waits in another is lost
+            if month not in self._journals:
+                private.check(self._environment.state_directory)
+                self._journals[month] = Journal(file(self._environment, month), private.make)
+            return self._journals[month]
 
 
 def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:

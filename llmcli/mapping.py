@@ -46,7 +46,8 @@ _Done = tuple[int, T, "Future[R]"]
 
 class Mapping(Generic[T, R]):
     """`work` on at most `width` items at once. `lost`: the result of an item whose worker died.
-    `cancels`: the executor tells what it has begun from what it has not."""
+    `cancels`: the executor tells what it has begun from what it has not. `begun`: how many items
+    were handed to it."""
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Mapping(Generic[T, R]):
         self._events: SimpleQueue[_Done[T, R] | Callable[[], None] | _End] = SimpleQueue()
         self._stopping = threading.Event()
         self._handing = threading.Lock()
-        self._begun = 0
+        self.begun = 0
         self._pending: dict[int, Future[R]] = {}
         self._waiting: dict[int, R | None] = {}
         self._following = 0
@@ -124,7 +125,7 @@ class Mapping(Generic[T, R]):
         """Who stops does not wait for an input that says nothing."""
         with self._handing:
             over = end is not None or self._stopping.is_set()
-            return over and finished == self._begun
+            return over and finished == self.begun
 
     def stop(self) -> None:
         """Begin nothing more; what has begun ends."""
@@ -159,8 +160,8 @@ class Mapping(Generic[T, R]):
                 with self._handing:
                     if self._stopping.is_set():
                         break
-                    self._submit(self._begun, item, slots)
-                    self._begun += 1
+                    self._submit(self.begun, item, slots)
+                    self.begun += 1
         except BaseException as raised:
             error = raised
         self._events.put(_End(error))

@@ -2,13 +2,21 @@
 
 import fcntl
 import json
+import random
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from llmcli import ledger
+from llmcli.environment import Environment
+from llmcli.journal import Journal
+from llmcli.pricing import Cost, Tokens
 
 from .conftest import PROGRAM, Run, one_line
 from .mapped import Echo, lines, rows
@@ -212,3 +220,51 @@ def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
     process.communicate(timeout=30)
     assert process.returncode == 0
     assert len(ledger_of(home)) == 2
+
+
+def test_a_last_step_that_fails_says_where_the_answers_are(
+    echo: Echo, env: dict[str, str], tmp_path: Path
+) -> None:
+    echo.wait = 0.2
+    (tmp_path / "in").write_bytes(lines(6))
+    process = start(env, tmp_path, "-j", "1", "-O", "out")
+    while len(echo.bodies) < 3:
+        time.sleep(0.01)
+    (tmp_path / "out").mkdir()
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 73
+    assert "6 done" in one_line(stderr)
+    assert "out.progress has what came; go on with --resume" in one_line(stderr)
+
+
+def test_what_could_not_be_written_is_not_done(run: Run, echo: Echo) -> None:
+    with open("/dev/full", "wb") as full:
+        done = run("map", "-j", "1", "{}", input=lines(4), stdout=full)
+    assert done.returncode == 74
+    assert "map: 0 done" in one_line(done.stderr)
+
+
+def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
+    """However long it takes to open it."""
+
+    class Slow(Journal):
+        def __init__(self, *given: Any) -> None:
+            time.sleep(random.random() * 0.03)
+            super().__init__(*given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ledger, "Journal", Slow)
+        kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
+        about = ledger.About("m", None, None, "map", None, None)
+        settled = ledger.Settlement("ok", 200, None, Tokens(), Cost(None, None), 0.1)
+
+        def ask() -> None:
+            kept.settle(kept.begin(about, Cost(None, None)), settled)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        kept.finish()
+    assert len(ledger_of(home)) == 8
