@@ -9,7 +9,7 @@ from .allowance import Allowance
 from .catalogue import Model
 from .connection import Connection
 from .environment import Environment
-from .errors import ConfigError, UsageError
+from .errors import UsageError
 from .ledger import About, Ledger
 from .meter import Account
 from .options import AccountOptions
@@ -38,10 +38,7 @@ def account(
         holds = budget.parse(settings.budget, settings.source("budget"))
     recorded = settings.ledger and not options.no_ledger
     if holds and holds.of_tag(settings.tag) and not recorded:
-        raise ConfigError(
-            "a budget holds, and it needs the ledger",
-            hint="drop --no-ledger" if settings.ledger else "drop ledger = false",
-        )
+        raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
     # A budget is to be settled at once: what is left of it depends on that.
     ledger = Ledger(environment, lazily=many and holds is None)
     shared = recorded, holds, Allowance(max_cost(options)), ledger, threading.Lock()

@@ -60,6 +60,11 @@ def parse(table: Mapping[str, Any], where: str) -> Budget | None:
     return Budget(tuple(limits), zone) if limits else None
 
 
+def ledger_missing(option: str) -> ConfigError:
+    """Where a budget holds; `option` switched it off."""
+    return ConfigError("a budget holds, and it needs the ledger", hint=f"drop {option}")
+
+
 def zone_of(table: Mapping[str, Any], where: str) -> Zone:
     """Whose days budgets and reports count by. Raises ConfigError."""
     parse(table, where)

@@ -9,7 +9,7 @@ from .catalogue import Model
 from .connection import Connection
 from .dataclass import dataclass
 from .environment import Environment
-from .errors import AuthError, ConfigError, LlmcliError, NoModel, ProtocolError
+from .errors import AuthError, LlmcliError, NoModel, ProtocolError
 from .pricing import Price, dollars
 from .settings import Settings
 from .trace import Trace
@@ -55,7 +55,7 @@ def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
     """Raises ConfigError, WriteError."""
     holds = budget.parse(settings.budget, settings.source("budget"))
     if holds and not settings.ledger:
-        raise ConfigError("a budget holds, and it needs the ledger", hint="drop ledger = false")
+        raise budget.ledger_missing("ledger = false")
     for limit, usd in (budget.spent(environment, holds) if holds else {}).items():
         yield Finding(f"budget      {limit}: {dollars(usd)} spent or in flight")
 

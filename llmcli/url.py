@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigError
 
+PORTS = {"http": 80, "https": 443}
+
 
 def check(base_url: str) -> str:
     """`base_url` without a trailing slash. Raises ConfigError for what cannot be one."""
@@ -41,7 +43,7 @@ def origin(url: str) -> tuple[str, str, int]:
     return (
         parts.scheme,
         parts.hostname or "",
-        parts.port or (443 if parts.scheme == "https" else 80),
+        parts.port or PORTS.get(parts.scheme, 80),
     )
 
 

@@ -5,6 +5,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,43 @@ def test_proxy_that_asks_for_a_password(run: Run, endpoint: Endpoint, env: dict[
     done = run("ask", "hi", "--base-url", "https://far.invalid/v1", "--retries", "0")
     assert done.returncode == 77
     assert "the proxy asks for a password" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("command", [("ask", "hi"), ("map", "-j", "2", "{}")])
+def test_socks(run: Run, endpoint: Endpoint, env: dict[str, str], command: tuple[str, ...]) -> None:
+    """RFC 1928: whoever is asked for, the endpoint of the test is behind it."""
+    server = endpoint(good)
+    asked: list[bytes] = []
+
+    def pump(source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while block := source.recv(65536):
+                target.sendall(block)
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", server.port)) as upstream:
+            client.recv(100)
+            client.sendall(b"\x05\x00")
+            asked.append(client.recv(100))
+            client.sendall(b"\x05\x00\x00\x01" + bytes(6))
+            threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+            pump(upstream, client)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            for _ in range(2):
+                client, _ = listener.accept()
+                threading.Thread(target=relay, args=(client,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        del env["NO_PROXY"]
+        env["ALL_PROXY"] = f"socks5h://127.0.0.1:{listener.getsockname()[1]}"
+        options = ("-m", "m", "--base-url", "http://far.invalid/v1", "--retries", "0")
+        done = run(*command, *options, input=b"line\n")
+        assert (done.returncode, done.stdout) == (0, b"ok\n"), done.stderr
+    assert len(server.requests) == len(asked) == 1
+    assert b"far.invalid" in asked[0]
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "gopher://127.0.0.1:1", "http://[::"])

@@ -11,7 +11,7 @@ import sys
 import threading
 from typing import Any
 
-from ..url import is_loopback, origin
+from ..url import PORTS, is_loopback, origin
 from .endpoint import Endpoint, request_headers, tls_context
 from .progress import Progress
 
@@ -20,11 +20,10 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
 _PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
 _OTHERS = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
-_PORTS = {"http": 80, "https": 443}
 
 
 class Ahead:
-    """`sent`: what has been, and what has `broken` the rest; nothing where it is not plain."""
+    """Of what is `plain`. `sent`: what has been, and what has `broken` the rest."""
 
     def __init__(self, endpoint: Endpoint, body: bytes, progress: Progress) -> None:
         self.sent = memoryview(b"")
@@ -34,9 +33,7 @@ class Ahead:
         self._error: Exception | None = None
         self.broken: OSError | None = None
         self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
-        self.is_plain = plain(endpoint)
-        if self.is_plain:
-            self._thread.start()
+        self._thread.start()
 
     def take(self) -> socket.socket | None:
         """The connection, once; None where there is none, and nobody was reached. Raises what
@@ -110,7 +107,7 @@ def _is_plain_url(url: str) -> bool:
     address, *path = rest.split("/")
     host, _, port = address.partition(":")
     return (
-        scheme in _PORTS
+        scheme in PORTS
         and _NAME.issuperset(host.replace(".", ""))
         and host == host.lower()
         and ".." not in f".{host}."
@@ -129,7 +126,7 @@ def _no_proxy() -> bool:
 
 def head(endpoint: Endpoint, length: int) -> bytes:
     scheme, host, port = origin(endpoint.url)
-    address = host if port == _PORTS[scheme] else f"{host}:{port}"
+    address = host if port == PORTS[scheme] else f"{host}:{port}"
     path = endpoint.url.split("/", 3)[3]
     fields = {"Host": address, **request_headers(endpoint), "Content-Length": str(length)}
     if endpoint.key:

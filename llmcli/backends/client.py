@@ -162,14 +162,14 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, ssl_context=self._context, **options)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        contexts = {"ssl_context": self._context, "proxy_ssl_context": self._context}
+        contexts = {"ssl_context": self._context}
+        if not proxy.lower().startswith("socks"):  # which is reached without TLS
+            contexts["proxy_ssl_context"] = self._context
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        if isinstance(pool.ConnectionCls, type):  # not yet ours
-            went = self._ahead is not None and self._ahead.is_plain and pool.proxy is None
-            connections.use(pool, self._ahead if went else None)
+        connections.use(pool, self._ahead if pool.proxy is None else None)
         return pool
 
     def build_response(self, _request: Any, response: Any) -> Any:

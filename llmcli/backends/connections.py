@@ -35,7 +35,7 @@ class _Taken(_Base):
         super().__init__(*arguments, **options)
         self._ahead = ahead
         self._sent = memoryview(b"")
-        self._is_aheads = False
+        self._broken: OSError | None = None
 
     def connect(self) -> None:
         connection = self._ahead.take()
@@ -43,8 +43,8 @@ class _Taken(_Base):
             super().connect()
             return
         self.sock = connection
-        self.is_verified = self._is_aheads = True
-        self._sent = self._ahead.sent
+        self.is_verified = True
+        self._sent, self._broken = self._ahead.sent, self._ahead.broken
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -53,7 +53,7 @@ class _Taken(_Base):
         if self._sent[:count] != data[:count]:
             # Not foreseen: it goes as requests has it, on a connection of its own.
             self.sock.close()
-            self._sent, count, self._is_aheads = memoryview(b""), 0, False
+            self._sent, self._broken, count = memoryview(b""), None, 0
             super().connect()
         self._sent = self._sent[count:]
         if count < len(data):
@@ -63,7 +63,7 @@ class _Taken(_Base):
     def _check_rest(self) -> None:
         """Who does not read to the end may have answered already: urllib3 looks, for a pipe that
         is broken."""
-        broken = self._ahead.broken if self._is_aheads else None
+        broken = self._broken
         if broken is not None:
             raise broken if isinstance(broken, TimeoutError) else BrokenPipeError() from broken
 
@@ -112,10 +112,12 @@ class _HttpsInOne(_InOne, HTTPSConnection):
     pass
 
 
+_OURS = {HTTPConnection: (_HttpInOne, _HttpTaken), HTTPSConnection: (_HttpsInOne, _HttpsTaken)}
+
+
 def use(pool: Any, ahead: Ahead | None) -> None:
-    """Have urllib3's `pool` make such connections; the next is that of `ahead`, if there is one."""
-    https = issubclass(pool.ConnectionCls, HTTPSConnection)
-    if ahead is None:
-        pool.ConnectionCls = _HttpsInOne if https else _HttpInOne
-    else:
-        pool.ConnectionCls = partial(_HttpsTaken if https else _HttpTaken, ahead)
+    """Have urllib3's `pool` make such connections; the next is that of `ahead`, if there is one.
+    Connections of another kind, such as through SOCKS, stay what they are."""
+    if pool.ConnectionCls in _OURS:
+        in_one, taken = _OURS[pool.ConnectionCls]
+        pool.ConnectionCls = in_one if ahead is None else partial(taken, ahead)

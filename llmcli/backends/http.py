@@ -12,7 +12,7 @@ from ..schema import ChatRequest, Chunk
 from ..trace import Trace
 from ..url import host_of
 from . import Stream
-from .ahead import Ahead
+from .ahead import Ahead, plain
 from .endpoint import Endpoint
 from .progress import Progress
 from .worker import Put, in_thread
@@ -107,7 +107,8 @@ def _send(
 ) -> "Received":
     """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
     interrupted; waiting for the rest can, here in the thread that goes on with it."""
-    ahead = None if body is None or _is_loaded() else Ahead(endpoint, body, progress)
+    goes = body is not None and not _is_loaded() and plain(endpoint)
+    ahead = Ahead(endpoint, body or b"", progress) if goes else None
     from . import client, reply  # noqa: F401  # reply is needed next
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
