@@ -33,6 +33,8 @@ def pull(environment: Environment) -> Path:
     Raises CantCreate, ConfigError, NetworkError.
     """
     target = weights.path(environment)
+    if weights.present(environment):
+        return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with _lock(environment, target.parent):

