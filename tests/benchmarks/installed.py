@@ -40,7 +40,8 @@ def versions(package: str) -> str:
 
 def _install(package: str, *what: str) -> None:
     if not (_CACHE / package).exists():
-        venv.create(_CACHE / package, with_pip=True, symlinks=True)
+        # By the pip of today: that of an older Python writes scripts that import `re` first.
+        venv.create(_CACHE / package, with_pip=True, symlinks=True, upgrade_deps=True)
     environment = {name: os.environ[name] for name in os.environ if not name.startswith("PYTHON")}
     pip = [program(package, "python"), "-m", "pip", "install", "-qq", *what]
     subprocess.run(pip, env=environment, check=True)
