@@ -201,6 +201,8 @@ class Answerer:
 
     def _settle(self, started: float, reserved: int, call: Call) -> None:
         """Nothing, where the server does not say what it took: then it counts as reserved."""
+        if not self._pace.counts_tokens:
+            return
         used = Tokens.of(call.accumulator.usage)
         if used.completion is not None:
             self._longest_answer = max(self._longest_answer, used.completion)
@@ -265,7 +267,7 @@ def _text(answer: Answer, call: Call) -> str:
     call.shape, call.open_calls = dict(shaped.found), list(answer.calls)
     if answer.calls:
         return "\n".join(json.dumps(one, ensure_ascii=False) for one in answer.calls)
-    return call.accumulator.partial().text if shaped.text is None else shaped.text
+    return call.accumulator.text if shaped.text is None else shaped.text
 
 
 def _told(error: LlmcliError) -> float | None:

@@ -162,10 +162,10 @@ class Call:
             "ok": error is None,
             "exit_code": int(error.exit_code if error else self.exit_code),
             "kind": error.kind if error else ExitCode.OK.kind,
-            "request_id": self._redacted(self.trace.request_id),
+            "request_id": self.trace.request_id,
             "cost_usd": None if cost.usd is None else float(cost.usd),
             "cost_source": cost.source,
-            "attempts": self._redacted(self.trace.attempts),
+            "attempts": self.trace.attempts,
             "retry_after": error.retry_after if error else None,
             "seconds": self.trace.seconds(),
             "turns": [turn.report() for turn in turns],
@@ -253,7 +253,7 @@ def _describe(error: LlmcliError, call: Call) -> None:
     """Say of which model, request and attempt the error is, and how much came before it."""
     attempts = call.trace.attempts
     words = []
-    partial = isinstance(error, (TimedOut, Truncated)) and len(call.accumulator.partial().text)
+    partial = isinstance(error, (TimedOut, Truncated)) and len(call.accumulator.text)
     if partial:
         error.message += f" after {partial} chars; partial answer kept"
     in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))

@@ -12,14 +12,8 @@ from .text_buffer import TextBuffer, has_surrogates
 from .tool_calls import ToolCalls, refuse_malformed
 
 # In lower case, as servers spell them in many ways.
-_FAILED = (
-    "error",
-    "network_error",
-    "insufficient_system_resource",
-    "abort",
-    "timeout",
-    "cancelled",
-)
+_FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "timeout",
+           "cancelled")  # fmt: skip
 _CUT = ("length", "max_tokens", "model_length")
 _FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content")
 _KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
@@ -149,6 +143,10 @@ class Accumulator:
         """Something of the answer has come."""
         return bool(self._text or self._reasoning or self._refusal or self._calls.whole())
 
+    @property
+    def text(self) -> str:
+        return str(self._text)
+
     def tool_calls(self) -> list[ToolCall]:
         return self._calls.whole()
 
@@ -157,7 +155,7 @@ class Accumulator:
             id=self.id,
             created=self.created,
             model=self.model,
-            text=str(self._text),
+            text=self.text,
             reasoning=str(self._reasoning),
             reasoning_details=reasoning.consolidate(self._details),
             tool_calls=self.tool_calls(),

@@ -17,6 +17,8 @@ from typing import Any
 
 _BLOCK = 65536
 _LOCK_PAUSE = 0.02
+# Seconds for which one lock serves, where more comes to be written.
+_HOLD = 0.02
 # How our records begin.
 _HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
 Record = dict[str, Any]
@@ -46,6 +48,11 @@ class _Line:
             raise self._error
 
 
+def _end_all(lines: list[_Line], error: OSError | None) -> None:
+    for one in lines:
+        one.end(error)
+
+
 class Journal:
     """A file that is appended to again and again, by any number of threads and processes. `make`
     makes its folder, should that be missing; `failed` is why something could not be written."""
@@ -55,6 +62,7 @@ class Journal:
         self.failed: OSError | None = None
         self._make = make
         self._descriptor: int | None = None
+        self._opened_as: Any = None
         self._end = 0  # as our last line left it
         self._alone = threading.Lock()
         self._lines: deque[_Line] = deque()
@@ -88,21 +96,31 @@ class Journal:
                 self._write(time.monotonic() + patience)
 
     def _write(self, until: float) -> None:
-        lines: list[_Line] = []
-        while self._lines:
-            lines.append(self._lines.popleft())
+        lines = self._waiting()
         error: OSError | None = None
         try:
             descriptor, size = self._locked(until)
+            held = time.monotonic()
             try:
-                self._end = self._append(descriptor, size, b"".join(one.text for one in lines))
+                while lines:
+                    self._end = self._append(descriptor, size, b"".join(one.text for one in lines))
+                    size = self._end
+                    written, lines = lines, []
+                    _end_all(written, None)
+                    # What has come in the meantime needs no lock of its own.
+                    lines = self._waiting() if time.monotonic() - held < _HOLD else []
             finally:
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
         except OSError as raised:
             self.failed = error = raised
         finally:
-            for one in lines:
-                one.end(error)
+            _end_all(lines, error)
+
+    def _waiting(self) -> list[_Line]:
+        lines: list[_Line] = []
+        while self._lines:
+            lines.append(self._lines.popleft())
+        return lines
 
     def _append(self, descriptor: int, size: int, line: bytes) -> int:
         """The end of the file after `line`."""
@@ -121,11 +139,11 @@ class Journal:
         while True:
             if self._descriptor is None:
                 self._descriptor = self._opened()
-                self._end = 0
+                self._opened_as, self._end = os.fstat(self._descriptor), 0
             descriptor = self._descriptor
             _lock(descriptor, until)
-            found = os.fstat(descriptor)
-            if is_at(found, self.path):
+            found = _stat(self.path)
+            if found and os.path.samestat(found, self._opened_as):
                 return descriptor, found.st_size
             self.close()
 
@@ -177,10 +195,15 @@ def _lock(descriptor: int, until: float) -> None:
 
 def is_at(found: os.stat_result, path: Path | str) -> bool:
     """Not removed or replaced while we waited."""
+    now = _stat(path)
+    return now is not None and os.path.samestat(found, now)
+
+
+def _stat(path: Path | str) -> os.stat_result | None:
     try:
-        return os.path.samestat(found, os.stat(path))
+        return os.stat(path)
     except FileNotFoundError:
-        return False
+        return None
 
 
 def _whole_length(descriptor: int, size: int) -> int:

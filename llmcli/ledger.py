@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private
-from .dataclass import asdict, dataclass
+from .dataclass import dataclass
 from .environment import Environment
 from .errors import WriteError
 from .journal import Journal
@@ -146,7 +146,7 @@ class Ledger:
 
 def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:
     head = HEAD.format(id=intent.id, event=event)
-    fields = {"time": intent.time, **asdict(intent.about), **more}
+    fields = {"time": intent.time, **vars(intent.about), **more}
     return f"{head}, {json.dumps(fields)[1:]}\n".encode()
 
 

@@ -159,9 +159,10 @@ class Meter:
             return told
         if not self.call.accumulator.begun and _refused(error, self.call):
             return pricing.NOT_BILLED
-        price, known = self.call.price, self.call.accumulator.partial()
+        price = self.call.price
         if price is None:
             return pricing.UNKNOWN
+        known = self.call.accumulator.partial()
         text = f"{known.text}{known.reasoning}{known.tool_calls or ''}"
         reckoned = price.times(bound.input, len(text.encode(errors="replace")))
         if bound.cost.usd is not None and reckoned.usd is not None:

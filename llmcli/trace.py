@@ -56,4 +56,4 @@ class Trace:
     def failed(self, reason: str) -> None:
         """The attempt; of one that was not begun nothing is kept."""
         if self.attempts and self.attempts[-1]["reason"] is None:
-            self.attempts[-1]["reason"] = reason
+            self.attempts[-1]["reason"] = self.redact(reason)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -165,8 +166,8 @@ def test_details_of_different_types_stay_apart(run: Run, endpoint: Endpoint) -> 
 
 @pytest.mark.parametrize("padding", [60, 180, 480])
 @pytest.mark.parametrize("form", [(), ("--json",), ("--events",)])
-def test_no_part_of_a_key_is_shown_where_a_message_is_cut(
-    run: Run, endpoint: Endpoint, padding: int, form: tuple[str, ...]
+def test_no_part_of_a_key_is_shown_where_a_message_is_cut_or_kept_in_the_ledger(
+    run: Run, endpoint: Endpoint, home: Path, padding: int, form: tuple[str, ...]
 ) -> None:
     text = "x" * padding + KEY
     scripts: list[Script] = [
@@ -181,6 +182,9 @@ def test_no_part_of_a_key_is_shown_where_a_message_is_cut(
         done = run("ask", "--retries", "1", "-v", "hi", *form)
         assert done.returncode != 0
         assert KEY[:12].encode() not in done.stdout + done.stderr
+    (ledger,) = home.glob(".local/state/llmcli/ledger/*.jsonl")
+    assert "[redacted]" in ledger.read_text()
+    assert KEY[:12] not in ledger.read_text()
 
 
 def test_fields_that_are_not_read_pass_through(run: Run, endpoint: Endpoint) -> None:

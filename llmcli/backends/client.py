@@ -90,11 +90,13 @@ class Client:
 
     def _send(self, body: bytes | None) -> Any:
         """A response of urllib3."""
-        request = self._prepared.copy()
+        request = requests.PreparedRequest()
+        request.method, request.url = self._prepared.method, self._prepared.url
+        request.headers = headers = {**self._headers}  # type: ignore[assignment]
         if body is not None:
             # As a file it is sent in pieces, each within the timeout, not all within one.
             request.body = io.BytesIO(body)  # type: ignore[assignment]
-            request.headers["Content-Length"] = str(len(body))
+            headers["Content-Length"] = str(len(body))
         return self._adapter.send(
             request,
             stream=True,
@@ -114,6 +116,10 @@ class Client:
                     auth=_Bearer(self._endpoint.key),
                 )
             )
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        return dict(self._prepared.headers)
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
@@ -149,7 +155,9 @@ def _read_end(response: Any) -> None:
 
 
 class _Adapter(HTTPAdapter):
-    """One TLS context for all connections, and for one that went `ahead`."""
+    """For one URL: one TLS context for all connections, and for one that went `ahead`."""
+
+    _pool: Any = None
 
     def __init__(
         self, context: "ssl.SSLContext | None", connections: int, ahead: Ahead | None
@@ -168,9 +176,11 @@ class _Adapter(HTTPAdapter):
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-        connections.use(pool, self._ahead if pool.proxy is None else None)
-        return pool
+        if self._pool is None:
+            pool: Any = super().get_connection_with_tls_context(*arguments, **options)
+            connections.use(pool, self._ahead if pool.proxy is None else None)
+            self._pool = pool
+        return self._pool
 
     def build_response(self, _request: Any, response: Any) -> Any:
         """As it is: what requests makes of it (cookies, history, encoding) takes longer than an

@@ -1,7 +1,7 @@
 """The endpoint over HTTP as a backend: POST, and the reply as chunks."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
@@ -63,7 +63,7 @@ def _exchange(
         from . import reply
 
         headers = head.headers
-        trace.request_id = headers.get("x-request-id") or headers.get("request-id")
+        trace.request_id = _request_id(headers, trace)
         attempt["status"] = head.status
         trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
         blocks = cast(Iterator[bytes], received)
@@ -94,6 +94,11 @@ def _progress(endpoint: Endpoint, trace: Trace) -> Progress:
     host = host_of(endpoint.base_url)
     limits = endpoint.connect_timeout, endpoint.idle_timeout
     return Progress(host, *limits, trace.stage, trace.time_left)
+
+
+def _request_id(headers: Mapping[str, str], trace: Trace) -> str | None:
+    given = headers.get("x-request-id") or headers.get("request-id")
+    return trace.redact(given) if given else None
 
 
 def _about_key(key: Key | None) -> str:
