@@ -16,6 +16,7 @@ from .replies import Plan
 
 _SCRIPT = Path(__file__).with_name("openai_stream.py")
 _RELAY = Path(__file__).with_name("relay.py")
+_THREADS = Path(__file__).with_name("threads.py")
 
 
 class Clients:
@@ -35,6 +36,12 @@ class Clients:
         """The floor of what reads a stream in Python."""
         url = f"{self.endpoint.base_url(plan)}/chat/completions"
         words = (program("llmcli", "python"), str(_RELAY), url, *options)
+        return Command(words, self.environment())
+
+    def threads(self, plan: Plan, jobs: int, *options: str) -> Command:
+        """The floor of what asks by threads over requests."""
+        url = f"{self.endpoint.base_url(plan)}/chat/completions"
+        words = (program("llmcli", "python"), str(_THREADS), url, str(jobs), *options)
         return Command(words, self.environment())
 
     def llmcli(self, plan: Plan, *arguments: str, **more: str) -> Command:

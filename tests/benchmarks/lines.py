@@ -16,7 +16,7 @@ from .replies import Plan
 _SLOW, _QUICK = Plan(wait=0.2), Plan()
 _AT_A_TIME = (8, 32, 128, 256)
 _ALL = 10_000
-_SECONDS = 5  # that a row takes at best, unless all records are wanted
+_SECONDS = 15  # that a row takes at best, unless all records are wanted; start-up is in it
 _BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"Q {}"}]}'
 
 
@@ -44,6 +44,9 @@ def _jobs(clients: Clients) -> list[_Job]:
     def mapped(*more: str) -> Callable[[Plan, int], Command]:
         return lambda plan, jobs: clients.llmcli(plan, "map", "-j", str(jobs), *more, "Q {}")
 
+    def threads(*more: str) -> Callable[[Plan, int], Command]:
+        return lambda plan, jobs: clients.threads(plan, jobs, *more)
+
     def curl(plan: Plan, jobs: int) -> Command:
         return _xargs(clients.curl(plan, body=_BODY), jobs)
 
@@ -54,6 +57,8 @@ def _jobs(clients: Clients) -> list[_Job]:
     return [
         _Job("llmcli map", mapped()),
         _Job("llmcli map --no-stream", mapped("--no-stream")),
+        _Job("bare threads over requests", threads()),
+        _Job("bare threads, not streamed", threads("no-stream")),
         _Job("xargs curl", curl),
         _Job("xargs llm", llm, share=0.05, most=8),
     ]
