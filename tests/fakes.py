@@ -233,8 +233,14 @@ class Server:
 @contextmanager
 def serving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     server = Server(script, scheme="https" if tls else "http")
-    with socket.create_server((server.host, 0), backlog=128) as listener:
-        server.port = listener.getsockname()[1]
+    with listening(lambda connection: server.serve(connection, tls)) as server.port:
+        yield server
+
+
+@contextmanager
+def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A port, each connection to which has `serve` in a thread of its own."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
 
         def accept() -> None:
             while True:
@@ -242,8 +248,8 @@ def serving(script: Script, tls: ssl.SSLContext | None = None) -> Iterator[Serve
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                threading.Thread(target=server.serve, args=[connection, tls], daemon=True).start()
+                threading.Thread(target=serve, args=[connection], daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
-        yield server
+        yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)

@@ -105,6 +105,10 @@ class Echo(ThreadingHTTPServer):
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
+    def wait_for(self, requests: int) -> None:
+        while len(self.bodies) < requests:
+            time.sleep(0.01)
+
 
 @contextmanager
 def echoing(

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +16,8 @@ from llmcli.backends.client import Client
 from llmcli.backends.endpoint import Endpoint
 from llmcli.backends.progress import Progress
 from llmcli.keys import Key
+
+from .fakes import listening
 
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -34,19 +35,8 @@ def capturing(reply: bytes = _REPLY) -> Iterator[tuple[int, list[bytes]]]:
             came.append(data)
             connection.sendall(reply)
 
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
-
-        def accept() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                threading.Thread(target=receive, args=(connection,), daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1], came
-        listener.shutdown(socket.SHUT_RDWR)
+    with listening(receive) as port:
+        yield port, came
 
 
 def _is_whole(data: bytes) -> bool:

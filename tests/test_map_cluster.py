@@ -90,8 +90,7 @@ def test_a_dead_workers_records_run_elsewhere(
             [PROGRAM, "map", "--json", "--cluster", cluster.address, "-O", "out", "{}"],
             env=env, cwd=tmp_path, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-    while len(echo.bodies) < 10:
-        time.sleep(0.02)
+    echo.wait_for(10)
     cluster.processes[1].send_signal(signal.SIGKILL)
     _, stderr = process.communicate(timeout=100)
     assert process.returncode == 0, stderr

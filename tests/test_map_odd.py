@@ -71,8 +71,7 @@ def test_an_input_that_says_nothing_is_not_waited_for(
         assert process.stdin
         process.stdin.write(b"a\n")
         process.stdin.flush()
-        while not echo.bodies:
-            time.sleep(0.01)
+        echo.wait_for(1)
         if number:
             time.sleep(0.3)
             process.send_signal(number)

@@ -190,8 +190,7 @@ def test_two_at_once_on_one_file(run: Run, echo: Echo, env: dict[str, str], tmp_
     echo.wait = 0.3
     (tmp_path / "in").write_bytes(lines(20))
     process = start(env, tmp_path, "--json", "-j", "2", "-O", "out")
-    while not echo.bodies:
-        time.sleep(0.01)
+    echo.wait_for(1)
     for arguments in (["--resume"], []):
         done = run("map", "--json", "-O", "out", *arguments, "{}", input=lines(20))
         assert done.returncode == 75
@@ -207,8 +206,7 @@ def test_a_first_signal_lets_what_is_in_flight_end(
     echo.wait = 0.5
     (tmp_path / "in").write_bytes(lines(100))
     process = start(env, tmp_path, "--json", "-j", "4", "-O", "out")
-    while len(echo.bodies) < 6:
-        time.sleep(0.01)
+    echo.wait_for(6)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == -number
@@ -226,8 +224,7 @@ def test_a_second_signal_ends_at_once(echo: Echo, env: dict[str, str], tmp_path:
     echo.wait = 60
     (tmp_path / "in").write_bytes(lines(100))
     process = start(env, tmp_path, "-j", "4")
-    while len(echo.bodies) < 4:
-        time.sleep(0.01)
+    echo.wait_for(4)
     process.send_signal(signal.SIGINT)
     time.sleep(1)
     assert process.poll() is None
@@ -242,8 +239,7 @@ def test_a_signal_while_all_wait_to_try_again(
     echo.fault = lambda handler, _text, _n: handler.refuse(429, Retry_After="60")
     (tmp_path / "in").write_bytes(lines(100))
     process = start(env, tmp_path, "-j", "4")
-    while len(echo.bodies) < 4:
-        time.sleep(0.01)
+    echo.wait_for(4)
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == -signal.SIGINT

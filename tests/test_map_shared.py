@@ -33,8 +33,7 @@ def test_runs_of_two_forms_on_one_file(
     echo.wait = 0.3
     (tmp_path / "in").write_bytes(lines(10))
     process = start(env, tmp_path, *first, "-j", "1", "-O", "out")
-    while not echo.bodies:
-        time.sleep(0.01)
+    echo.wait_for(1)
     other = [] if first else ["--json"]
     for resumed in ([], ["--resume"]):
         done = run("map", *other, *resumed, "-O", "out", "{}", input=lines(3))
@@ -62,8 +61,7 @@ def test_a_signal_twice_at_the_same_time_is_one(
     echo.wait = 0.5
     (tmp_path / "in").write_bytes(lines(100))
     process = start(env, tmp_path, "-j", "4")
-    while len(echo.bodies) < 4:
-        time.sleep(0.01)
+    echo.wait_for(4)
     time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGTERM)
@@ -211,8 +209,7 @@ def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
     echo.wait = 0.3
     (tmp_path / "in").write_bytes(lines(2))
     process = start(env, tmp_path, "-j", "2")
-    while len(echo.bodies) < 2:
-        time.sleep(0.01)
+    echo.wait_for(2)
     (ledger,) = (home / ".local/state/llmcli/ledger").glob("*.jsonl")
     with ledger.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -228,8 +225,7 @@ def test_a_last_step_that_fails_says_where_the_answers_are(
     echo.wait = 0.2
     (tmp_path / "in").write_bytes(lines(6))
     process = start(env, tmp_path, "-j", "1", "-O", "out")
-    while len(echo.bodies) < 3:
-        time.sleep(0.01)
+    echo.wait_for(3)
     (tmp_path / "out").mkdir()
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 73

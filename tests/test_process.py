@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import PROGRAM, Run, one_line, shell
-from .fakes import Request, Script, Server, Wire, answer, chunk, started
+from .fakes import Request, Script, Server, Wire, answer, chunk, listening, started
 from .terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
@@ -39,26 +38,19 @@ def test_a_server_that_closes_early_is_not_taken_for_the_reader(
     run: Run, env: dict[str, str], tmp_path: Path
 ) -> None:
     """It answers while the large prompt is still being written, then closes: EPIPE on a socket."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def refuse() -> None:
-            while True:
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                with connection:
-                    connection.recv(1000)
-                    Wire(connection).reset()
+    def refuse(connection: socket.socket) -> None:
+        with connection:
+            connection.recv(1000)
+            Wire(connection).reset()
 
-        threading.Thread(target=refuse, daemon=True).start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listening(refuse) as port:
+        url = f"http://127.0.0.1:{port}"
         done = run(
             *("ask", "-m", "m", "--base-url", url, "--retries", "0"), input=b"x" * 20_000_000
         )
         assert done.returncode == 68
         assert "closed the connection" in one_line(done.stderr)
-        listener.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize(
