@@ -96,7 +96,7 @@ class Accumulator:
     _refusal: list[str] = field(default_factory=list)
     _calls: ToolCalls = field(default_factory=ToolCalls)
     _plain: PlainChunks = field(default_factory=PlainChunks)
-    _choice: Any = None
+    _choice: str | None = None
     _high_surrogate: str = ""
     _in_deltas: bool = False
     _extra: Extra = field(default_factory=dict)
@@ -199,9 +199,10 @@ class Accumulator:
         """The choice we follow: that of the index seen first. Others (n > 1) are left alone."""
         for choice in choices if isinstance(choices, list) else ():
             if isinstance(choice, dict):
+                index = str(choice.get("index") or 0)
                 if self._choice is None:
-                    self._choice = choice.get("index") or 0
-                if (choice.get("index") or 0) == self._choice:
+                    self._choice = index
+                if index == self._choice:
                     return choice
         return None
 

@@ -91,13 +91,16 @@ class Journal:
 
     def finish(self, patience: float) -> None:
         """As `flush`, but another thread that is at it is waited for."""
-        with self._alone:
-            if self._lines:
-                self._write(time.monotonic() + patience)
+        while True:
+            with self._alone:
+                if self._lines:
+                    self._write(time.monotonic() + patience)
+            if not self._lines:
+                return
 
     def _write(self, until: float) -> None:
         lines = self._waiting()
-        error: OSError | None = None
+        error = OSError(errno.EINTR, os.strerror(errno.EINTR))  # until it is known
         try:
             descriptor, size = self._locked(until)
             held = time.monotonic()

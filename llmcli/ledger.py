@@ -115,8 +115,10 @@ class Ledger:
 
     def finish(self) -> None:
         """Nothing is left to be written. Raises WriteError where something could not be."""
-        for journal in list(self._journals.values()):
+        journals = list(self._journals.values())
+        for journal in journals:
             journal.finish(self._patience)
+        for journal in journals:
             if journal.failed:
                 raise _not_written(journal.path, journal.failed)
 

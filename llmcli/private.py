@@ -13,6 +13,8 @@ def check(folder: Path) -> None:
         found, link, above = folder.stat(), folder.lstat(), folder.parent.stat()
     except OSError:
         return  # not there yet
+    if not stat.S_ISDIR(found.st_mode):
+        raise ConfigError(f"{folder} is no directory", hint="remove it, or set XDG_STATE_HOME")
     if found.st_uid != os.geteuid():
         raise ConfigError(f"{folder} belongs to someone else", hint="set XDG_STATE_HOME")
     if stat.S_ISLNK(link.st_mode) and above.st_mode & stat.S_IWOTH:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from . import strict_json
+from . import extra, strict_json
 from .errors import ToolError
 from .schema import ToolCall
 
@@ -63,7 +63,8 @@ class ToolCalls:
         if isinstance(arguments, str):
             call["function"]["arguments"] += arguments
         elif arguments is not None:
-            call["function"]["arguments"] = json.dumps(arguments, ensure_ascii=False)
+            text = json.dumps(extra.finite(arguments), ensure_ascii=False)
+            call["function"]["arguments"] = text
 
 
 def _name(piece: dict[str, Any]) -> str:
@@ -87,7 +88,8 @@ def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
             identity = f"{identity or 'call'}_{number}"
         seen.add(identity)
         function = {**call["function"], "arguments": call["function"]["arguments"] or "{}"}
-        whole.append(cast(ToolCall, {**call, "id": identity, "function": function}))
+        own = extra.finite({**call, "id": identity, "function": function})
+        whole.append(cast(ToolCall, own))
     return whole
 
 

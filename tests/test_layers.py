@@ -51,10 +51,10 @@ LAYERS: list[set[str]] = [
     {"allowance"},
     {"pricing"},
     {"result_file"},
-    {"journal", "processes", "private", "tool_calls", "tools", "reasoning", "extra"},
+    {"journal", "processes", "private", "tool_calls", "tools", "reasoning"},
     {"plain_chunks"},
     {"days", "filling", "mapping", "pacing"},
-    {"strict_json"},
+    {"strict_json", "extra"},
     {"errors", "schema", "terminal", "dataclass", "text_buffer", ""},
 ]
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}

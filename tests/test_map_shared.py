@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from llmcli import ledger
+from llmcli import ledger, private
 from llmcli.environment import Environment
+from llmcli.errors import WriteError
 from llmcli.journal import Journal
-from llmcli.pricing import Cost, Tokens
+from llmcli.pricing import UNKNOWN, Tokens
 
 from .conftest import PROGRAM, Run, one_line
 from .mapped import Echo, lines, rows
@@ -252,10 +253,10 @@ def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
         patch.setattr(ledger, "Journal", Slow)
         kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
         about = ledger.About("m", None, None, "map", None, None)
-        settled = ledger.Settlement("ok", 200, None, Tokens(), Cost(None, None), 0.1)
+        settled = ledger.Settlement("ok", 200, None, Tokens(), UNKNOWN, 0.1)
 
         def ask() -> None:
-            kept.settle(kept.begin(about, Cost(None, None)), settled)
+            kept.settle(kept.begin(about, UNKNOWN), settled)
 
         threads = [threading.Thread(target=ask) for _ in range(8)]
         for thread in threads:
@@ -264,3 +265,21 @@ def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
             thread.join()
         kept.finish()
     assert len(ledger_of(home)) == 8
+
+
+def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
+    about = ledger.About("m", None, None, "map", None, None)
+    private.make(home / ".local/state/llmcli/ledger/2026-10.jsonl")
+    monkeypatch.setattr("llmcli.ledger.now", lambda: "2026-10-31T23:59:59Z")
+    with pytest.raises(WriteError):
+        kept.begin(about, UNKNOWN)
+    monkeypatch.setattr("llmcli.ledger.now", lambda: "2026-11-01T00:00:01Z")
+    intent = kept.begin(about, UNKNOWN)
+    kept.settle(intent, ledger.Settlement("ok", 200, None, Tokens(), UNKNOWN, 1.0))
+    with pytest.raises(WriteError, match="2026-10"):
+        kept.finish()
+    november = home / ".local/state/llmcli/ledger/2026-11.jsonl"
+    assert [json.loads(line)["event"] for line in november.open()] == ["intent", "settled"]

@@ -202,3 +202,14 @@ def test_a_budget_without_a_ledger_is_told_by_its_setting(
         done = run(*command)
         assert done.returncode == 78
         assert b"drop ledger = false" in done.stdout + done.stderr
+
+
+def test_a_file_in_the_place_of_the_ledger(run: Run, endpoint: Endpoint, home: Path) -> None:
+    endpoint(answer("x"))
+    state = home / ".local/state/llmcli"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    done = run("ask", "hi")
+    assert (done.returncode, done.stdout) == (0, b"x\n")
+    warning = f"warning: not recorded: {state} is no directory; remove it, or set XDG_STATE_HOME"
+    assert warning in done.stderr.decode()

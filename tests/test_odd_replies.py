@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from llmcli import strict_json
+
 from .conftest import Run, one_line
 from .fakes import Request, Script, Server, Wire, answer, chunk
 
@@ -26,6 +28,40 @@ def test_costs_that_are_none(run: Run, endpoint: Endpoint) -> None:
         warning, usage = done.stderr.decode().splitlines()
         assert "warning: the server's cost " in warning and "is no amount" in warning
         assert "1048576 in, cost unknown" in usage
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-stream",)])
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_that_are_no_json_are_said_and_written_as_null(
+    run: Run, endpoint: Endpoint, constant: str, arguments: tuple[str, ...]
+) -> None:
+    number = float(constant)
+    call = {
+        "index": number,
+        "id": "a",
+        "x": number,
+        "function": {"name": "f", "arguments": {"x": number}},
+    }
+    message = {"content": "good", "tool_calls": [call]}
+    whole = chunk(None, message=message, finish_reason="stop", index=number, logprobs=[number])
+
+    def script(wire: Wire, _: Request) -> None:
+        text = json.dumps(whole | {"usage": {"cost": number, "prompt_tokens": number}})
+        wire.whole(text.encode(), "200 OK", "application/json")
+
+    endpoint(script)
+    saved = ("--json", "--save-messages", "m.json", *arguments)
+    done = run("ask", *saved, "hi")
+    assert done.returncode == 0, done.stderr
+    value = strict_json.parse(done.stdout.decode())
+    assert value["usage"] == {"cost": None, "prompt_tokens": None}
+    (choice,) = value["choices"]
+    assert choice["logprobs"] == [None]
+    assert choice["message"]["content"] == "good"
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"x": null}'
+    warning, _usage = done.stderr.decode().splitlines()
+    assert f"warning: the server's cost {number} is no amount" in warning
+    assert run("ask", "--messages", "m.json", "--tool-result", "a=1", "hi").returncode == 0
 
 
 def test_reasoning_details_of_odd_types(run: Run, endpoint: Endpoint) -> None:

@@ -16,8 +16,9 @@ _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
 _BOM = b"\xef\xbb\xbf"
-# NaN and Infinity, which are no JSON, become null. Made once, as that takes longer than its use.
-_DECODER = json.JSONDecoder(parse_constant=lambda _: None)
+# NaN and Infinity, which are no JSON, are read as such, and said where an amount is meant; they are
+# written as null. Made once, as that takes longer than its use.
+_DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
