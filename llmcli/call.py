@@ -70,6 +70,7 @@ class Call:
     shape: dict[str, Any] = field(default_factory=dict)
     exit_code: int = ExitCode.OK
     open_calls: list[ToolCall] = field(default_factory=list)
+    attempts_before: int = 0  # of earlier turns
 
     def cost(self) -> Cost:
         """Of all turns; unknown if that of one is."""
@@ -105,6 +106,7 @@ class Call:
         """The turn that has ended; the next begins."""
         turn = self._turn()
         self.turns.append(turn)
+        self.attempts_before = len(self.trace.attempts)
         self.discarded, self.accumulator = [], Accumulator()
         return turn
 
@@ -261,8 +263,8 @@ def _describe(error: LlmcliError, call: Call) -> None:
         words.append(f"model {call.model}")
         if call.trace.request_id:
             words.append(f"request id {call.trace.request_id}")
-    if len(attempts) > 1:
-        words.append(f"{len(attempts)} attempts")
+    if (tried := len(attempts) - call.attempts_before) > 1:
+        words.append(f"{tried} attempts")
     error.about = ", ".join(words) or None
     # First without secrets, then short: a key cut in half would not be recognised.
     error.message = one_line(call.redact(error.message), _LONGEST_MESSAGE)

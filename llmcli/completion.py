@@ -64,7 +64,7 @@ class Completion:
         if self.reasoning_details:
             message["reasoning_details"] = extra.finite(self.reasoning_details)
         if self.tool_calls:
-            message["tool_calls"] = tool_calls.passed_back(self.tool_calls)
+            message["tool_calls"] = tool_calls.passed_back(self.tool_calls, self.id)
         return message
 
     @property
@@ -92,7 +92,7 @@ class Accumulator:
     ended: bool = False
     _text: TextBuffer = field(default_factory=TextBuffer)
     _reasoning: TextBuffer = field(default_factory=TextBuffer)
-    _details: list[Any] = field(default_factory=list)
+    _details: list[tuple[int, Any]] = field(default_factory=list)
     _refusal: list[str] = field(default_factory=list)
     _calls: ToolCalls = field(default_factory=ToolCalls)
     _plain: PlainChunks = field(default_factory=PlainChunks)
@@ -217,31 +217,31 @@ class Accumulator:
     def _read(self, choice: dict[str, Any]) -> Delta:
         extra.keep(self._choice_extra, choice, extra.OF_CHOICE)
         finish = choice.get("finish_reason")
-        delta = choice.get("delta")
+        delta, whole = choice.get("delta"), False
         if delta:
             self._in_deltas = True
         elif not self._in_deltas:  # else the whole message once more
-            delta = choice.get("message")
-        read = self._read_delta(delta) if isinstance(delta, dict) else Delta()
+            delta, whole = choice.get("message"), True
+        read = self._read_delta(delta, whole) if isinstance(delta, dict) else Delta()
         if isinstance(finish, str) and finish:
             self.finish_reason, self.resumed = finish, False
         elif self.finish_reason and (read.text or read.tool_calls):
             self.resumed = True
         return read
 
-    def _read_delta(self, delta: dict[str, Any]) -> Delta:
+    def _read_delta(self, delta: dict[str, Any], whole: bool) -> Delta:
         extra.keep(self._message_extra, delta, extra.OF_MESSAGE)
         text, thinking = _split_content(delta.get("content"))
         if text and (self._high_surrogate or has_surrogates(text)):
             text = self._join_surrogates(text)
         details = delta.get("reasoning_details")
         if isinstance(details, list):
-            self._details += details
+            self._details += enumerate(details)
         thinking += _reasoning_text(delta, details)
         self._refusal += _refusals(delta)
         pieces = _call_pieces(delta)
         if pieces:
-            self._calls.add(pieces)
+            self._calls.add(pieces, whole)
         if text:
             self._text.append(text)
         if thinking:

@@ -8,7 +8,7 @@ from typing import Any
 from .errors import BadRequest
 from .strict_json import Written
 
-_NAME = r"[A-Za-z_][\w-]*(?:\.[\w-]+)*"
+_NAME = r"[^\W\d][\w-]*(?:\.[\w-]+)*"
 # `{{name}}` and `{{}}` are literal; so is any other brace, as prompts hold code and JSON.
 _PLACE = re.compile(rf"\{{\{{({_NAME}|)\}}\}}|\{{({_NAME}|)\}}")
 # Means all of the record, as it does in `ask`.

@@ -63,6 +63,8 @@ class Input:
         if name in STDIN_NAMES:
             if not self.use_stdin:
                 raise UsageError(f"{name} is stdin, but -n forbids it", hint="drop one of them")
+            if STDIN in self.environment.closed:
+                raise UsageError(f"{name} is stdin, which is closed; nothing sent")
             return self.stdin(notice=False)
         descriptor = open_file(name)
         try:

@@ -16,23 +16,25 @@ def text_of(details: list[Any]) -> str:
     )
 
 
-def _place(detail: Detail) -> str:
-    """What belongs together: the same index and type; without an index the same id as well."""
-    index = detail.get("index")
+def _place(position: int, detail: Detail) -> str:
+    """What belongs together: the same index and type. Without an index it is the same position
+    in a chunk, and the same id as well; `data` comes whole."""
+    index, kind = detail.get("index"), detail.get("type")
     known = isinstance(index, (int, str))
-    return repr((index, detail.get("type")) if known else (detail.get("type"), detail.get("id")))
+    return repr((index, kind) if known else (position, kind, detail.get("id"), detail.get("data")))
 
 
-def consolidate(details: list[Any]) -> list[Detail]:
+def consolidate(details: list[tuple[int, Any]]) -> list[Detail]:
     """One entry for each `index` and type: text and summary joined, the last of every other key.
+    Each detail comes with its position in a chunk, or in the whole message.
 
     An encrypted entry without `data` is dropped, as the API refuses it.
     """
     groups: dict[Any, Detail] = {}
-    for detail in details:
+    for position, detail in details:
         if not isinstance(detail, dict):
             continue
-        group = groups.setdefault(_place(detail), {})
+        group = groups.setdefault(_place(position, detail), {})
         for key, value in detail.items():
             if key in ("text", "summary") and isinstance(value, str):
                 before = group.get(key)

@@ -7,11 +7,11 @@ from typing import Any
 from . import messages, strict_json
 from .dataclass import dataclass, field
 from .errors import BadRequest, ExitCode, UsageError
-from .schema import ChatRequest, Message
+from .schema import ChatRequest, ContentPart, Message
 
 YES_NO = "Answer with the single word yes or no."
 _FENCE = r"(?m)^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$"
-_WORD = r"(?i)\W*(yes|no)\W*"
+_WORD = r"(?i)[\W_]*(yes|no)[\W_]*"
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,10 @@ def first_block(text: str) -> str:
     closing = re.compile(rf"^ {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t\r]*$", re.M)
     start = min(opening.end() + 1, len(text))
     end = closing.search(text, start)
-    return text[start : end.start() if end else len(text)]
+    block = text[start : end.start() if end else len(text)]
+    if not block.strip():
+        raise BadRequest("the first fenced block of the answer is empty")
+    return block
 
 
 def parse_schema(text: str, name: str) -> dict[str, Any]:
@@ -129,9 +132,14 @@ def instructed(request: ChatRequest, wanted: Shape) -> ChatRequest:
     if not wanted.yes_no:
         return request
     said: list[Message] = list(request["messages"])
-    before = said.pop(0).get("content") if messages.is_system(said[0]) else None
-    told = f"{before}\n\n{YES_NO}" if isinstance(before, str) else YES_NO
-    return {**request, "messages": [Message(role="system", content=told), *said]}
+    if not messages.is_system(said[0]):
+        return {**request, "messages": [Message(role="system", content=YES_NO), *said]}
+    first, before = said.pop(0), request["messages"][0].get("content")
+    if isinstance(before, list):
+        first = {**first, "content": [*before, ContentPart(type="text", text=YES_NO)]}
+    else:
+        first = {**first, "content": f"{before}\n\n{YES_NO}"}
+    return {**request, "messages": [first, *said]}
 
 
 def check_options(shape: Shape, repair: int) -> None:

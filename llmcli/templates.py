@@ -20,7 +20,7 @@ _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
 SETTINGS = ("model", "temperature", "max_tokens", "top_p", "seed", "reasoning", "stop", "options")
 _OWN = ("description", "system", "prompt", "defaults")
 # `{name}`; `{{name}}` is a literal one.
-_PLACE = re.compile(r"\{\{([A-Za-z_]\w*)\}\}|\{([A-Za-z_]\w*)\}")
+_PLACE = re.compile(r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}")
 # Given by the command line itself.
 _PROMPT, _STDIN = "prompt", STDIN_PLACE.strip("{}")
 

@@ -8,45 +8,45 @@ from . import extra, strict_json
 from .errors import ToolError
 from .schema import ToolCall
 
+# Of a made-up id, all of which may have 40 characters at some endpoints.
+_LONGEST = 24
+
 
 class ToolCalls:
     """Pieces in, whole calls out. The rule, made from what servers really send:
 
-    a new non-empty id opens a new call; a piece without an id belongs to the call of its index,
-    one without either to the last call; the first non-empty name wins; unknown keys are kept.
+    a new non-empty id opens a new call, and so does a name after a call that is whole; a piece
+    without an id belongs to the call of its index, one without either to the last call; the first
+    non-empty name wins; unknown keys are kept.
     """
 
     def __init__(self) -> None:
         self._calls: list[ToolCall] = []
 
-    def add(self, pieces: list[Any]) -> None:
+    def add(self, pieces: list[dict[str, Any]], whole: bool = False) -> None:
+        """`whole`: each is a call of its own."""
+        taken: list[ToolCall] = []
         for position, piece in enumerate(pieces):
-            if isinstance(piece, dict):
-                self._merge(self._find(piece, position, alone=len(pieces) == 1), piece)
+            calls = [c for c in self._calls if not (_is_in(taken, c) or _begins_another(piece, c))]
+            call = _find(calls, piece, position, alone=len(pieces) == 1)
+            if call is None:
+                call = self._open(piece, position)
+            taken += [call] if whole else []
+            self._merge(call, piece)
 
     def whole(self) -> list[ToolCall]:
         """The calls as an assistant message carries them, in order of their first piece."""
         return [cast(ToolCall, {k: v for k, v in c.items() if k != "index"}) for c in self._calls]
 
-    def _find(self, piece: dict[str, Any], position: int, alone: bool) -> ToolCall:
-        identity = _text(piece.get("id"))
-        index = piece.get("index")
-        if index is None and not identity:
-            if alone and self._calls:
-                return self._calls[-1]
-            index = position
-        last = self._calls[-1] if self._calls else None
-        if last and index is not None and last.get("index") == index and not _name(piece):
-            return last  # some servers give each piece an id of its own
-        for call in reversed(self._calls):
-            same_index = index is None or call.get("index") == index
-            if same_index and (not identity or call["id"] in ("", identity)):
-                return call
+    def _open(self, piece: dict[str, Any], position: int) -> ToolCall:
         call = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
+        index = piece.get("index")
+        if index is None and not _text(piece.get("id")):
+            index = position
         if index is not None:
             call["index"] = index
-        self._calls.append(call)
-        return call
+        self._calls.append(cast(ToolCall, call))
+        return self._calls[-1]
 
     @staticmethod
     def _merge(call: ToolCall, piece: dict[str, Any]) -> None:
@@ -67,6 +67,41 @@ class ToolCalls:
             call["function"]["arguments"] = text
 
 
+def _is_in(calls: Sequence[ToolCall], call: ToolCall) -> bool:
+    return any(one is call for one in calls)
+
+
+def _find(
+    calls: Sequence[ToolCall], piece: dict[str, Any], position: int, alone: bool
+) -> ToolCall | None:
+    """The call that the piece belongs to, if that has begun."""
+    identity = _text(piece.get("id"))
+    index = piece.get("index")
+    last = calls[-1] if calls else None
+    if index is None and not identity:
+        if alone and last:
+            return last
+        index = position
+    if last and index is not None and last.get("index") == index and not _name(piece):
+        return last  # some servers give each piece an id of its own
+    for call in reversed(calls):
+        same_index = index is None or call.get("index") == index
+        if same_index and (not identity or call["id"] in ("", identity)):
+            return call
+    return None
+
+
+def _begins_another(piece: dict[str, Any], call: ToolCall) -> bool:
+    """Some servers give all calls of a turn index 0 and no id: then names tell them apart."""
+    name, known, so_far = _name(piece), call["function"]["name"], call["function"]["arguments"]
+    identity = _text(piece.get("id"))
+    if not name or not known or (identity and identity == call["id"]):
+        return False
+    if so_far and not (so_far.rstrip().endswith("}") and arguments_of(call) is not None):
+        return False
+    return name != known or bool(so_far and piece["function"].get("arguments"))
+
+
 def _name(piece: dict[str, Any]) -> str:
     function = piece.get("function")
     return _text(function.get("name")) if isinstance(function, dict) else ""
@@ -77,15 +112,17 @@ def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, (dict, list, bool)) else str(value)
 
 
-def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
+def passed_back(calls: list[ToolCall], reply: str | None = None) -> list[ToolCall]:
     """`calls` as the next request carries them: each with an id of its own, by which its result
-    refers to it and which some servers leave out or give to all, and `{}` for no arguments."""
+    refers to it and which some servers leave out or give to all, and `{}` for no arguments. An id
+    that is made up has that of the `reply` in it, as other runs may share the conversation."""
     seen: set[str] = set()
     whole: list[ToolCall] = []
+    made = f"call_{reply[-_LONGEST:]}" if reply else "call"
     for number, call in enumerate(calls, 1):
         identity = call["id"]
         while not identity or identity in seen:
-            identity = f"{identity or 'call'}_{number}"
+            identity = f"{identity or made}_{number}"
         seen.add(identity)
         function = {**call["function"], "arguments": call["function"]["arguments"] or "{}"}
         own = extra.finite({**call, "id": identity, "function": function})

@@ -164,6 +164,20 @@ def test_details_of_different_types_stay_apart(run: Run, endpoint: Endpoint) -> 
     ]
 
 
+def test_details_of_a_whole_message_stay_as_they_are(run: Run, endpoint: Endpoint) -> None:
+    details = [
+        {"type": "reasoning.text", "text": "a", "signature": "S1"},
+        {"type": "reasoning.text", "text": "b", "signature": "S2"},
+        {"type": "reasoning.encrypted", "data": "E1"},
+        {"type": "reasoning.encrypted", "data": "E2"},
+    ]
+    message = {"content": "x", "reasoning_details": details}
+    server = endpoint(lambda wire, _: wire.json(chunk(None, message=message, finish_reason="stop")))
+    run("ask", "--no-stream", "--session", "s", "hi")
+    run("ask", "-c", "and?")
+    assert server.requests[1].json["messages"][1]["reasoning_details"] == details
+
+
 @pytest.mark.parametrize("padding", [60, 180, 480])
 @pytest.mark.parametrize("form", [(), ("--json",), ("--events",)])
 def test_no_part_of_a_key_is_shown_where_a_message_is_cut_or_kept_in_the_ledger(

@@ -141,7 +141,6 @@ BLOCKS = [
     ("```sh\necho not closed", "echo not closed\n"),
     ("  ```\n  x\n  ```", "  x\n"),
     ("```\r\nx\r\n```\r\n", "x\r\n"),
-    ("```\n```", ""),
     ("`inline` and ```not a fence``` here\n```\nx\n```", "x\n"),
 ]
 
@@ -163,6 +162,19 @@ def test_nothing_to_extract(run: Run, endpoint: Endpoint) -> None:
     assert "the answer has no fenced block to extract" in one_line(done.stderr)
 
 
+@pytest.mark.parametrize("text", ["```\n```", "```sh", "```\n\n```\n"])
+def test_an_empty_block_replaces_no_file(
+    run: Run, endpoint: Endpoint, tmp_path: Path, text: str
+) -> None:
+    out = str(tmp_path / "out")
+    endpoint(in_turn(answer("```\ngood\n```"), answer(text)))
+    assert run("ask", "-x", "-O", out, "code").returncode == 0
+    done = run("ask", "-x", "-O", out, "code")
+    assert done.returncode == 65
+    assert "the first fenced block of the answer is empty" in one_line(done.stderr)
+    assert Path(out).read_text() == "good\n"
+
+
 def test_a_schema_of_the_block(run: Run, endpoint: Endpoint) -> None:
     endpoint(in_turn(answer(f"Here:\n```json\n{GOOD}\n```"), answer(f"```\n{BAD}\n```")))
     options = ["-x", "--schema", json.dumps(CLOSED)]
@@ -173,7 +185,7 @@ def test_a_schema_of_the_block(run: Run, endpoint: Endpoint) -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        *(("Yes", 0), ("yes.", 0), ("**Yes**", 0), (" YES\n", 0)),
+        *(("Yes", 0), ("yes.", 0), ("**Yes**", 0), (" YES\n", 0), ("_yes_", 0)),
         *(("No", 1), ("no!", 1), ('"No."', 1)),
         *(("Nobody knows", 65), ("Perhaps", 65), ("The answer is yes", 65), ("yesterday", 65)),
         *(("Yes and no.", 65), ("No problem, yes it is", 65), ("Yes, but", 65), ("Yes/No", 65)),
@@ -208,6 +220,15 @@ def test_what_a_shape_adds_is_not_kept(run: Run, endpoint: Endpoint) -> None:
     ]
     shown = json.loads(run("ask", "-m", "m", "--yes-no", "--dry-run", "Q").stdout)
     assert shown["messages"][0]["content"] == "Answer with the single word yes or no."
+
+
+def test_yes_no_keeps_a_system_message_of_parts(run: Run, endpoint: Endpoint) -> None:
+    server = endpoint(answer("Yes"))
+    rules: dict[str, Any] = {"role": "developer", "content": [{"type": "text", "text": "Rules"}]}
+    given = json.dumps([rules, {"role": "user", "content": "a"}])
+    assert run("ask", "--yes-no", "--messages", "-", input=given.encode()).returncode == 0
+    told = {"type": "text", "text": "Answer with the single word yes or no."}
+    assert said(server)[0] == {**rules, "content": [*rules["content"], told]}
 
 
 def test_yes_no_in_a_script(endpoint: Endpoint, env: dict[str, str], tmp_path: Path) -> None:

@@ -211,3 +211,15 @@ def test_the_body_is_shown_before_anything_is_sent(
     body = json.loads(run("ask", "-t", "greet", "-p", "name=Ada", "--dry-run").stdout)
     assert body["messages"][1]["content"] == "Greet Ada, {literally}, in French."
     assert server.requests == []
+
+
+def test_names_of_letters_digits_and_hyphens(run: Run, server: Server, template: Write) -> None:
+    template("dear", 'prompt = "Dear {first-name} {été_2}"')
+    done = run("ask", "-t", "dear")
+    assert done.returncode == 2
+    assert "template dear lacks first-name, été_2" in one_line(done.stderr)
+    assert run("ask", "-t", "dear", "-p", "first-name=Bob", "-p", "été_2=B").returncode == 0
+    assert said(server)[-1]["content"] == "Dear Bob B"
+    record = json.dumps({"first-name": "Ann", "été_2": "C"}).encode()
+    assert run("map", "-t", "dear", "--format", "jsonl", input=record).returncode == 0
+    assert said(server)[-1]["content"].endswith("\n\nDear Ann C")
