@@ -99,7 +99,8 @@ def _begins_another(piece: dict[str, Any], call: ToolCall) -> bool:
         return False
     if so_far and not (so_far.rstrip().endswith("}") and arguments_of(call) is not None):
         return False
-    return name != known or bool(so_far and piece["function"].get("arguments"))
+    told = piece["function"].get("arguments")
+    return name != known or bool(so_far and told and str(told).lstrip().startswith("{"))
 
 
 def _name(piece: dict[str, Any]) -> str:

@@ -35,7 +35,7 @@ X, Y = '{"t":"a"}', '{"t":"b"}'
         ([piece("a", X, None, None), piece("a", Y, None, None)], TWICE),
         # Some say the name with every piece, or once more at the end.
         ([piece("a", '{"t":'), piece("a", '"a"}'), piece("a", Y)], TWICE),
-        ([piece("a", X), piece("a"), piece("b", '{"x":1}')], [TWICE[0], B]),
+        ([piece("a", X), piece("a"), piece("a", "\n"), piece("b", '{"x":1}')], [TWICE[0], B]),
         ([piece("a", '{"t":', "1"), piece("a", '"a"}', "1"), piece("a", "", "1")], TWICE[:1]),
     ],
 )
