@@ -17,6 +17,7 @@ from .replies import Plan
 _SCRIPT = Path(__file__).with_name("openai_stream.py")
 _RELAY = Path(__file__).with_name("relay.py")
 _THREADS = Path(__file__).with_name("threads.py")
+_PACKAGES = Path(__file__).with_name("packages.py")
 
 
 class Clients:
@@ -37,6 +38,12 @@ class Clients:
         url = f"{self.endpoint.base_url(plan)}/chat/completions"
         words = (program("llmcli", "python"), str(_RELAY), url, *options)
         return Command(words, self.environment())
+
+    def packages(self, plan: Plan, **more: str) -> Command:
+        """The floor of what is built on requests and sseclient-py."""
+        url = f"{self.endpoint.base_url(plan)}/chat/completions"
+        words = (program("llmcli", "python"), str(_PACKAGES), url)
+        return Command(words, self.environment(**more))
 
     def threads(self, plan: Plan, jobs: int, *options: str) -> Command:
         """The floor of what asks by threads over requests."""

@@ -14,6 +14,7 @@ from .options import Options
 from .replies import Plan, stamps
 
 _BOTH = "(curl + bare Python)"
+_PACKAGES = "a bare script over requests"
 
 
 def main(options: Options) -> None:
@@ -43,7 +44,11 @@ def _without_request(clients: Clients, runs: int) -> None:
 
 def _tiny(clients: Clients, runs: int) -> None:
     plan = Plan()
-    beside = {"bare Python": clients.python(), "curl": clients.curl(plan)}
+    beside = {
+        _PACKAGES: clients.packages(plan),
+        "bare Python": clients.python(),
+        "curl": clients.curl(plan),
+    }
     found = median_seconds(side_by_side({**clients.all(plan), **beside}, runs))
     report.heading("A completion of 10 events, start to end", _server_share(clients.endpoint, plan))
     report.ratios("client", _with_both(found), _BOTH)
@@ -76,7 +81,11 @@ def _until_request(run: Run) -> float:
 
 def _slow_server(clients: Clients, runs: int) -> None:
     plan = Plan(wait=0.2)
-    commands = {"curl": clients.curl(plan), "llmcli": clients.llmcli(plan)}
+    commands = {
+        "curl": clients.curl(plan),
+        "llmcli": clients.llmcli(plan),
+        _PACKAGES: clients.packages(plan),
+    }
     report.heading("A completion from a server that takes 200 ms, start to end")
     report.ratios("client", median_seconds(side_by_side(commands, runs)), "curl")
 
@@ -91,6 +100,7 @@ def _over_tls(runs: int) -> None:
             clients = Clients(Path(folder), endpoint)
             commands: dict[str, Command] = {
                 "llmcli": clients.llmcli(Plan(), LLMCLI_CA_FILE=str(bundle)),
+                _PACKAGES: clients.packages(Plan(), REQUESTS_CA_BUNDLE=str(bundle)),
                 "bare Python": clients.python(),
                 "curl": clients.curl(Plan(), "--cacert", str(bundle)),
             }

@@ -32,6 +32,7 @@ def _delays(clients: Clients, runs: int) -> None:
         commands = {
             "llmcli": clients.llmcli(plan),
             "curl": clients.curl(plan),
+            "a bare script over requests": clients.packages(plan),
             "a bare relay in Python": clients.relay(plan),
         }
         found = side_by_side(commands, runs)
