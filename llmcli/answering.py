@@ -267,7 +267,8 @@ def _text(answer: Answer, call: Call) -> str:
     call.shape, call.open_calls = dict(shaped.found), list(answer.calls)
     if answer.calls:
         return "\n".join(json.dumps(one, ensure_ascii=False) for one in answer.calls)
-    return call.accumulator.text if shaped.text is None else shaped.text
+    text = shaped.found.get("answer", shaped.text)
+    return call.accumulator.text if text is None else str(text)
 
 
 def _told(error: LlmcliError) -> float | None:

@@ -45,14 +45,18 @@ class ExitCode(IntEnum):
         "400, 422; input that is not text or too large; the answer does not fit what was asked for",
         "no",
     )
-    NO_INPUT = 66, "a file, template or session that cannot be read", "no"
+    NO_INPUT = (
+        66,
+        "a file, template or session that cannot be read; a search in vain",
+        "no",
+    )
     NETWORK = 68, "DNS, refused, unreachable, proxy, reset before the answer began", "yes"
     SERVER = 69, "5xx or 529, an error in the stream, an empty answer", "yes"
     INTERNAL = 70, "a defect of llmcli; the traceback with `LLMCLI_DEBUG=1`", "no"
     OS = 71, "out of memory, threads or descriptors", ""
     CANT_CREATE = 73, "`-O`, a session or a model file cannot be created", "no"
     IO = 74, "a write error on stdout or `-O` (`/dev/full`, a closed descriptor)", ""
-    TRY_LATER = 75, "429, or `Retry-After` beyond the deadline", "yes"
+    TRY_LATER = 75, "429, `Retry-After` beyond the deadline, or a file in use by another run", "yes"
     PROTOCOL = 76, "TLS verification, a redirect, no such endpoint, neither events nor JSON", "no"
     AUTH = 77, "401, 403", "no"
     CONFIG = (

@@ -162,6 +162,8 @@ class Meter:
         price = self.call.price
         if price is None:
             return pricing.UNKNOWN
+        if isinstance(error, Interrupted) and not self.call.accumulator.begun:
+            return bound.cost  # the server may go on, and nobody hears how far
         known = self.call.accumulator.partial()
         text = f"{known.text}{known.reasoning}{known.tool_calls or ''}"
         reckoned = price.times(bound.input, len(text.encode(errors="replace")))

@@ -170,6 +170,20 @@ def test_an_interrupted_or_killed_run_counts(
         assert (total["unsettled"], total["usd"]) == (1, intent["estimate_usd"])
 
 
+def test_an_interrupted_request_of_which_nothing_came_counts_at_its_estimate(
+    endpoint: Endpoint, env: dict[str, str], home: Path, config: Callable[[str], Path]
+) -> None:
+    config(PRICED)
+    server = endpoint(lambda wire, _: time.sleep(60))
+    command = [PROGRAM, "ask", "-n", "--max-tokens", "1000", "hi"]
+    with subprocess.Popen(command, env=env) as process:
+        while not server.requests:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+    (intent,), (settled,) = records(home, "intent"), records(home)
+    assert settled["cost_usd"] == intent["estimate_usd"] > 0.002
+
+
 @pytest.mark.parametrize("off", ["flag", "config", "variable"])
 def test_it_can_be_switched_off(
     run: Run,

@@ -283,3 +283,9 @@ def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
         kept.finish()
     november = home / ".local/state/llmcli/ledger/2026-11.jsonl"
     assert [json.loads(line)["event"] for line in november.open()] == ["intent", "settled"]
+
+
+def test_yes_no_prints_the_word(run: Run, echo: Echo) -> None:
+    echo.reply = {"r0": "**Yes**", "r1": "No.\n", "r2": "perhaps"}.__getitem__
+    done = run("map", "--yes-no", "{}", input=lines(3))
+    assert (done.returncode, done.stdout) == (3, b"yes\nno\n\n")

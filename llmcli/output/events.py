@@ -54,7 +54,7 @@ class EventsRenderer:
             if not self._ended:
                 self._end(error)
         finally:
-            if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
+            if kept := self._sink.abort(keep=True):
                 error.message += f"; the events so far are in {kept}"
         if self._sink.retractable:
             before_start(self._report(error))

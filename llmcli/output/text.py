@@ -75,7 +75,7 @@ class TextRenderer:
         self._thinking.end()
         if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
-        if kept := self._sink.abort(keep=not isinstance(error, Interrupted)):
+        if kept := self._sink.abort(keep=True):
             error.message = error.message.removesuffix("; partial answer kept")
             error.message += f"; partial answer kept in {kept}"
 

@@ -1,5 +1,5 @@
 """The least that a client over requests and sseclient-py does: it loads them, asks, writes what
-each block of the answer holds, and leaves at its end. There is no check in it, no error and no money.
+each block of the answer holds, and leaves at its end. No check is in it, no error and no money.
 """
 
 import json
