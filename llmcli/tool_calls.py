@@ -113,13 +113,13 @@ def _text(value: Any) -> str:
     return "" if value is None or isinstance(value, (dict, list, bool)) else str(value)
 
 
-def passed_back(calls: list[ToolCall], reply: str | None = None) -> list[ToolCall]:
+def passed_back(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
     """`calls` as the next request carries them: each with an id of its own, by which its result
     refers to it and which some servers leave out or give to all, and `{}` for no arguments. An id
     that is made up has that of the `reply` in it, as other runs may share the conversation."""
     seen: set[str] = set()
     whole: list[ToolCall] = []
-    made = f"call_{reply[-_LONGEST:]}" if reply else "call"
+    made = f"call_{str(reply)[-_LONGEST:]}" if reply else "call"
     for number, call in enumerate(calls, 1):
         identity = call["id"]
         while not identity or identity in seen:
