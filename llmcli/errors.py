@@ -45,11 +45,7 @@ class ExitCode(IntEnum):
         "400, 422; input that is not text or too large; the answer does not fit what was asked for",
         "no",
     )
-    NO_INPUT = (
-        66,
-        "a file, template or session that cannot be read; a search in vain",
-        "no",
-    )
+    NO_INPUT = 66, "a file, template or session that cannot be read; a search in vain", "no"
     NETWORK = 68, "DNS, refused, unreachable, proxy, reset before the answer began", "yes"
     SERVER = 69, "5xx or 529, an error in the stream, an empty answer", "yes"
     INTERNAL = 70, "a defect of llmcli; the traceback with `LLMCLI_DEBUG=1`", "no"

@@ -134,12 +134,12 @@ def instructed(request: ChatRequest, wanted: Shape) -> ChatRequest:
     said: list[Message] = list(request["messages"])
     if not messages.is_system(said[0]):
         return {**request, "messages": [Message(role="system", content=YES_NO), *said]}
-    first, before = said.pop(0), request["messages"][0].get("content")
+    first = said.pop(0)
+    before = first["content"]
+    told: str | list[ContentPart] = f"{before}\n\n{YES_NO}"
     if isinstance(before, list):
-        first = {**first, "content": [*before, ContentPart(type="text", text=YES_NO)]}
-    else:
-        first = {**first, "content": f"{before}\n\n{YES_NO}"}
-    return {**request, "messages": [first, *said]}
+        told = [*before, ContentPart(type="text", text=YES_NO)]
+    return {**request, "messages": [{**first, "content": told}, *said]}
 
 
 def check_options(shape: Shape, repair: int) -> None:

@@ -40,10 +40,7 @@ class ToolCalls:
 
     def _open(self, piece: dict[str, Any], position: int) -> ToolCall:
         call = {"id": "", "type": "function", "function": {"name": "", "arguments": ""}}
-        index = piece.get("index")
-        if index is None and not _text(piece.get("id")):
-            index = position
-        if index is not None:
+        if (index := _index(piece, position)) is not None:
             call["index"] = index
         self._calls.append(cast(ToolCall, call))
         return self._calls[-1]
@@ -76,12 +73,10 @@ def _find(
 ) -> ToolCall | None:
     """The call that the piece belongs to, if that has begun."""
     identity = _text(piece.get("id"))
-    index = piece.get("index")
     last = calls[-1] if calls else None
-    if index is None and not identity:
-        if alone and last:
-            return last
-        index = position
+    if last and alone and not identity and piece.get("index") is None:
+        return last
+    index = _index(piece, position)
     if last and index is not None and last.get("index") == index and not _name(piece):
         return last  # some servers give each piece an id of its own
     for call in reversed(calls):
@@ -89,6 +84,12 @@ def _find(
         if same_index and (not identity or call["id"] in ("", identity)):
             return call
     return None
+
+
+def _index(piece: dict[str, Any], position: int) -> Any:
+    """Of what has no id either it is the position."""
+    index = piece.get("index")
+    return position if index is None and not _text(piece.get("id")) else index
 
 
 def _begins_another(piece: dict[str, Any], call: ToolCall) -> bool:

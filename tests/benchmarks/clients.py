@@ -35,21 +35,21 @@ class Clients:
 
     def relay(self, plan: Plan, *options: str) -> Command:
         """The floor of what reads a stream in Python."""
-        url = f"{self.endpoint.base_url(plan)}/chat/completions"
-        words = (program("llmcli", "python"), str(_RELAY), url, *options)
-        return Command(words, self.environment())
+        return self._script(_RELAY, plan, BODY.decode(), *options)
 
     def packages(self, plan: Plan, **more: str) -> Command:
         """The floor of what is built on requests and sseclient-py."""
-        url = f"{self.endpoint.base_url(plan)}/chat/completions"
-        words = (program("llmcli", "python"), str(_PACKAGES), url)
-        return Command(words, self.environment(**more))
+        return self._script(_PACKAGES, plan, BODY.decode(), **more)
 
     def threads(self, plan: Plan, jobs: int, *options: str) -> Command:
         """The floor of what asks by threads over requests."""
+        return self._script(_THREADS, plan, str(jobs), *options)
+
+    def _script(self, script: Path, plan: Plan, *words: str, **more: str) -> Command:
+        """One of ours, with the Python and the packages of llmcli."""
         url = f"{self.endpoint.base_url(plan)}/chat/completions"
-        words = (program("llmcli", "python"), str(_THREADS), url, str(jobs), *options)
-        return Command(words, self.environment())
+        command = (program("llmcli", "python"), str(script), url, *words)
+        return Command(command, self.environment(**more))
 
     def llmcli(self, plan: Plan, *arguments: str, **more: str) -> Command:
         variables = {

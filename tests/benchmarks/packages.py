@@ -9,12 +9,10 @@ import sys
 import requests
 from sseclient import SSEClient
 
-BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
-
-def main(url: str) -> None:
+def main(url: str, body: bytes) -> None:
     rest = b""
-    for block in requests.post(url, data=BODY, stream=True).iter_content(None):
+    for block in requests.post(url, data=body, stream=True).iter_content(None):
         whole, found, rest = (rest + block).rpartition(b"\n\n")
         events = SSEClient(iter((whole,))).events() if found else ()
         os.write(1, "".join(_text(e.data) for e in events if e.data.startswith("{")).encode())
@@ -28,4 +26,4 @@ def _text(data: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2].encode())

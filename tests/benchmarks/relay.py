@@ -9,14 +9,12 @@ import socket
 import sys
 from urllib.parse import urlsplit
 
-BODY = b'{"model":"m","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
-
-def main(url: str, with_sseclient: bool) -> None:
+def main(url: str, body: bytes, with_sseclient: bool) -> None:
     at = urlsplit(url)
     with socket.create_connection((at.hostname or "", at.port or 80)) as connection:
-        head = f"POST {at.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(BODY)}\r\n\r\n"
-        connection.sendall(head.encode() + BODY)
+        head = f"POST {at.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        connection.sendall(head.encode() + body)
         events = _by_sseclient if with_sseclient else _by_lines
         rest = b""
         while block := connection.recv(65536):
@@ -44,4 +42,4 @@ def _text(data: bytes | str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], "with-sseclient" in sys.argv)
+    main(sys.argv[1], sys.argv[2].encode(), "with-sseclient" in sys.argv)
