@@ -6,7 +6,6 @@ from . import api_errors, extra, reasoning, tool_calls
 from .dataclass import dataclass, field
 from .errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from .extra import Extra
-from .plain_chunks import PlainChunks
 from .schema import DONE, Chunk, Message, ToolCall, Usage
 from .text_buffer import TextBuffer, has_surrogates
 from .tool_calls import ToolCalls, refuse_malformed
@@ -95,7 +94,6 @@ class Accumulator:
     _details: list[tuple[int, Any]] = field(default_factory=list)
     _refusal: list[str] = field(default_factory=list)
     _calls: ToolCalls = field(default_factory=ToolCalls)
-    _plain: PlainChunks = field(default_factory=PlainChunks)
     _choice: str | None = None
     _high_surrogate: str = ""
     _in_deltas: bool = False
@@ -112,15 +110,6 @@ class Accumulator:
         if chunk is DONE:
             self.ended = True
             return Delta()
-        text = self._plain.text(chunk)
-        if text is None or self._high_surrogate or has_surrogates(text):
-            return self._add(chunk)
-        if text:
-            self._text.append(text)
-        return Delta(text)
-
-    def _add(self, chunk: Chunk) -> Delta:
-        self._plain.forget()
         if isinstance(chunk.get("data"), dict) and "choices" not in chunk:
             chunk = chunk["data"]  # the envelope {"success": true, "data": {…}}
         self.id = self.id or chunk.get("id") or None
@@ -128,15 +117,11 @@ class Accumulator:
         self.model = self.model or chunk.get("model") or None
         extra.keep(self._extra, chunk, extra.OF_REPLY)
         choice = self._first_choice(chunk.get("choices"))
-        usage = _usage(chunk, choice)
-        self.usage = usage or self.usage
+        self.usage = _usage(chunk, choice) or self.usage
         self.error = api_errors.in_chunk(chunk, choice)
         if not choice:
             return Delta()
-        read = self._read(choice)
-        if read == Delta(read.text) and not (self.error or usage or self.finish_reason):
-            self._plain.learn(chunk, choice)
-        return read
+        return self._read(choice)
 
     @property
     def begun(self) -> bool:

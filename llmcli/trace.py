@@ -15,7 +15,8 @@ def _silent(_line: str) -> None:
 @dataclass
 class Trace:
     """`log` gets the lines of -v. Times are monotonic seconds; `waited` before the next attempt.
-    `until`: no request goes on beyond it, `deadline` seconds after the first began."""
+    `until`: no request goes on beyond it, `deadline` seconds after the first began. `apart`: events
+    are shown one by one, also those that arrive together."""
 
     log: Callable[[str], None] = _silent
     started: float = field(default_factory=time.monotonic)
@@ -30,6 +31,7 @@ class Trace:
     sent: bool = False
     warnings: list[str] = field(default_factory=list)
     redact: Callable[[str], str] = str
+    apart: bool = False
 
     def time_left(self, awaited: str) -> float:
         """Seconds, of a deadline that is this call's own. Raises TimedOut."""

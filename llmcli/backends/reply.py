@@ -11,6 +11,7 @@ from ..schema import DONE, Chunk
 from ..terminal import one_line
 from ..trace import Trace
 from . import sse
+from .plain_events import PlainEvents
 
 _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
@@ -96,25 +97,45 @@ def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
+    plain = PlainEvents(lambda event: _read(event, trace))
     for events in sse.batches(blocks, trace.warn):
         batch: list[Chunk] = []
         failure: ProtocolError | None = None
-        for event in events:
-            try:
-                chunk = _chunk(event, trace)
-            except ProtocolError as error:
-                failure = error
-                break
-            if chunk is not None:
+        try:
+            for chunk in _joined(events, plain, trace):
                 batch.append(chunk)
                 if chunk is DONE:
                     break
+        except ProtocolError as error:
+            failure = error
         if batch:
             yield batch
         if failure:
             raise failure
         if batch and batch[-1] is DONE:
             return
+
+
+def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[Chunk]:
+    """Their chunks; plain ones that follow each other are one, unless they are to be told apart."""
+    texts: list[bytes] = []
+    for event in events:
+        text = plain.text(event)
+        if text is not None:
+            texts.append(text)
+        if texts and (text is None or trace.apart):
+            yield plain.chunk(texts)
+            texts = []
+        for chunk in _read(event, trace) if text is None else ():
+            plain.learn(event, chunk)
+            yield chunk
+    if texts:
+        yield plain.chunk(texts)
+
+
+def _read(event: bytes, trace: Trace) -> list[Chunk]:
+    found = [_chunk(one, trace) for one in sse.parsed(event)]
+    return [chunk for chunk in found if chunk is not None]
 
 
 def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:

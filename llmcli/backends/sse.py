@@ -2,8 +2,7 @@
 
 sseclient-py reads an unterminated last event as whole, misses mixed line ends, keeps a byte order
 mark, raises on invalid UTF-8 and grows quadratically on a large event in small pieces. So the end
-of the last whole event is found in the bytes here, and the parser gets whole, clean events only:
-all that have arrived together at once, as most of its time is spent between them.
+of each event is found in the bytes here, and the parser gets whole, clean events only.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +24,9 @@ def _ignore(_warning: str) -> None:
     pass
 
 
-def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[Event]]:
-    """The events of a stream cut into blocks at any place (WHATWG HTML, section 9.2.6), those that
-    are whole with a block together.
+def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[bytes]]:
+    """The events of a stream cut into blocks at any place (WHATWG HTML, section 9.2.6), to be
+    `parsed` each; those that are whole with a block together.
 
     Raises Truncated if the stream ends inside an event, ProtocolError if one is too large.
     """
@@ -37,10 +36,10 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[Even
         if isinstance(block, LlmcliError):
             lost = block
             continue
-        found: list[Event] = []
+        found: list[bytes] = []
         try:
-            for whole in splitter.feed(block):
-                found += _parsed(whole)
+            for events in splitter.feed(block):
+                found += events
         except ProtocolError:
             yield found
             raise
@@ -48,16 +47,18 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[Even
             yield found
     rest = _significant(splitter.rest())
     if rest in ([b"data: [DONE]"], [b"data:[DONE]"]):
-        yield _parsed(rest[0])  # says all, even without its line end
+        yield rest  # says all, even without its line end
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
         error.inside_event = bool(rest)
         raise error
 
 
-def _parsed(whole: bytes) -> list[Event]:
+def parsed(event: bytes) -> Iterator[Event]:
+    """One, or none where it has no data."""
     # A parser of its own, as one that waits for more holds six copies of a large event.
-    return list(SSEClient(iter((whole,))).events())
+    parser = SSEClient(iter((event,)))
+    return parser.events()
 
 
 class _Splitter:
@@ -69,9 +70,9 @@ class _Splitter:
         self._at_start = True
         self._after_cr = False
 
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """What is whole with `block`, without the blank line at its end. The event that had begun
-        before is apart from the others, as it may be a large one."""
+    def feed(self, block: bytes) -> Iterator[list[bytes]]:
+        """The events that are whole with `block`, without their blank lines. The event that had
+        begun before is apart from the others, as it may be a large one."""
         begun = len(self._buffer)
         self._buffer += self._with_line_feeds(block)
         if self._at_start:
@@ -107,18 +108,21 @@ class _Splitter:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return block
 
-    def _take(self, end: int) -> Iterator[bytes]:
+    def _take(self, end: int) -> Iterator[list[bytes]]:
         with memoryview(self._buffer) as view:
             whole = bytes(view[:end])
         del self._buffer[: end + len(_BLANK_LINE)]
-        many = whole.count(b"\n") > MAX_EVENT_LINES
-        for events in whole.split(_BLANK_LINE) if many else (whole,):
-            yield self._clean(events)
+        events = self._clean(whole).split(_BLANK_LINE)
+        if whole.count(b"\n") <= MAX_EVENT_LINES:
+            yield events
+            return
+        for event in events:
+            if event.count(b"\n") > MAX_EVENT_LINES:
+                # The parser grows quadratically with them.
+                raise ProtocolError(f"an event of more than {MAX_EVENT_LINES} lines")
+            yield [event]
 
     def _clean(self, events: bytes) -> bytes:
-        if events.count(b"\n") > MAX_EVENT_LINES:
-            # The parser grows quadratically with them.
-            raise ProtocolError(f"an event of more than {MAX_EVENT_LINES} lines")
         if events.isascii():
             return events
         try:

@@ -63,6 +63,7 @@ def ask(
     if options.verbose:
         trace.log = environment.say
     trace.stage, trace.redact = environment.at, environment.redact
+    trace.apart = options.events
     call = Call(trace, redact=environment.redact)
     shaped = shape.schema is not None or shape.extract or shape.yes_no
     output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)

@@ -1,0 +1,75 @@
+"""Events that differ from one before in nothing but their text: they are most of an answer.
+
+An answer of many thousands of them would spend its time on reading the same fields again. They are
+told by their bytes, and those that arrived together become one chunk with the texts of all.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ..schema import Chunk
+
+# What stands in a JSON string for itself.
+_AS_IT_IS = re.compile(rb'[^"\\\x00-\x1f]*')
+_SCALAR = (str, int, float, type(None))
+_OTHER_TEXT = "\N{REPLACEMENT CHARACTER}"
+
+
+class PlainEvents:
+    """`read` gives the chunks of an event, in whatever form it is."""
+
+    def __init__(self, read: Callable[[bytes], list[Chunk]]) -> None:
+        self._read = read
+        self._chunk: Chunk | None = None
+        # What stands before and after the text of the known event, and of the last.
+        self._known = self._last = b"", b""
+
+    def learn(self, event: bytes, chunk: Chunk) -> None:
+        """`event` was read as `chunk`. It is known if the one before was the same but for its text,
+        and if with another text it is read as the same chunk with that text."""
+        text = _only_text(chunk)
+        start, found, end = event.rpartition(f'"{text}"'.encode(errors="replace"))
+        if not text or not found:
+            return
+        frame = start + b'"', b'"' + end
+        if frame == self._last != self._known:
+            other = _OTHER_TEXT.encode().join(frame)
+            if self._read(other) == [_with_text(chunk, _OTHER_TEXT)]:
+                self._known, self._chunk = frame, chunk
+        self._last = frame
+
+    def text(self, event: bytes) -> bytes | None:
+        """Its text, if the rest of it is known."""
+        start, end = self._known
+        if self._chunk is None or not (event.startswith(start) and event.endswith(end)):
+            return None
+        found = _AS_IT_IS.fullmatch(event, len(start), len(event) - len(end))
+        return found[0] if found else None
+
+    def chunk(self, texts: list[bytes]) -> Chunk:
+        """That which stands for all events with these texts."""
+        assert self._chunk is not None
+        return _with_text(self._chunk, b"".join(texts).decode())
+
+
+def _only_text(chunk: Chunk) -> str | None:
+    """The text, if two such chunks say no more than one with the text of both: other lists would
+    grow, say, and what a delta adds beside its text would come once."""
+    try:
+        (choice,) = chunk["choices"]
+        delta: dict[str, Any] = choice["delta"]
+        text = delta["content"]
+        beside = [delta[name] for name in delta if name not in ("content", "role")]
+        beside += [choice[name] for name in choice if name != "delta"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    others = [chunk[name] for name in chunk if name != "choices"]
+    if any(beside) or not all(isinstance(value, _SCALAR) for value in others):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def _with_text(chunk: Chunk, text: str) -> Chunk:
+    (choice,) = chunk["choices"]
+    return {**chunk, "choices": [{**choice, "delta": {**choice["delta"], "content": text}}]}

@@ -1,0 +1,163 @@
+"""The short way for plain events reads as the long one does, and a long answer takes no more."""
+
+import itertools
+import json
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmcli.backends import reply, sse
+from llmcli.backends.plain_events import PlainEvents
+from llmcli.completion import Accumulator, Delta
+from llmcli.errors import LlmcliError
+from llmcli.schema import Chunk
+from llmcli.text_buffer import TextBuffer
+from llmcli.trace import Trace
+
+ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]
+TEXT = st.sampled_from(
+    [
+        "a",
+        "bc ",
+        "",
+        "é",
+        "\ud83d",
+        "\ude00",
+        "z\ud83d",
+        None,
+        ["p"],
+        5,
+        'a"b',
+        "\\",
+        "\n",
+        "x",
+        "0",
+    ]
+)
+NAMES = {
+    "chunk": ["id", "created", "usage", "error", "data", "x", "provider", "object", "success"],
+    "choice": ["index", "finish_reason", "logprobs", "error", "usage", "message", "delta"],
+    "delta": ["role", "refusal", "reasoning", "reasoning_details", "tool_calls", "y", "content"],
+}
+ODD_FORMS = ["data:%s", "event: message\ndata: %s", "data: %s\nid: 5", ":c\ndata: %s"]
+BAD_FORMS = ["event: error\ndata: %s", "data: %s}", 'data: %s\ndata: ,"x":1']
+FORMS = ["data: %s"] * 8 + ODD_FORMS + BAD_FORMS
+
+
+def some(place: str) -> st.SearchStrategy[dict[str, Any]]:
+    odd = st.dictionaries(
+        st.sampled_from(NAMES[place]), st.sampled_from(ODD), min_size=1, max_size=2
+    )
+    return st.one_of(st.just({}), odd)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> list[bytes]:
+    """Frames, each with several texts, in all forms that JSON and events have."""
+    found = []
+    for _ in range(draw(st.integers(1, 4))):
+        frame, choice, delta = draw(some("chunk")), draw(some("choice")), draw(some("delta"))
+        form, ascii_only = draw(st.sampled_from(FORMS)), draw(st.booleans())
+        count = draw(st.sampled_from([1] * 8 + [2, 0]))
+        for text in draw(st.lists(TEXT, min_size=3, max_size=7)):
+            inner = {**choice, "delta": {"content": text, **delta}}
+            body = json.dumps({"choices": [inner] * count, **frame}, ensure_ascii=ascii_only)
+            found.append((form % body).encode(errors="replace"))
+    return found
+
+
+def in_one(given: list[bytes]) -> list[bytes]:
+    return [b"".join(event + b"\n\n" for event in given)]
+
+
+def apart(given: list[bytes]) -> list[bytes]:
+    return [event + b"\n\n" for event in given]
+
+
+def chunks(blocks: list[bytes]) -> list[Chunk]:
+    return [chunk for batch in reply._events(iter(blocks), Trace()) for chunk in batch]
+
+
+def state(blocks: list[bytes]) -> tuple[Any, ...]:
+    """All that is known of an answer when it ends, or fails."""
+    accumulator, failure = Accumulator(), ""
+    read: Any = Delta()
+    try:
+        for batch in reply._events(iter(blocks), Trace()):
+            for chunk in batch:
+                came = accumulator.add(chunk)
+                read = Delta(*(old + new for old, new in zip(read, came, strict=True)))
+                if accumulator.error:
+                    raise accumulator.error
+    except LlmcliError as error:
+        failure = repr(error)
+    return read, failure, accumulator.partial(), accumulator.ended, accumulator.resumed
+
+
+def assert_read_alike(given: list[bytes]) -> None:
+    with patch.object(PlainEvents, "learn", lambda *_: None):
+        the_long_way = state(apart(given))
+    assert repr(state(in_one(given))) == repr(the_long_way)
+    assert repr(state(apart(given))) == repr(the_long_way)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(events())
+def test_plain_events_are_read_as_all_others(given: list[bytes]) -> None:
+    assert_read_alike(given)
+
+
+@pytest.mark.parametrize("place", NAMES)
+def test_beside_one_odd_field(place: str) -> None:
+    for name, value in itertools.product(NAMES[place], ODD):
+        parts: dict[str, dict[str, Any]] = {"chunk": {}, "choice": {}, "delta": {}}
+        parts[place] = {name: value}
+        given = []
+        for text in "abcdef":
+            choice = {"delta": {"content": text, **parts["delta"]}, **parts["choice"]}
+            given.append(b"data: " + json.dumps({"choices": [choice], **parts["chunk"]}).encode())
+        assert_read_alike(given)
+
+
+def an_event(text: str) -> bytes:
+    delta = {"content": text, "role": "assistant", "refusal": None}
+    choice = {"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}
+    chunk = {"id": "i", "created": 5, "model": "m", "usage": None, "choices": [choice]}
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode()
+
+
+def test_those_that_arrive_together_are_one_chunk() -> None:
+    texts = ["a", "b", "c", "é", "f", '"', "g", "h"]
+    found = [
+        one["choices"][0]["delta"]["content"]
+        for one in chunks(in_one([an_event(text) for text in texts]))
+    ]
+    assert found == ["a", "b", "céf", '"', "gh"]
+
+
+def test_those_that_arrive_apart_are_read_once() -> None:
+    with patch.object(sse, "parsed", side_effect=sse.parsed) as parsed:
+        assert len(chunks(apart([an_event(text) for text in "abcdefgh"]))) == 8
+    assert parsed.call_count == 3  # two, and the second with another text
+
+
+def test_a_text_that_stands_elsewhere_too_is_not_taken_for_the_text() -> None:
+    """Each is like the one before it but for what is no text of the answer."""
+    choice = {"index": 0, "delta": {"content": "m"}, "finish_reason": None}
+    given = [
+        b"data: " + json.dumps({"choices": [choice], "model": name}).encode()
+        for name in ("m", "m", "m", "n", "o")
+    ]
+    assert [one["model"] for one in chunks(in_one(given))] == ["m", "m", "m", "n", "o"]
+    assert [one["choices"] for one in chunks(apart(given))] == [[choice]] * 5
+
+
+def test_a_long_answer_is_kept_in_few_strings() -> None:
+    text = TextBuffer()
+    for number in range(20_000):
+        text.append(f"{number} ")
+    assert len(text._pieces) + len(text._joined) < 1100
+    assert str(text) == "".join(f"{number} " for number in range(20_000))
