@@ -74,13 +74,13 @@ class Call:
 
     def cost(self) -> Cost:
         """Of all turns; unknown if that of one is."""
-        return self._cost_of(self.all_turns())
+        return self.cost_of(self.all_turns())
 
     def usage(self) -> Usage | None:
         """As the server sent it; of several turns the sum."""
-        return self._usage_of(self.all_turns())
+        return self.usage_of(self.all_turns())
 
-    def _cost_of(self, turns: list[Turn]) -> Cost:
+    def cost_of(self, turns: list[Turn]) -> Cost:
         if len(turns) == 1:
             return turns[0].cost
         known = [turn.cost.usd for turn in turns if turn.cost.usd is not None]
@@ -89,7 +89,7 @@ class Call:
         sources = {turn.cost.source for turn in turns if turn.cost.source}
         return Cost(sum(known, Decimal(0)), " and ".join(sorted(sources)) or None)
 
-    def _usage_of(self, turns: list[Turn]) -> Usage | None:
+    def usage_of(self, turns: list[Turn]) -> Usage | None:
         return total([turn.usage for turn in turns if turn.usage])
 
     def all_turns(self) -> list[Turn]:
@@ -152,13 +152,13 @@ class Call:
                     "finish_reason": completion.finish_reason,
                 }
             ],
-            "usage": self._usage_of(turns),
+            "usage": self.usage_of(turns),
             "error": self._redacted(self._error_object(error)),
             "llmcli": self._about(error, turns),
         }
 
     def _about(self, error: LlmcliError | Interrupted | None, turns: list[Turn]) -> dict[str, Any]:
-        cost = self._cost_of(turns)
+        cost = self.cost_of(turns)
         return {
             "version": 1,
             "ok": error is None,

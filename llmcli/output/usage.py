@@ -14,9 +14,9 @@ from .json import line
 
 def summary(call: Call) -> str:
     """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
-    usage = call.usage()
+    turns = call.all_turns()
+    counts, cost = Tokens.of(call.usage_of(turns)), call.cost_of(turns)
     parts = []
-    counts = Tokens.of(usage)
     if counts.prompt is not None:
         cached = f" ({counts.cached} cached)" if counts.cached else ""
         parts.append(f"{counts.prompt} in{cached}")
@@ -24,14 +24,12 @@ def summary(call: Call) -> str:
         parts.append(f"{counts.completion} out")
     if not parts:
         parts.append("tokens unknown")
-    cost = call.cost()
     about = "about " if cost.source and ESTIMATED in cost.source else ""
     parts.append("cost unknown" if cost.usd is None else about + dollars(cost.usd))
     parts.append(f"{call.trace.seconds()['total']:.1f} s")
-    turns = len(call.all_turns())
-    if turns > 1:
-        parts.append(f"{turns} turns")
-    if len(call.trace.attempts) > turns:
+    if len(turns) > 1:
+        parts.append(f"{len(turns)} turns")
+    if len(call.trace.attempts) > len(turns):
         parts.append(f"{len(call.trace.attempts)} attempts")
     return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
 
