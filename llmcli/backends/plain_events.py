@@ -17,27 +17,30 @@ _OTHER_TEXT = "\N{REPLACEMENT CHARACTER}"
 
 
 class PlainEvents:
-    """`read` gives the chunks of an event, in whatever form it is."""
+    """`read` gives the chunks of an event, in whatever form it is. `last`: an event that was read
+    by it, and its chunk."""
 
     def __init__(self, read: Callable[[bytes], list[Chunk]]) -> None:
         self._read = read
+        self.last: tuple[bytes, Chunk] | None = None
         self._chunk: Chunk | None = None
-        # What stands before and after the text of the known event, and of the last.
-        self._known = self._last = b"", b""
+        # What stands before and after the text of the known event.
+        self._known = b"", b""
 
-    def learn(self, event: bytes, chunk: Chunk) -> None:
-        """`event` was read as `chunk`. It is known if the one before was the same but for its text,
-        and if with another text it is read as the same chunk with that text."""
+    def learn(self) -> None:
+        """The last event is known from now on, if with another text it is read as the same chunk
+        with that text. This takes as long as to read one: a time for it is when nothing waits."""
+        if self.last is None:
+            return
+        event, chunk = self.last
+        self.last = None
         text = _only_text(chunk)
         start, found, end = event.rpartition(f'"{text}"'.encode(errors="replace"))
         if not text or not found:
             return
         frame = start + b'"', b'"' + end
-        if frame == self._last != self._known:
-            other = _OTHER_TEXT.encode().join(frame)
-            if self._read(other) == [_with_text(chunk, _OTHER_TEXT)]:
-                self._known, self._chunk = frame, chunk
-        self._last = frame
+        if self._read(_OTHER_TEXT.encode().join(frame)) == [_with_text(chunk, _OTHER_TEXT)]:
+            self._known, self._chunk = frame, chunk
 
     def text(self, event: bytes) -> bytes | None:
         """Its text, if the rest of it is known."""

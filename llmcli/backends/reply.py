@@ -114,6 +114,7 @@ def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
             raise failure
         if batch and batch[-1] is DONE:
             return
+        plain.learn()
 
 
 def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[Chunk]:
@@ -127,7 +128,7 @@ def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[C
             yield plain.chunk(texts)
             texts = []
         for chunk in _read(event, trace) if text is None else ():
-            plain.learn(event, chunk)
+            plain.last = event, chunk
             yield chunk
     if texts:
         yield plain.chunk(texts)
