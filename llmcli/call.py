@@ -107,7 +107,7 @@ class Call:
         turn = self._turn()
         self.turns.append(turn)
         self.attempts_before = len(self.trace.attempts)
-        self.discarded, self.accumulator = [], Accumulator()
+        self.discarded, self.accumulator = [], self.accumulator.anew()
         return turn
 
     def attempt_cost(self) -> Cost:
@@ -131,7 +131,7 @@ class Call:
         if self.accumulator.usage:
             self.discarded.append(self.accumulator.usage)
             self.trace.attempts[-1]["usage"] = self.accumulator.usage
-        self.accumulator = Accumulator()
+        self.accumulator = self.accumulator.anew()
         if not self.turns:
             self.trace.first_token = None
 
@@ -255,7 +255,7 @@ def _describe(error: LlmcliError, call: Call) -> None:
     """Say of which model, request and attempt the error is, and how much came before it."""
     attempts = call.trace.attempts
     words = []
-    partial = isinstance(error, (TimedOut, Truncated)) and len(call.accumulator.text)
+    partial = isinstance(error, (TimedOut, Truncated)) and call.accumulator.chars
     if partial:
         error.message += f" after {partial} chars; partial answer kept"
     in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))

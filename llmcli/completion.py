@@ -28,7 +28,8 @@ class Delta(NamedTuple):
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, whole or as far as it came. `finish_reason` and `usage` are the server's own."""
+    """An answer, whole or as far as it came; text and reasoning are empty where they were not kept.
+    `finish_reason` and `usage` are the server's own."""
 
     id: str | None
     created: int | None
@@ -119,9 +120,7 @@ class Accumulator:
         choice = self._first_choice(chunk.get("choices"))
         self.usage = _usage(chunk, choice) or self.usage
         self.error = api_errors.in_chunk(chunk, choice)
-        if not choice:
-            return Delta()
-        return self._read(choice)
+        return self._read(choice) if choice else Delta()
 
     @property
     def begun(self) -> bool:
@@ -131,6 +130,26 @@ class Accumulator:
     @property
     def text(self) -> str:
         return str(self._text)
+
+    @property
+    def chars(self) -> int:
+        """Of the text."""
+        return self._text.chars
+
+    @property
+    def bytes(self) -> int:
+        """Of all that the model wrote, as UTF-8."""
+        calls = str(self.tool_calls() or "").encode(errors="replace")
+        return self._text.bytes + self._reasoning.bytes + len(calls)
+
+    def anew(self) -> "Accumulator":
+        """For another answer, of which the same is kept."""
+        return Accumulator.of(self._text.kept)
+
+    @classmethod
+    def of(cls, kept: bool) -> "Accumulator":
+        """`kept`: whether text and reasoning are, or only how long they are."""
+        return cls(_text=TextBuffer(kept), _reasoning=TextBuffer(kept))
 
     def tool_calls(self) -> list[ToolCall]:
         return self._calls.whole()
@@ -164,17 +183,17 @@ class Accumulator:
             raise ServerError(f"the server ended the answer with {said!r}", transient=True)
         if reason.startswith(_FILTERED):
             raise Filtered("the answer was stopped by the server's content filter")
-        if completion.refusal and not completion.text:
+        if completion.refusal and not self._text:
             raise Filtered(f"the model refused: {completion.refusal}")
-        if completion.cut and not (allow_cut and completion.text and not completion.tool_calls):
+        if completion.cut and not (allow_cut and self._text and not completion.tool_calls):
             raise AnswerCut(
                 "answer cut at max_tokens or the context length",
                 hint="raise --max-tokens, or accept it with --allow-cut",
             )
-        if not completion.text and not completion.tool_calls and reason not in _CUT:
+        if not self._text and not completion.tool_calls and reason not in _CUT:
             because = "" if reason in ("stop", "") else f" (finish_reason {said!r})"
             # What was thought or otherwise made has been paid for: not again.
-            paid = completion.reasoning or (completion.usage or {}).get("completion_tokens")
+            paid = self._reasoning or (completion.usage or {}).get("completion_tokens")
             raise ServerError(f"the answer is empty{because}", transient=not paid)
         if check_calls and not completion.cut:
             refuse_malformed(completion.tool_calls)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from .backends import Stream
 from .call import Call, complete
-from .completion import Completion
+from .completion import Accumulator, Completion
 from .compose import allows_cut
 from .conversation import Answer, Limits, converse
 from .dataclass import dataclass
@@ -63,11 +63,13 @@ class Exchange:
             return self.meter.around(told, once)
 
         limits = Limits(tools.max_turns, shape.repair)
+        runner = self._runner(draft, tools)
+        if in_text and runner is None and not self.recorder.keeps:
+            # Nobody looks at the text once it is shown.
+            self.call.accumulator = Accumulator.of(kept=False)
         try:
             self.recorder.open()
-            answer = converse(
-                ask, draft.request, self._runner(draft, tools), draft.shape, limits, self.output
-            )
+            answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)
         except BaseException as error:
             self.recorder.fail(known, said, error)
             raise

@@ -164,9 +164,7 @@ class Meter:
             return pricing.UNKNOWN
         if isinstance(error, Interrupted) and not self.call.accumulator.begun:
             return bound.cost  # the server may go on, and nobody hears how far
-        known = self.call.accumulator.partial()
-        text = f"{known.text}{known.reasoning}{known.tool_calls or ''}"
-        reckoned = price.times(bound.input, len(text.encode(errors="replace")))
+        reckoned = price.times(bound.input, self.call.accumulator.bytes)
         if bound.cost.usd is not None and reckoned.usd is not None:
             return min(reckoned, bound.cost, key=lambda cost: cost.usd or 0)
         return reckoned

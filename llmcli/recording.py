@@ -42,6 +42,11 @@ class Recorder:
         self._sink: Sink | None = None
         self._kept = False
 
+    @property
+    def keeps(self) -> bool:
+        """Anything at all."""
+        return self._session is not None or self._save_as is not None
+
     def open(self) -> None:
         """Before anything is sent. Raises CantCreate, UsageError."""
         if self._session:

@@ -142,7 +142,7 @@ class Output:
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._finished:
             return  # the answer is out, and whole
-        kept = len(self._call.accumulator.text)
+        kept = self._call.accumulator.chars
         if isinstance(error, Interrupted) and self.committed and kept:
             error.message += f"; {kept} chars kept"
         try:
