@@ -1,0 +1,34 @@
+"""A long answer takes no more memory than a short one, where nobody looks at it again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .benchmarks.measure import Command, run
+from .conftest import PROGRAM
+from .fakes import Request, Script, Server, Wire, chunk
+
+PIECE = "x" * 65536
+PIECES = 500
+
+
+def long_answer(count: int, field: str) -> Script:
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        for _ in range(count):
+            wire.event(chunk(delta={field: PIECE}))
+        wire.text(".")
+        wire.finish()
+
+    return script
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning"])
+def test_no_growth(endpoint: Callable[[Script], Server], env: dict[str, str], field: str) -> None:
+    command = Command((str(PROGRAM), "ask", "-q", "-n", "hi"), env)
+    endpoint(long_answer(1, field))
+    short = run(command)
+    endpoint(long_answer(PIECES, field))
+    long = run(command)
+    assert long.output == (PIECE.encode() * PIECES if field == "content" else b"") + b".\n"
+    assert long.memory < short.memory + PIECES * len(PIECE) / 4
