@@ -4,6 +4,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
+import certifi
 import trustme
 
 from . import report
@@ -92,18 +93,25 @@ def _slow_server(clients: Clients, runs: int) -> None:
 
 def _over_tls(runs: int) -> None:
     authority = trustme.CA()
-    with tempfile.TemporaryDirectory() as folder:
-        bundle, certificate = Path(folder, "ca.pem"), Path(folder, "server.pem")
-        authority.cert_pem.write_to_path(bundle)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        own, public, certificate = folder / "own.pem", folder / "public.pem", folder / "server.pem"
+        authority.cert_pem.write_to_path(own)
+        public.write_bytes(Path(certifi.where()).read_bytes() + own.read_bytes())
         authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(certificate)
         with serving(certificate) as endpoint:
-            clients = Clients(Path(folder), endpoint)
-            commands: dict[str, Command] = {
-                "llmcli": clients.llmcli(Plan(), LLMCLI_CA_FILE=str(bundle)),
-                _PACKAGES: clients.packages(Plan(), REQUESTS_CA_BUNDLE=str(bundle)),
-                "bare Python": clients.python(),
-                "curl": clients.curl(Plan(), "--cacert", str(bundle)),
-            }
-            found = median_seconds(side_by_side(commands, runs))
-    report.heading("The same over HTTPS, with a certificate authority of its own")
+            clients = Clients(folder, endpoint)
+            _trusting(public, "the public authorities, as any user has them", clients, runs)
+            _trusting(own, "one authority alone", clients, runs)
+
+
+def _trusting(bundle: Path, whom: str, clients: Clients, runs: int) -> None:
+    commands: dict[str, Command] = {
+        "llmcli": clients.llmcli(Plan(), LLMCLI_CA_FILE=str(bundle)),
+        _PACKAGES: clients.packages(Plan(), REQUESTS_CA_BUNDLE=str(bundle)),
+        "bare Python": clients.python(),
+        "curl": clients.curl(Plan(), "--cacert", str(bundle)),
+    }
+    found = median_seconds(side_by_side(commands, runs))
+    report.heading(f"The same over HTTPS, trusting {whom}")
     report.ratios("client", _with_both(found), _BOTH)
