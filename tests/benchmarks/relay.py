@@ -1,28 +1,42 @@
 """The least that a reader of a stream in Python does: a socket, lines, JSON, and a write for each
 block that comes. There is no check in it, no error, no money and no package, unless
-`with-sseclient` has it parse by sseclient-py as llmcli does.
+`with-sseclient` has it parse by sseclient-py. With `unread` it does not even look for the text.
 """
 
 import json
 import os
 import socket
 import sys
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 
-def main(url: str, body: bytes, with_sseclient: bool) -> None:
+def main(url: str, body: bytes, how: str) -> None:
     at = urlsplit(url)
     with socket.create_connection((at.hostname or "", at.port or 80)) as connection:
         head = f"POST {at.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
         connection.sendall(head.encode() + body)
-        events = _by_sseclient if with_sseclient else _by_lines
-        rest = b""
-        while block := connection.recv(65536):
-            whole, found, rest = (rest + block).rpartition(b"\n\n")
-            texts = [_text(data) for data in events(whole)] if found else []
-            os.write(1, "".join(texts).encode())
-            if b"[DONE]" in whole:
-                return
+        if how == "unread":
+            _pass_on(connection)
+        else:
+            _relay(connection, _by_sseclient if how == "with-sseclient" else _by_lines)
+
+
+def _pass_on(connection: socket.socket) -> None:
+    while block := connection.recv(65536):
+        os.write(1, block)
+        if b"[DONE]" in block:
+            return
+
+
+def _relay(connection: socket.socket, events: Callable[[bytes], list[bytes | str]]) -> None:
+    rest = b""
+    while block := connection.recv(65536):
+        whole, found, rest = (rest + block).rpartition(b"\n\n")
+        texts = [_text(data) for data in events(whole)] if found else []
+        os.write(1, "".join(texts).encode())
+        if b"[DONE]" in whole:
+            return
 
 
 def _by_lines(block: bytes) -> list[bytes | str]:
@@ -42,4 +56,4 @@ def _text(data: bytes | str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2].encode(), "with-sseclient" in sys.argv)
+    main(sys.argv[1], sys.argv[2].encode(), "".join(sys.argv[3:]))

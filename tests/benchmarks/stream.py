@@ -36,6 +36,7 @@ def _delays(clients: Clients, runs: int) -> None:
         }
         if framing == "chunked":  # what is framed in another way requests holds back
             commands["a bare script over requests"] = clients.packages(plan)
+            commands["recv and write in Python"] = clients.relay(plan, "unread")
         found = side_by_side(commands, runs)
         rows += [(f"{name}, {framing}", *_summary(of)) for name, of in found.items()]
     report.heading(
