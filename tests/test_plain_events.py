@@ -18,25 +18,11 @@ from llmcli.text_buffer import TextBuffer
 from llmcli.trace import Trace
 
 ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]
-TEXT = st.sampled_from(
-    [
-        "a",
-        "bc ",
-        "",
-        "é",
-        "\ud83d",
-        "\ude00",
-        "z\ud83d",
-        None,
-        ["p"],
-        5,
-        'a"b',
-        "\\",
-        "\n",
-        "x",
-        "0",
-    ]
+PLAIN_TEXT = st.sampled_from(["a", "bc ", "é", "x", "0", "1", ": ", ", "])
+ODD_TEXT = st.sampled_from(
+    ["", "\ud83d", "\ude00", "z\ud83d", None, ["p"], 5, 'a"b', "\\", "\n", "\x7f", "\u2028"]
 )
+TEXT = st.one_of(PLAIN_TEXT, PLAIN_TEXT, PLAIN_TEXT, ODD_TEXT)
 NAMES = {
     "chunk": ["id", "created", "usage", "error", "data", "x", "provider", "object", "success"],
     "choice": ["index", "finish_reason", "logprobs", "error", "usage", "message", "delta"],
@@ -152,6 +138,13 @@ def test_a_text_that_stands_elsewhere_too_is_not_taken_for_the_text() -> None:
     ]
     assert [one["model"] for one in chunks(after(2, given))] == ["m", "m", "m", "n", "o"]
     assert [one["choices"] for one in chunks(apart(given))] == [[choice]] * 5
+
+
+def test_a_text_like_what_stands_between_fields() -> None:
+    for text in (": ", ", ", ":", ",", ": {", "data: "):
+        given = [an_event(text)] * 4
+        assert_read_alike(given)
+        assert state(apart(given))[2].text == text * 4
 
 
 def test_a_long_answer_is_kept_in_few_strings() -> None:

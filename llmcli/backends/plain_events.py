@@ -8,38 +8,46 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import ProtocolError
 from ..schema import Chunk
 
 # What stands in a JSON string for itself.
 _AS_IT_IS = re.compile(rb'[^"\\\x00-\x1f]*')
 _SCALAR = (str, int, float, type(None))
+_LARGE = 65536
 _OTHER_TEXT = "\N{REPLACEMENT CHARACTER}"
 
 
 class PlainEvents:
-    """`read` gives the chunks of an event, in whatever form it is. `last`: an event that was read
-    by it, and its chunk."""
+    """`read` gives the chunks of an event, in whatever form it is; it raises ProtocolError."""
 
     def __init__(self, read: Callable[[bytes], list[Chunk]]) -> None:
         self._read = read
-        self.last: tuple[bytes, Chunk] | None = None
+        self._last: tuple[bytes, Chunk] | None = None
         self._chunk: Chunk | None = None
         # What stands before and after the text of the known event.
         self._known = b"", b""
 
+    def was_read(self, event: bytes, chunk: Chunk) -> None:
+        """`event`, as `chunk`. Of a large one nothing is kept."""
+        self._last = (event, chunk) if len(event) <= _LARGE else None
+
     def learn(self) -> None:
-        """The last event is known from now on, if with another text it is read as the same chunk
-        with that text. This takes as long as to read one: a time for it is when nothing waits."""
-        if self.last is None:
+        """What was read last is known from now on, if with another text it is read as the same
+        chunk with that text. This takes as long as to read one: it is for when nothing waits."""
+        if self._last is None:
             return
-        event, chunk = self.last
-        self.last = None
+        (event, chunk), self._last = self._last, None
         text = _only_text(chunk)
         start, found, end = event.rpartition(f'"{text}"'.encode(errors="replace"))
         if not text or not found:
             return
         frame = start + b'"', b'"' + end
-        if self._read(_OTHER_TEXT.encode().join(frame)) == [_with_text(chunk, _OTHER_TEXT)]:
+        try:
+            read = self._read(_OTHER_TEXT.encode().join(frame))
+        except ProtocolError:
+            return  # such a text as `: ` stands between the fields of JSON, too
+        if read == [_with_text(chunk, _OTHER_TEXT)]:
             self._known, self._chunk = frame, chunk
 
     def text(self, event: bytes) -> bytes | None:

@@ -128,7 +128,7 @@ def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[C
             yield plain.chunk(texts)
             texts = []
         for chunk in _read(event, trace) if text is None else ():
-            plain.last = event, chunk
+            plain.was_read(event, chunk)
             yield chunk
     if texts:
         yield plain.chunk(texts)
