@@ -26,7 +26,16 @@ TEXT = st.one_of(PLAIN_TEXT, PLAIN_TEXT, PLAIN_TEXT, ODD_TEXT)
 NAMES = {
     "chunk": ["id", "created", "usage", "error", "data", "x", "provider", "object", "success"],
     "choice": ["index", "finish_reason", "logprobs", "error", "usage", "message", "delta"],
-    "delta": ["role", "refusal", "reasoning", "reasoning_details", "tool_calls", "y", "content"],
+    "delta": [
+        "role",
+        "refusal",
+        "reasoning",
+        "reasoning_details",
+        "tool_calls",
+        "y",
+        "content",
+        "function_call",
+    ],
 }
 ODD_FORMS = ["data:%s", "event: message\ndata: %s", "data: %s\nid: 5", ":c\ndata: %s"]
 BAD_FORMS = ["event: error\ndata: %s", "data: %s}", 'data: %s\ndata: ,"x":1']
@@ -138,6 +147,22 @@ def test_a_text_that_stands_elsewhere_too_is_not_taken_for_the_text() -> None:
     ]
     assert [one["model"] for one in chunks(after(2, given))] == ["m", "m", "m", "n", "o"]
     assert [one["choices"] for one in chunks(apart(given))] == [[choice]] * 5
+
+
+@pytest.mark.parametrize("text", ["\ufffd", "a", "."])
+@pytest.mark.parametrize(
+    "form",
+    [
+        '{"choices":[{"delta":{"content":"TEXT"}}],"x":"%s"}',
+        '{"choices":[{"delta":{"content":"TEXT"}}],"%s":"boom"}',
+        '{"choices":[{"delta":{"content":"TEXT"}}],"id":"%s"}',
+        '{"choices":[{"delta":{"content":"TEXT"}}]}\n: "%s"',
+        '{"choices":[{"delta":{"content":"x","content":"TEXT"}}],"x":"%s"}',
+    ],
+)
+def test_the_same_text_in_another_place_is_not_the_text(form: str, text: str) -> None:
+    form = f"data: {form.replace('TEXT', text)}"
+    assert_read_alike([(form % other).encode() for other in (text, "error", text, "TEXT")])
 
 
 def test_a_text_like_what_stands_between_fields() -> None:

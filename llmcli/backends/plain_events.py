@@ -15,7 +15,7 @@ from ..schema import Chunk
 _AS_IT_IS = re.compile(rb'[^"\\\x00-\x1f]*')
 _SCALAR = (str, int, float, type(None))
 _LARGE = 65536
-_OTHER_TEXT = "\N{REPLACEMENT CHARACTER}"
+_NOTHING: tuple[Any, ...] = (None, "", [], 0)
 
 
 class PlainEvents:
@@ -43,11 +43,12 @@ class PlainEvents:
         if not text or not found:
             return
         frame = start + b'"', b'"' + end
+        other = f"{text}."
         try:
-            read = self._read(_OTHER_TEXT.encode().join(frame))
+            read = self._read(other.encode(errors="replace").join(frame))
         except ProtocolError:
             return  # such a text as `: ` stands between the fields of JSON, too
-        if read == [_with_text(chunk, _OTHER_TEXT)]:
+        if read == [_with_text(chunk, other)]:
             self._known, self._chunk = frame, chunk
 
     def text(self, event: bytes) -> bytes | None:
@@ -76,9 +77,9 @@ def _only_text(chunk: Chunk) -> str | None:
     except (KeyError, TypeError, ValueError):
         return None
     others = [chunk[name] for name in chunk if name != "choices"]
-    if any(beside) or not all(isinstance(value, _SCALAR) for value in others):
-        return None
-    return text if isinstance(text, str) else None
+    plain = all(value in _NOTHING for value in beside)
+    lasting = all(isinstance(value, _SCALAR) for value in others)
+    return text if plain and lasting and isinstance(text, str) else None
 
 
 def _with_text(chunk: Chunk, text: str) -> Chunk:
