@@ -125,11 +125,26 @@ def an_event(text: str) -> bytes:
     return b"data: " + json.dumps(chunk, ensure_ascii=False).encode()
 
 
+def texts_of(found: list[Chunk]) -> list[str]:
+    return [one["choices"][0]["delta"]["content"] for one in found]
+
+
 def test_those_that_arrive_together_are_one_chunk() -> None:
-    texts = ["a", "b", "c", "é", "f", '"', "g", "h"]
-    together = after(1, [an_event(text) for text in texts])
-    found = [one["choices"][0]["delta"]["content"] for one in chunks(together)]
-    assert found == ["a", "bcéf", '"', "gh"]
+    given = [an_event(text) for text in ("a", "b", "c", "é", "f", '"', "g", "h")]
+    assert texts_of(chunks(after(0, given))) == ["a", "bcéf", '"', "gh"]
+    assert texts_of(chunks(after(1, given))) == ["a", "bcéf", '"', "gh"]
+    assert texts_of(chunks(apart(given))) == ["a", "b", "c", "é", "f", '"', "g", "h"]
+
+
+def test_what_never_comes_again_is_not_learned_for_ever() -> None:
+    given = [
+        b"data: " + json.dumps({"x": f"{n}", "choices": [{"delta": {"content": "a"}}]}).encode()
+        for n in range(100)
+    ]
+    for blocks in (after(0, given), apart(given)):
+        with patch.object(sse, "parsed", side_effect=sse.parsed) as parsed:
+            assert texts_of(chunks(blocks)) == ["a"] * 100
+        assert parsed.call_count == 108
 
 
 def test_those_that_arrive_apart_are_read_once() -> None:

@@ -15,6 +15,8 @@ from ..schema import Chunk
 _AS_IT_IS = re.compile(rb'[^"\\\x00-\x1f]*')
 _SCALAR = (str, int, float, type(None))
 _LARGE = 65536
+# Some servers have something else beside the text of each event.
+_ENOUGH = 8
 _NOTHING: tuple[Any, ...] = (None, "", [], 0)
 
 
@@ -27,6 +29,7 @@ class PlainEvents:
         self._chunk: Chunk | None = None
         # What stands before and after the text of the known event.
         self._known = b"", b""
+        self._in_vain = 0
 
     def was_read(self, event: bytes, chunk: Chunk) -> None:
         """`event`, as `chunk`. Of a large one nothing is kept."""
@@ -34,8 +37,9 @@ class PlainEvents:
 
     def learn(self) -> None:
         """What was read last is known from now on, if with another text it is read as the same
-        chunk with that text. This takes as long as to read one: it is for when nothing waits."""
-        if self._last is None:
+        chunk with that text. This takes as long as to read one: it is for when nothing waits, or
+        many others do."""
+        if self._last is None or self._in_vain == _ENOUGH:
             return
         (event, chunk), self._last = self._last, None
         text = _only_text(chunk)
@@ -44,6 +48,7 @@ class PlainEvents:
             return
         frame = start + b'"', b'"' + end
         other = f"{text}."
+        self._in_vain += 1
         try:
             read = self._read(other.encode(errors="replace").join(frame))
         except ProtocolError:
@@ -57,7 +62,10 @@ class PlainEvents:
         if self._chunk is None or not (event.startswith(start) and event.endswith(end)):
             return None
         found = _AS_IT_IS.fullmatch(event, len(start), len(event) - len(end))
-        return found[0] if found else None
+        if found is None:
+            return None
+        self._in_vain = 0
+        return found[0]
 
     def chunk(self, texts: list[bytes]) -> Chunk:
         """That which stands for all events with these texts."""

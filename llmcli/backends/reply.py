@@ -16,6 +16,8 @@ from .plain_events import PlainEvents
 _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
+# Events, of which one is learned with profit to the others.
+_MANY = 4
 _BOM = b"\xef\xbb\xbf"
 # NaN and Infinity, which are no JSON, are read as such, and said where an amount is meant; they are
 # written as null. Made once, as that takes longer than its use.
@@ -120,7 +122,7 @@ def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
 def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[Chunk]:
     """Their chunks; plain ones that follow each other are one, unless they are to be told apart."""
     texts: list[bytes] = []
-    for event in events:
+    for number, event in enumerate(events):
         text = plain.text(event)
         if text is not None:
             texts.append(text)
@@ -130,6 +132,8 @@ def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[C
         for chunk in _read(event, trace) if text is None else ():
             plain.was_read(event, chunk)
             yield chunk
+            if len(events) - number > _MANY:
+                plain.learn()
     if texts:
         yield plain.chunk(texts)
 
