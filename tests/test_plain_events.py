@@ -122,7 +122,11 @@ def an_event(text: str) -> bytes:
     delta = {"content": text, "role": "assistant", "refusal": None}
     choice = {"index": 0, "delta": delta, "finish_reason": None, "logprobs": None}
     chunk = {"id": "i", "created": 5, "model": "m", "usage": None, "choices": [choice]}
-    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode()
+    return b"data: " + json.dumps(chunk, ensure_ascii=False).encode(errors="surrogatepass")
+
+
+def an_ascii_event(text: str) -> bytes:
+    return b"data: " + json.dumps(json.loads(an_event(text)[6:])).encode()
 
 
 def texts_of(found: list[Chunk]) -> list[str]:
@@ -130,10 +134,18 @@ def texts_of(found: list[Chunk]) -> list[str]:
 
 
 def test_those_that_arrive_together_are_one_chunk() -> None:
-    given = [an_event(text) for text in ("a", "b", "c", "é", "f", '"', "g", "h")]
-    assert texts_of(chunks(after(0, given))) == ["a", "bcéf", '"', "gh"]
-    assert texts_of(chunks(after(1, given))) == ["a", "bcéf", '"', "gh"]
-    assert texts_of(chunks(apart(given))) == ["a", "b", "c", "é", "f", '"', "g", "h"]
+    texts = ["a", "b", "c", "é", '"', "\n", "😀", "h"]
+    for event in (an_event, an_ascii_event):
+        given = [event(text) for text in texts]
+        assert texts_of(chunks(after(0, given))) == ["a", 'bcé"\n😀h']
+        assert texts_of(chunks(after(5, given))) == [*texts[:5], "\n😀h"]
+        assert texts_of(chunks(apart(given))) == texts
+
+
+def test_escaped_halves_of_a_character_are_joined() -> None:
+    given = [an_ascii_event(text) for text in ("a", "\ud83d", "\ude00", "\ud83d", "b", "\ude00")]
+    assert_read_alike(given)
+    assert state(after(0, given))[2].text == "a😀\ufffdb\ufffd"
 
 
 def test_what_never_comes_again_is_not_learned_for_ever() -> None:

@@ -4,6 +4,7 @@ An answer of many thousands of them would spend its time on reading the same fie
 told by their bytes, and those that arrived together become one chunk with the texts of all.
 """
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from ..errors import ProtocolError
 from ..schema import Chunk
 
-# What stands in a JSON string for itself.
-_AS_IT_IS = re.compile(rb'[^"\\\x00-\x1f]*')
+# The inside of a JSON string (RFC 8259, section 7).
+_INSIDE = re.compile(rb'[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})[^"\\\x00-\x1f]*)*')
 _SCALAR = (str, int, float, type(None))
 _LARGE = 65536
 # Some servers have something else beside the text of each event.
@@ -43,25 +44,27 @@ class PlainEvents:
             return
         (event, chunk), self._last = self._last, None
         text = _only_text(chunk)
-        start, found, end = event.rpartition(f'"{text}"'.encode(errors="replace"))
-        if not text or not found:
-            return
-        frame = start + b'"', b'"' + end
-        other = f"{text}."
+        for string in _strings(text) if text else ():
+            start, found, end = event.rpartition(string)
+            if found:
+                self._try(start + b'"', string[1:-1] + b".", b'"' + end, chunk)
+                return
+
+    def _try(self, start: bytes, other: bytes, end: bytes, chunk: Chunk) -> None:
         self._in_vain += 1
         try:
-            read = self._read(other.encode(errors="replace").join(frame))
+            read = self._read(start + other + end)
         except ProtocolError:
             return  # such a text as `: ` stands between the fields of JSON, too
-        if read == [_with_text(chunk, other)]:
-            self._known, self._chunk = frame, chunk
+        if read == [_with_text(chunk, f"{_only_text(chunk)}.")]:
+            self._known, self._chunk = (start, end), chunk
 
     def text(self, event: bytes) -> bytes | None:
-        """Its text, if the rest of it is known."""
+        """Its text, as it stands there, if the rest of it is known."""
         start, end = self._known
         if self._chunk is None or not (event.startswith(start) and event.endswith(end)):
             return None
-        found = _AS_IT_IS.fullmatch(event, len(start), len(event) - len(end))
+        found = _INSIDE.fullmatch(event, len(start), len(event) - len(end))
         if found is None:
             return None
         self._in_vain = 0
@@ -70,7 +73,13 @@ class PlainEvents:
     def chunk(self, texts: list[bytes]) -> Chunk:
         """That which stands for all events with these texts."""
         assert self._chunk is not None
-        return _with_text(self._chunk, b"".join(texts).decode())
+        return _with_text(self._chunk, json.loads(f'"{b"".join(texts).decode()}"'))
+
+
+def _strings(text: str) -> list[bytes]:
+    """The ways in which servers write it."""
+    ways = (json.dumps(text, ensure_ascii=ascii_only) for ascii_only in (False, True))
+    return [way.encode(errors="replace") for way in ways]
 
 
 def _only_text(chunk: Chunk) -> str | None:
