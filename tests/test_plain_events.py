@@ -148,6 +148,14 @@ def test_escaped_halves_of_a_character_are_joined() -> None:
     assert state(after(0, given))[2].text == "a😀\ufffdb\ufffd"
 
 
+@pytest.mark.parametrize("inside", [rb"\u12", rb"\x", b"\\", b"a\tb", b'"', rb"\ud83d\u"])
+def test_what_is_no_string_of_json_is_still_told(inside: bytes) -> None:
+    event = b'data: {"choices":[{"delta":{"content":"%b"}}]}'
+    given = [event % one for one in (b"a", b"b", inside, b"34", b"c")]
+    assert_read_alike(given)
+    assert "ProtocolError" in state(after(0, given))[1]
+
+
 def test_what_never_comes_again_is_not_learned_for_ever() -> None:
     given = [
         b"data: " + json.dumps({"x": f"{n}", "choices": [{"delta": {"content": "a"}}]}).encode()
