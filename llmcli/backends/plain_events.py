@@ -47,16 +47,17 @@ class PlainEvents:
         for string in _strings(text) if text else ():
             start, found, end = event.rpartition(string)
             if found:
-                self._try(start + b'"', string[1:-1] + b".", b'"' + end, chunk)
+                other = _with_text(chunk, f"{text}.")
+                self._try(start + b'"', string[1:-1] + b".", b'"' + end, other)
                 return
 
-    def _try(self, start: bytes, other: bytes, end: bytes, chunk: Chunk) -> None:
+    def _try(self, start: bytes, inside: bytes, end: bytes, chunk: Chunk) -> None:
         self._in_vain += 1
         try:
-            read = self._read(start + other + end)
+            read = self._read(start + inside + end)
         except ProtocolError:
             return  # such a text as `: ` stands between the fields of JSON, too
-        if read == [_with_text(chunk, f"{_only_text(chunk)}.")]:
+        if read == [chunk]:
             self._known, self._chunk = (start, end), chunk
 
     def text(self, event: bytes) -> bytes | None:
