@@ -29,6 +29,8 @@ class Wire:
 
     def __init__(self, connection: socket.socket) -> None:
         self.socket = connection
+        # What is sent leaves at once: waiting for an acknowledgment, it would be lost by `reset`.
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._reader = connection.makefile("rb")
         self.chunked = False
 

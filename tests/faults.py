@@ -29,7 +29,6 @@ def raw(data: bytes, *, reset: bool = False, wait: bool = False) -> Script:
         if wait:
             wire.receive()
         if reset:
-            time.sleep(0.2)  # what was sent is delivered before the RST overtakes it
             wire.reset()
 
     return script
