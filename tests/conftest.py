@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,11 @@ def _clean_environment(home: Path) -> dict[str, str]:
     kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR")
     variables = {name: os.environ[name] for name in kept if name in os.environ}
     return {**variables, "HOME": str(home), "NO_PROXY": "*"}
+
+
+def pytest_configure() -> None:
+    """A background job of a shell ignores SIGINT, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
