@@ -92,6 +92,8 @@ BEGUN = CHUNKED + in_chunks(SOME)
 LOST = "connection lost after 4 chars; partial answer kept"
 NO_END = "stream ended without finish_reason or [DONE] after 4 chars; partial answer kept"
 SHORT = ("--retries", "0", "--idle-timeout", "0.5")
+HANGS = "keeps the connection open, but sent no event for 1 s"
+IMPATIENT = ("--idle-timeout", "0.1")
 DEADLINE = ("--retries", "0", "--deadline", "1")
 
 FAULTS: dict[str, Fault] = {
@@ -105,6 +107,7 @@ FAULTS: dict[str, Fault] = {
     "fin_before_headers": Fault(raw(b""), 68, "closed the connection without an answer"),
     "no_headers_ever": Fault(raw(b"", wait=True), 124, "no answer from 127.0.0.1", options=SHORT),
     "slow_headers": Fault(trickle(b"X-A: b\r\n", HEAD), 124, "no answer from", options=DEADLINE),
+    "slow_headers_for_ever": Fault(trickle(b"X-A: b\r\n", HEAD), 124, HANGS, options=IMPATIENT),
     "endless_100": Fault(trickle(INTERIM % 100), 124, "no answer from", options=DEADLINE),
     "endless_103": Fault(trickle(INTERIM % 103), 124, "no answer from", options=DEADLINE),
     "many_headers": Fault(
@@ -190,12 +193,7 @@ FAULTS: dict[str, Fault] = {
     "half_open": Fault(
         raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 0.5 s after 4", b"some", SHORT
     ),
-    "comments_for_ever": Fault(
-        endless(b": keep-alive\n\n"),
-        124,
-        "keeps the connection open, but sent no event for 1 s",
-        options=("--idle-timeout", "0.1"),
-    ),
+    "comments_for_ever": Fault(endless(b": keep-alive\n\n"), 124, HANGS, options=IMPATIENT),
     "comments_until_the_deadline": Fault(
         trickle(b": keep-alive\n\n", HEAD + b"\r\n" + SOME),
         124,

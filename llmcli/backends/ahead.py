@@ -14,6 +14,7 @@ from typing import Any
 from ..url import PORTS, is_loopback, origin
 from .endpoint import Endpoint, request_headers, tls_context
 from .progress import Progress
+from .worker import Patience
 
 _BLOCK = 65536
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -34,6 +35,12 @@ class Ahead:
         self.broken: OSError | None = None
         self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
         self._thread.start()
+
+    def has_connected(self, patience: Patience) -> bool:
+        """Whether anybody was reached, once that is known."""
+        while self._thread.is_alive():
+            self._thread.join(patience())
+        return self._connection is not None or self._error is not None
 
     def take(self) -> socket.socket | None:
         """The connection, once; None where there is none, and nobody was reached. Raises what

@@ -8,7 +8,7 @@ that is left to them.
 import io
 import re
 from collections.abc import Callable, Iterator
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 _BLOCK = 65536
@@ -21,47 +21,45 @@ Check = Callable[[], object]
 class _Watched(io.RawIOBase):
     """`check()` before each read of the system. It raises what is to end the reading."""
 
-    def __init__(self, reader: Any, check: Check) -> None:
-        self._reader = reader
+    def __init__(self, raw: io.RawIOBase, check: Check) -> None:
+        self._raw = raw
         self._check = check
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer: Any) -> int | None:
         self._check()
-        # Not readinto1, which waits for more even where there is something.
-        data = self._reader.read1(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
-        self._reader.close()
+        self._raw.close()
         super().close()
 
 
-def blocks(response: Any, check: Check) -> Iterator[bytes]:
-    """Of a response of urllib3. Raises what that raises, and OSError."""
-    inner = getattr(response, "_fp", None)
-    if not isinstance(inner, HTTPResponse):  # it is urllib3's own matter
-        while block := response.read1(_BLOCK, decode_content=False):
-            yield block
-            check()
-        return
-    reader = io.BufferedReader(_Watched(inner.fp, check), _BLOCK)
-    inner.fp = reader  # type: ignore[assignment]
-    while block := _whole_chunks(inner, reader) or response.read1(_BLOCK, decode_content=False):
+def watched(reader: io.BufferedReader, check: Check) -> io.BufferedReader:
+    """What `reader`, of which nothing has been read, reads."""
+    return io.BufferedReader(_Watched(reader.detach(), check), _BLOCK)
+
+
+def blocks(response: HTTPResponse) -> Iterator[bytes]:
+    """Raises HTTPException, IncompleteRead where the body is not whole, and OSError."""
+    while block := _whole_chunks(response) or response.read1(_BLOCK):
         yield block
+    if response.length:
+        raise IncompleteRead(b"", response.length)
+    response.close()  # its connection is free for another
 
 
-def _whole_chunks(inner: HTTPResponse, reader: "io.BufferedReader[_Watched]") -> bytes:
+def _whole_chunks(response: HTTPResponse) -> bytes:
     """Those that have arrived; waits where nothing has. None inside of a chunk, and at the end."""
-    if not inner.chunked or inner.chunk_left or inner.fp is None:
+    reader: Any = response.fp
+    if not response.chunked or response.chunk_left or reader is None:
         return b""
-    if inner.chunk_left == 0 and reader.peek().startswith(_LINE_END):
+    if response.chunk_left == 0 and reader.peek().startswith(_LINE_END):
         reader.read(len(_LINE_END))
-        inner.chunk_left = None  # which says that this was read
-    if inner.chunk_left is not None:
+        response.chunk_left = None  # which says that this was read
+    if response.chunk_left is not None:
         return b""
     arrived = reader.peek()
     payloads: list[bytes] = []

@@ -6,7 +6,7 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 """
 
 import io
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from ..keys import Key
 from ..url import host_of, is_loopback
 from . import connections, http_errors
 from .ahead import Ahead
-from .body import blocks
+from .body import Check, blocks
 from .endpoint import Endpoint, request_headers, tls_context
 from .reply import Head
 
@@ -47,7 +47,8 @@ class _Bearer(requests.auth.AuthBase):
 
 class Client:
     """Requests to one URL, prepared once. `connections` are kept, for any number of threads; with
-    none each is left as soon as its answer is whole. `ahead`: the request, which was sent."""
+    none each is left as soon as its answer is whole. `ahead`: the request, which was sent; `check`
+    is called before each read, and raises what is to end it."""
 
     def __init__(
         self,
@@ -56,16 +57,17 @@ class Client:
         url: str,
         connections: int = 0,
         ahead: Ahead | None = None,
+        check: Check = bool,
     ) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
         self._connections = connections
         self._ahead = ahead
+        self._check = check
 
-    def receive(self, body: bytes | None, check: Callable[[], object] = bool) -> Received:
-        """Raises LlmcliError, before the head or after; also what `check` raises, which is called
-        before each read of the body."""
+    def receive(self, body: bytes | None) -> Received:
+        """Raises LlmcliError, before the head or after; also what `check` raises."""
         idle_timeout = self._endpoint.idle_timeout
         try:
             response = self._send(body)
@@ -75,18 +77,18 @@ class Client:
         try:
             yield Head(response.status, response.headers)
             try:
-                yield from blocks(response, check)
+                yield from blocks(response._fp)
             except LlmcliError:
                 raise
             except Exception as error:
                 raise http_errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
-            if not whole and self._connections:
-                _read_end(response)
             if not whole:
+                if self._connections:
+                    _read_end(response)
                 response.close()
-                response.release_conn()
+            response.release_conn()
 
     def _send(self, body: bytes | None) -> Any:
         """A response of urllib3."""
@@ -135,7 +137,7 @@ class Client:
     def _adapter(self) -> HTTPAdapter:
         secure = self._url.startswith("https")
         context = tls_context(self._endpoint) if secure else None
-        return _Adapter(context, self._connections or 1, self._ahead)
+        return _Adapter(context, self._connections or 1, self._ahead, self._check)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -160,10 +162,15 @@ class _Adapter(HTTPAdapter):
     _pool: Any = None
 
     def __init__(
-        self, context: "ssl.SSLContext | None", connections: int, ahead: Ahead | None
+        self,
+        context: "ssl.SSLContext | None",
+        connections: int,
+        ahead: Ahead | None,
+        check: Check,
     ) -> None:
         self._context = context
         self._ahead = ahead
+        self._check = check
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -178,7 +185,7 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         if self._pool is None:
             pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-            connections.use(pool, self._ahead if pool.proxy is None else None)
+            connections.use(pool, self._ahead if pool.proxy is None else None, self._check)
             self._pool = pool
         return self._pool
 

@@ -1,5 +1,6 @@
 """Connections of urllib3 that send in another way than its own, and wait for the final answer."""
 
+from collections.abc import Callable
 from functools import partial
 from http.client import HTTPResponse, parse_headers
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .ahead import Ahead
+from .body import Check, watched
 
 if TYPE_CHECKING:
     _Base = HTTPConnection
@@ -15,7 +17,12 @@ else:
 
 
 class _Final(HTTPResponse):
-    """Interim answers are read over (RFC 9110, section 15.2); http.client knows only 100."""
+    """Interim answers are read over (RFC 9110, section 15.2); http.client knows only 100.
+    `check()` before each read."""
+
+    def __init__(self, check: Check, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.fp = watched(self.fp, check)
 
     def _read_status(self) -> Any:
         status = super()._read_status()  # type: ignore[misc]
@@ -28,8 +35,6 @@ class _Final(HTTPResponse):
 class _Taken(_Base):
     """What went ahead is handed over: it connects to what is connected, and of what it is to send
     only the rest is sent."""
-
-    response_class = _Final
 
     def __init__(self, ahead: Ahead, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -71,7 +76,6 @@ class _Taken(_Base):
 class _InOne(_Base):
     """Head and body of a small request are sent in one write."""
 
-    response_class = _Final
     _held: list[bytes] | None = None
 
     def request(self, *arguments: Any, **options: Any) -> None:
@@ -115,9 +119,18 @@ class _HttpsInOne(_InOne, HTTPSConnection):
 _OURS = {HTTPConnection: (_HttpInOne, _HttpTaken), HTTPSConnection: (_HttpsInOne, _HttpsTaken)}
 
 
-def use(pool: Any, ahead: Ahead | None) -> None:
-    """Have urllib3's `pool` make such connections; the next is that of `ahead`, if there is one.
-    Connections of another kind, such as through SOCKS, stay what they are."""
-    if pool.ConnectionCls in _OURS:
-        in_one, taken = _OURS[pool.ConnectionCls]
-        pool.ConnectionCls = in_one if ahead is None else partial(taken, ahead)
+def use(pool: Any, ahead: Ahead | None, check: Check) -> None:
+    """Have urllib3's `pool` make such connections, whose replies are read with a `check()` before
+    each read; the next is that of `ahead`, if there is one. Connections of another kind, such as
+    through SOCKS, send as they do."""
+    kind = pool.ConnectionCls
+    if kind in _OURS:
+        in_one, taken = _OURS[kind]
+        kind = in_one if ahead is None else partial(taken, ahead)
+    pool.ConnectionCls = partial(_reading, kind, check)
+
+
+def _reading(kind: Callable[..., Any], check: Check, *arguments: Any, **options: Any) -> Any:
+    connection = kind(*arguments, **options)
+    connection.response_class = partial(_Final, check)
+    return connection

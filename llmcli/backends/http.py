@@ -118,10 +118,13 @@ def _send(
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         progress.begin()
-        one = client.Client(endpoint, method, url, ahead=ahead)
-        received = one.receive(body, progress.patience)
+        received = one.receive(body)
         put((next(received), received))
 
+    one = client.Client(endpoint, method, url, ahead=ahead, check=progress.patience)
+    if ahead and ahead.has_connected(progress.patience):
+        yield from one.receive(body)
+        return
     with closing(in_thread(begin, progress.patience)) as begun:
         head, received = next(begun)
     with closing(received):
