@@ -1,6 +1,5 @@
 """Where the API key comes from, and where it may go. A key is never shown: see Key.fingerprint."""
 
-import importlib.util
 import os
 import resource
 import stat
@@ -123,7 +122,9 @@ def _from_file(path: Path) -> Key:
 
 
 def _from_keyring(name: str, required: bool) -> Key | None:
-    if importlib.util.find_spec("keyring") is None:
+    from importlib.util import find_spec
+
+    if find_spec("keyring") is None:
         if required:
             raise ConfigError("keyring = true, but keyring is not installed",
                               hint=HOW_TO_INSTALL.format("keyring"))  # fmt: skip

@@ -1,6 +1,5 @@
 """The weights of the embedded model: fetched once, checked, kept in the data directory."""
 
-import importlib.util
 from pathlib import Path
 
 from .dataclass import dataclass
@@ -20,7 +19,9 @@ class LocalModel:
 
 
 def runtime_installed() -> bool:
-    return importlib.util.find_spec("xllamacpp") is not None
+    from importlib.util import find_spec
+
+    return find_spec("xllamacpp") is not None
 
 
 def directory(environment: Environment) -> Path:

@@ -17,6 +17,8 @@ from .progress import Progress
 from .worker import Patience
 
 _BLOCK = 65536
+# Seconds in which a server nearby is connected to. To load a module keeps other threads waiting.
+_NEARBY = 0.002
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
 _PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
@@ -35,6 +37,7 @@ class Ahead:
         self.broken: OSError | None = None
         self._thread = threading.Thread(target=self._run, args=(body,), daemon=True)
         self._thread.start()
+        self._thread.join(_NEARBY)
 
     def has_connected(self, patience: Patience) -> bool:
         """Whether anybody was reached, once that is known."""

@@ -19,7 +19,6 @@ from ..options import (
     ToolOptions,
     Words,
 )
-from ..output import curl
 from ..output.choose import Output
 from ..output.json import escaped
 from ..recording import Recorder
@@ -106,5 +105,7 @@ def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: b
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
+    from ..output import curl
+
     url = f"{chosen.base_url}/chat/completions"
     return curl.command(body, url, connection.headers_of(settings, chosen.base_url))
