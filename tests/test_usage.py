@@ -141,6 +141,21 @@ def test_forms(run: Run, home: Path, env: dict[str, str]) -> None:
     assert "█" * 20 in shown and shown.splitlines()[-1].startswith("total")
 
 
+@pytest.mark.parametrize("columns", ["80", "40"])
+def test_a_narrow_terminal_has_no_bars_and_all_else(
+    home: Path, env: dict[str, str], columns: str
+) -> None:
+    model = "anthropic/claude-sonnet-4.6"
+    line = settled("2026-11-02T10:00:00Z", 0.25, model=model, cost_source="estimated")
+    write(home, "2026-11", [line | {"prompt_tokens": 11484}])
+    command = [PROGRAM, "usage", "--since", "2026-11-01", "--by", "model"]
+    with on_a_terminal(command, {**env, "COLUMNS": columns}) as (_process, terminal):
+        shown = read_all(terminal).decode()
+    for words in (model, "requests", "11484", "about $0.25", "unsettled"):
+        assert words in shown
+    assert "█" not in shown
+
+
 @pytest.mark.parametrize("value", ["yesterdayish", "2026-13", "2026-02-30", "-1d"])
 def test_days_that_are_none(run: Run, value: str) -> None:
     done = run("usage", f"--since={value}")
