@@ -1,5 +1,6 @@
 """A long answer takes no more memory than a short one, where nobody looks at it again."""
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -32,3 +33,19 @@ def test_no_growth(endpoint: Callable[[Script], Server], env: dict[str, str], fi
     long = run(command)
     assert long.output == (PIECE.encode() * PIECES if field == "content" else b"") + b".\n"
     assert long.memory < short.memory + PIECES * len(PIECE) / 4
+
+
+def test_escapes_take_no_more(endpoint: Callable[[Script], Server], env: dict[str, str]) -> None:
+    text = "\n" * 2_000_000
+
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        for one in ("a", "b", text):
+            wire.text(one)
+            time.sleep(0.1)  # what such events are is learned while nothing waits
+        wire.finish()
+
+    endpoint(script)
+    done = run(Command((str(PROGRAM), "ask", "-q", "-n", "hi"), env))
+    assert done.output == f"ab{text}".encode()
+    assert done.memory < 100 << 20

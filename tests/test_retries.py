@@ -11,20 +11,10 @@ import pytest
 from llmcli import retry
 
 from .conftest import Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk
+from .fakes import Request, Script, Server, Wire, answer, chunk, in_turn
 
 Endpoint = Callable[[Script], Server]
 AT_ONCE = "Retry-After: 0"
-
-
-def in_turn(*scripts: Script) -> Script:
-    """One script a request; the last for all that follow."""
-    waiting = list(scripts)
-
-    def script(wire: Wire, request: Request) -> None:
-        (waiting.pop(0) if len(waiting) > 1 else waiting[0])(wire, request)
-
-    return script
 
 
 def status(line: str, *headers: str, message: str = "no") -> Script:

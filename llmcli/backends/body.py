@@ -18,10 +18,12 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
 Check = Callable[[], object]
 
 
-class _Watched(io.RawIOBase):
-    """`check()` before each read of the system. It raises what is to end the reading."""
+class Watched(io.RawIOBase):
+    """`check()` before each read of the system. It raises what is to end the reading. `ended`: the
+    system has nothing more."""
 
     def __init__(self, raw: io.RawIOBase, check: Check) -> None:
+        self.ended = False
         self._raw = raw
         self._check = check
 
@@ -30,16 +32,17 @@ class _Watched(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._check()
-        return self._raw.readinto(buffer)
+        count = self._raw.readinto(buffer)
+        self.ended = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
         super().close()
 
 
-def watched(reader: io.BufferedReader, check: Check) -> io.BufferedReader:
-    """What `reader`, of which nothing has been read, reads."""
-    return io.BufferedReader(_Watched(reader.detach(), check), _BLOCK)
+def buffered(watched: Watched) -> "io.BufferedReader[Watched]":
+    return io.BufferedReader(watched, _BLOCK)
 
 
 def blocks(response: HTTPResponse) -> Iterator[bytes]:
@@ -49,6 +52,14 @@ def blocks(response: HTTPResponse) -> Iterator[bytes]:
     if response.length:
         raise IncompleteRead(b"", response.length)
     response.close()  # its connection is free for another
+
+
+def ends(response: HTTPResponse) -> bool:
+    """Whether it comes to its end with what is read next."""
+    response.read1(_BLOCK)
+    if response.length == 0:
+        response.close()
+    return response.isclosed()
 
 
 def _whole_chunks(response: HTTPResponse) -> bytes:
@@ -70,7 +81,9 @@ def _whole_chunks(response: HTTPResponse) -> bytes:
             break
         payloads.append(arrived[head.end() : end])
         at = end + len(_LINE_END)
-    if not payloads and arrived.startswith(b"-"):  # http.client would take it, and wait for ever
+    if not payloads and arrived.lstrip().startswith(
+        b"-"
+    ):  # http.client would take it, and wait for ever
         raise HTTPException("negative size of a chunk")
     reader.read(at)
     return b"".join(payloads)

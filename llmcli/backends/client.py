@@ -6,8 +6,8 @@ object, since requests replaces a plain Authorization header by what ~/.netrc ho
 """
 
 import io
-from collections.abc import Generator
-from functools import cached_property
+from collections.abc import Callable, Generator
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -18,14 +18,13 @@ from ..keys import Key
 from ..url import host_of, is_loopback
 from . import connections, http_errors
 from .ahead import Ahead
-from .body import Check, blocks
+from .body import Check, blocks, ends
 from .endpoint import Endpoint, request_headers, tls_context
 from .reply import Head
 
 if TYPE_CHECKING:
     import ssl
 
-_BLOCK = 65536
 # What may still come after the end of an answer, in seconds: the end of its framing.
 _LAST_BYTES = 0.05
 
@@ -84,9 +83,7 @@ class Client:
                 raise http_errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
-            if not whole:
-                if self._connections:
-                    _read_end(response)
+            if not whole and not (self._connections and _ends(response)):
                 response.close()
             response.release_conn()
 
@@ -137,7 +134,8 @@ class Client:
     def _adapter(self) -> HTTPAdapter:
         secure = self._url.startswith("https")
         context = tls_context(self._endpoint) if secure else None
-        return _Adapter(context, self._connections or 1, self._ahead, self._check)
+        use = partial(connections.use, check=self._check, patience=self._endpoint.idle_timeout)
+        return _Adapter(context, self._connections or 1, self._ahead, use)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -145,15 +143,14 @@ class Client:
         return http_errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
 
 
-def _read_end(response: Any) -> None:
-    """Of a reply that is left before it: the connection is lost unless that comes at once."""
+def _ends(response: Any) -> bool:
+    """Of a reply that is left before its end: whether that comes at once, or the connection is
+    lost."""
     try:
-        connection = response.connection
-        if connection is not None and connection.sock is not None:
-            connection.sock.settimeout(_LAST_BYTES)
-            response.read1(_BLOCK, decode_content=False)
+        response.connection.sock.settimeout(_LAST_BYTES)
+        return ends(response._fp)
     except Exception:
-        pass  # it is lost
+        return False
 
 
 class _Adapter(HTTPAdapter):
@@ -166,11 +163,11 @@ class _Adapter(HTTPAdapter):
         context: "ssl.SSLContext | None",
         connections: int,
         ahead: Ahead | None,
-        check: Check,
+        use: Callable[[Any, Ahead | None], None],
     ) -> None:
         self._context = context
         self._ahead = ahead
-        self._check = check
+        self._use = use
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -185,7 +182,7 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
         if self._pool is None:
             pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-            connections.use(pool, self._ahead if pool.proxy is None else None, self._check)
+            self._use(pool, self._ahead if pool.proxy is None else None)
             self._pool = pool
         return self._pool
 

@@ -1,14 +1,13 @@
 """Connections of urllib3 that send in another way than its own, and wait for the final answer."""
 
-from collections.abc import Callable
 from functools import partial
-from http.client import HTTPResponse, parse_headers
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected, parse_headers
 from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .ahead import Ahead
-from .body import Check, watched
+from .body import Check, Watched, buffered
 
 if TYPE_CHECKING:
     _Base = HTTPConnection
@@ -16,13 +15,29 @@ else:
     _Base = object
 
 
+_HTTP = "HTTP/1."
+
+
 class _Final(HTTPResponse):
-    """Interim answers are read over (RFC 9110, section 15.2); http.client knows only 100.
-    `check()` before each read."""
+    """Interim answers are read over (RFC 9110, section 15.2), of which http.client knows only 100.
+    A head must have its end. Chunks are known by any spelling. `check()` before each read."""
 
     def __init__(self, check: Check, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.fp = watched(self.fp, check)
+        self._watched = Watched(self.fp.detach(), check)
+        self.fp = buffered(self._watched)  # type: ignore[assignment]
+
+    def begin(self) -> None:
+        try:
+            super().begin()
+        except BadStatusLine as error:
+            if not self._watched.ended or not _HTTP.startswith(str(error)[: len(_HTTP)]):
+                raise
+        if self._watched.ended:  # a head that is whole is read without looking further
+            raise RemoteDisconnected("the connection was closed within the head of the reply")
+        codings = ",".join(self.headers.get_all("Transfer-Encoding", ())).lower().split(",")
+        if not self.chunked and "chunked" in map(str.strip, codings):
+            self.chunked, self.chunk_left, self.length = True, None, None
 
     def _read_status(self) -> Any:
         status = super()._read_status()  # type: ignore[misc]
@@ -32,7 +47,19 @@ class _Final(HTTPResponse):
         return status
 
 
-class _Taken(_Base):
+class _Patient(_Base):
+    """To send may take as long as to wait for the answer: it is no part of connecting."""
+
+    patience: float | None = None
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        self.sock.settimeout(self.patience)
+        super().send(data)
+
+
+class _Taken(_Patient):
     """What went ahead is handed over: it connects to what is connected, and of what it is to send
     only the rest is sent."""
 
@@ -73,7 +100,7 @@ class _Taken(_Base):
             raise broken if isinstance(broken, TimeoutError) else BrokenPipeError() from broken
 
 
-class _InOne(_Base):
+class _InOne(_Patient):
     """Head and body of a small request are sent in one write."""
 
     _held: list[bytes] | None = None
@@ -119,18 +146,19 @@ class _HttpsInOne(_InOne, HTTPSConnection):
 _OURS = {HTTPConnection: (_HttpInOne, _HttpTaken), HTTPSConnection: (_HttpsInOne, _HttpsTaken)}
 
 
-def use(pool: Any, ahead: Ahead | None, check: Check) -> None:
-    """Have urllib3's `pool` make such connections, whose replies are read with a `check()` before
-    each read; the next is that of `ahead`, if there is one. Connections of another kind, such as
-    through SOCKS, send as they do."""
+def use(pool: Any, ahead: Ahead | None, check: Check, patience: float) -> None:
+    """Have urllib3's `pool` make such connections, which wait `patience` seconds to send on, and
+    whose replies are read with a `check()` before each read; the next is that of `ahead`, if there
+    is one. Connections of another kind, such as through SOCKS, send as they do."""
     kind = pool.ConnectionCls
     if kind in _OURS:
         in_one, taken = _OURS[kind]
         kind = in_one if ahead is None else partial(taken, ahead)
-    pool.ConnectionCls = partial(_reading, kind, check)
 
+    def make(*arguments: Any, **options: Any) -> Any:
+        connection = kind(*arguments, **options)
+        connection.patience = patience
+        connection.response_class = partial(_Final, check)
+        return connection
 
-def _reading(kind: Callable[..., Any], check: Check, *arguments: Any, **options: Any) -> Any:
-    connection = kind(*arguments, **options)
-    connection.response_class = partial(_Final, check)
-    return connection
+    pool.ConnectionCls = make

@@ -12,9 +12,15 @@ if TYPE_CHECKING:
 Rows = Sequence[Sequence[str]]
 
 
-def show(environment: Environment, heading: Sequence[str], rows: Rows, right: str = "") -> None:
-    """`right` names the columns of numbers, by their headings' first letters. A last column without
-    a heading is left out where there is no room for it."""
+def show(
+    environment: Environment,
+    heading: Sequence[str],
+    rows: Rows,
+    right: str = "",
+    bars: bool = False,
+) -> None:
+    """`right` names the columns of numbers, by their headings' first letters; `bars`: the last is
+    left out where there is no room for it."""
     if not environment.is_terminal(STDOUT):
         for row in rows:
             print_line("\t".join(harmless(cell).replace("\t", " ") for cell in row))
@@ -23,7 +29,7 @@ def show(environment: Environment, heading: Sequence[str], rows: Rows, right: st
 
     console = Console(highlight=False, no_color="NO_COLOR" in environment.variables or None)
     table = _table(heading, rows, right)
-    if not heading[-1] and _narrowest(table) > console.width:
+    if bars and _narrowest(table) > console.width:
         table = _table(heading[:-1], [row[:-1] for row in rows], right)
     # No figure is cut off: the terminal breaks what is longer than its lines.
     console.width = max(console.width, _narrowest(table))
