@@ -29,11 +29,12 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
     else the most that the catalogue says of the model, for each of `n` answers."""
     count = _input(request)
     output = _output(request, model)
-    if price is None or output is None:
+    free = price is not None and price.completion == 0
+    if price is None or (output is None and not free):
         return Bound(count, output, UNKNOWN)
     # What is cached may cost more to write than to send.
     written = count if (price.cache_write or 0) > (price.prompt or 0) else 0
-    return Bound(count, output, price.times(count, output, written=written))
+    return Bound(count, output, price.times(count, output or 0, written=written))
 
 
 def _input(request: ChatRequest) -> int:

@@ -58,6 +58,15 @@ def test_what_has_no_bound_or_price_keeps_to_no_budget(
         assert run("ask", "--max-cost", value, "hi").returncode == 2
 
 
+def test_what_costs_nothing_needs_no_bound(run: Run, endpoint: Endpoint, config: Config) -> None:
+    endpoint(answer("x"))
+    config("prices.m = { prompt = 0, completion = 0 }\nbudget = { day = 1 }")
+    assert run("ask", "hi").returncode == 0
+    assert run("map", "{}", "--max-cost", "0.01", input=b"hi\n").returncode == 0
+    config("prices.m = { prompt = 50000, completion = 0 }\nbudget = { day = 1 }")
+    assert run("ask", "hi").returncode == 84
+
+
 def test_between_turns_of_tools(run: Run, endpoint: Endpoint, config: Config, tools: Any) -> None:
     config(PRICES)
     server = endpoint(calling(("c1", "weather", {"city": "Oslo"}), usage={"cost": 0.04}))
