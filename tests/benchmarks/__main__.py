@@ -21,7 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PARTS))
     parser.add_argument("--runs", type=int, default=15, help="of each command; the default is 15")
-    parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="two runs: see that it works; no figures to go by"
+    )
     parser.add_argument("--full", action="store_true", help="map: all 10,000 and 100,000 records")
     given = parser.parse_args()
     unknown = set(given.names) - set(PARTS)
