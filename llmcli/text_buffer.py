@@ -18,7 +18,7 @@ class TextBuffer:
 
     def append(self, piece: str) -> None:
         self.chars += len(piece)
-        self.bytes += len(piece.encode(errors="replace"))
+        self.bytes += len(piece if piece.isascii() else piece.encode(errors="replace"))
         if not self.kept:
             return
         self._pieces.append(piece)
