@@ -81,9 +81,8 @@ def _whole_chunks(response: HTTPResponse) -> bytes:
             break
         payloads.append(arrived[head.end() : end])
         at = end + len(_LINE_END)
-    if not payloads and arrived.lstrip().startswith(
-        b"-"
-    ):  # http.client would take it, and wait for ever
+    if not payloads and arrived.lstrip().startswith(b"-"):
+        # http.client would take it, and wait for ever.
         raise HTTPException("negative size of a chunk")
     reader.read(at)
     return b"".join(payloads)
