@@ -34,8 +34,9 @@ def _clean_environment(home: Path) -> dict[str, str]:
 
 
 def pytest_configure() -> None:
-    """A background job of a shell ignores SIGINT, and so would all that it starts."""
+    """A background job of a shell ignores SIGINT, nohup SIGHUP; so would all that they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
