@@ -1,14 +1,11 @@
 """Heads and bodies that are framed as few servers do it, and connections that are kept after it."""
 
-import socket
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from .conftest import Run, one_line
-from .fakes import Script, Server, answer, in_turn, listening
+from .fakes import Script, Server, in_turn
 from .faults import DONE, SOME, STOP, in_chunks, raw
 from .mapped import Echo, Handler
 
@@ -57,18 +54,3 @@ def test_connections_are_kept_after_streams_of_known_length(run: Run, echo: Echo
     done = run("map", "-j", "2", "{}", input=b"".join(b"r%d\n" % n for n in range(20)))
     assert (done.returncode, done.stdout) == (0, b"some\n" * 20), done.stderr
     assert echo.connections <= 2
-
-
-def test_who_reads_the_request_late_is_connected_to(
-    run: Run, env: dict[str, str], tmp_path: Path
-) -> None:
-    (tmp_path / "large.txt").write_text("x" * 12_000_000)
-
-    def late(connection: socket.socket) -> None:
-        time.sleep(2.5)
-        Server(answer("ok")).serve(connection)
-
-    with listening(late) as port:
-        env.update(LLMCLI_BASE_URL=f"http://127.0.0.1:{port}/v1", LLMCLI_MODEL="m")
-        done = run("map", "--files", "large.txt", "--connect-timeout", "1", "--retries", "0")
-    assert (done.returncode, done.stdout) == (0, b"ok\n"), done.stderr

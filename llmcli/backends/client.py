@@ -147,10 +147,14 @@ def _ends(response: Any) -> bool:
     """Of a reply that is left before its end: whether that comes at once, or the connection is
     lost."""
     try:
-        response.connection.sock.settimeout(_LAST_BYTES)
-        return ends(response._fp)
+        connection = response.connection.sock
+        patience = connection.gettimeout()
+        connection.settimeout(_LAST_BYTES)
+        ended = ends(response._fp)
+        connection.settimeout(patience)  # for the next request
     except Exception:
         return False
+    return ended
 
 
 class _Adapter(HTTPAdapter):

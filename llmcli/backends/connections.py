@@ -52,11 +52,9 @@ class _Patient(_Base):
 
     patience: float | None = None
 
-    def send(self, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
+    def connect(self) -> None:
+        super().connect()
         self.sock.settimeout(self.patience)
-        super().send(data)
 
 
 class _Taken(_Patient):
