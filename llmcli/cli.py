@@ -46,7 +46,8 @@ def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
         return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False
-    if len(arguments) > 1 and (near := _near(first)):
+    # What begins with a dash is an option of `ask`, however much it looks like a command.
+    if len(arguments) > 1 and not first.startswith("-") and (near := _near(first)):
         raise UsageError(
             f"no such command: {first}",
             hint=f"did you mean `llmcli {near}`? To ask the model, `llmcli ask {first} …`",
