@@ -137,9 +137,10 @@ class Answerer:
         return None
 
     def abandon(self) -> None:
-        """What has begun is not waited for: no tool of it outlives us."""
-        if self._runner:
-            self._runner.end_all()
+        """What has begun is not waited for: no program of it outlives us."""
+        from . import processes
+
+        processes.end_all()
 
     def _call(self, task: Task) -> Call:
         environment, how = self._environment, self._how

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .dataclass import dataclass, field
-from .environment import Environment
-from .errors import HOW_TO_INSTALL, ConfigError
+from .environment import Environment, undisturbed
+from .errors import HOW_TO_INSTALL, ConfigError, deadline_reached
 from .settings import DEFAULT_BASE_URL, Settings
 from .url import host_of, is_loopback, origin
 
@@ -56,7 +56,7 @@ def _is_vendor(base_url: str) -> bool:
 
 def _configured(settings: Settings, base_url: str, environment: Environment) -> Iterator[Key]:
     if settings.api_key_command and settings.belongs("api_key_command", base_url):
-        yield _from_command(settings.api_key_command, environment)
+        yield _from_command(settings.api_key_command, environment, settings.deadline)
     if _keyring_wanted(settings, base_url):
         key = _from_keyring(settings.profile or "default", required=bool(settings.keyring))
         if key:
@@ -73,29 +73,38 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
     return not (pointed_elsewhere or is_loopback(base_url) or settings.api_key_file)
 
 
-def _from_command(command: list[str] | str, environment: Environment) -> Key:
+def _from_command(command: list[str] | str, environment: Environment, deadline: float) -> Key:
     import shlex
-    import subprocess
 
-    environment.stage = "api_key_command has not ended"
+    from . import processes
+
     try:
         arguments = shlex.split(command) if isinstance(command, str) else command
-        # stdin is the prompt's; stderr stays, for a program that asks for a passphrase.
-        with subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
-        ) as process:
-            assert process.stdout
-            printed = process.stdout.read(_MOST_PRINTED)
-            if len(printed) == _MOST_PRINTED:
-                process.kill()
-                raise ConfigError(f"api_key_command printed {_MOST_PRINTED} bytes: that is no key")
-    except (OSError, IndexError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        name = f" {error.filename!r}" if isinstance(error, OSError) and error.filename else ""
-        raise ConfigError(f"api_key_command cannot be run{name}: {reason}") from None
-    if process.returncode:
-        raise ConfigError(f"api_key_command failed with exit code {process.returncode}")
-    lines = printed.decode(errors="replace").splitlines()
+    except ValueError as error:
+        raise ConfigError(f"api_key_command cannot be run: {error}") from None
+    if not arguments:
+        raise ConfigError("api_key_command names no program")
+    environment.stage = awaited = "api_key_command has not ended"
+    # Its stdin is empty, as ours is the prompt's.
+    job = processes.Job(
+        arguments,
+        environment.variables,
+        timeout=deadline or float("inf"),
+        most=_MOST_PRINTED,
+        bounded=True,
+        tell=lambda line: environment.say(f"api_key_command: {line}"),
+        attended=True,
+    )
+    outcome = processes.run(job, undisturbed)
+    if outcome.too_late:
+        raise deadline_reached(deadline, awaited)
+    if outcome.dropped:
+        raise ConfigError(f"api_key_command printed more than {_MOST_PRINTED} bytes: not a key")
+    if outcome.reason:
+        raise ConfigError(f"api_key_command: {outcome.reason}")
+    if outcome.code:
+        raise ConfigError(f"api_key_command failed with {processes.ending(outcome.code)}")
+    lines = outcome.output.decode(errors="replace").splitlines()
     return _checked(lines[0] if lines else "", "api_key_command")
 
 

@@ -1,6 +1,8 @@
 """Programs run side by side, each within a time and an output; none outlives a run cut short.
 
-Each leads a process group of its own, so that ending it ends its children as well.
+A program has ended when it has ended itself, whatever its children still do. Each leads a session
+of its own, so that ending it ends its children as well; but for one that may ask at the terminal,
+which the terminal's own rules allow only to a program of our session.
 """
 
 import os
@@ -29,22 +31,30 @@ Undisturbed = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True)
 class Job:
-    """`stdin` goes in whole; `timeout` in seconds; `most` bytes of stdout are kept."""
+    """`stdin` goes in whole; `timeout` in seconds. `most` bytes of stdout are kept, and where it is
+    `bounded` more of them end the program; or all of stdout goes to the descriptor `output`. `tell`
+    gets each line of stderr; None: stderr is ours, as it is for a program that may ask at the
+    terminal (`attended`), where there is one."""
 
     command: Sequence[str]
-    stdin: bytes
-    timeout: float
-    most: int
     variables: Mapping[str, str]
-    tell: Callable[[str], None]  # each line of stderr
+    timeout: float = float("inf")
+    most: int = _BLOCK
+    stdin: bytes = b""
+    bounded: bool = False
+    output: int | None = None
+    tell: Callable[[str], None] | None = None
+    attended: bool = False
 
 
 @dataclass
 class Outcome:
-    """`code` is None where it could not be started (`reason`) or took too long."""
+    """`code` is None where it could not be started or was ended, for this `reason`; `too_late`: as
+    its time was over."""
 
     code: int | None = None
     reason: str | None = None
+    too_late: bool = False
     output: bytearray = field(default_factory=bytearray)
     dropped: int = 0
 
@@ -56,6 +66,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     until: float
     unsent: memoryview
+    leads: bool  # a session of its own
     line: bytearray = field(default_factory=bytearray)
 
     def streams(self) -> list[IO[bytes]]:
@@ -69,6 +80,11 @@ _all: list[_Running] = []
 def end_all() -> None:
     """The programs of every thread, before the process ends."""
     _end_groups(list(_all))
+
+
+def run(job: Job, undisturbed: Undisturbed) -> Outcome:
+    """The outcome of a single program, as `run_all` has it."""
+    return run_all([job], undisturbed)[0]
 
 
 def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
@@ -102,28 +118,30 @@ def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
 def _start(
     job: Job, outcome: Outcome, running: list[_Running], selector: selectors.BaseSelector
 ) -> None:
+    leads = not (job.attended and terminal_is_there())
     try:
         process = subprocess.Popen(
             job.command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE if job.output is None else job.output,
+            stderr=subprocess.PIPE if job.tell and leads else None,
             env=dict(job.variables),
-            start_new_session=True,
+            start_new_session=leads,
         )
     except (OSError, ValueError) as error:
         outcome.reason = f"cannot run {job.command[0]}: {getattr(error, 'strerror', None) or error}"
         return
     until = time.monotonic() + job.timeout
-    one = _Running(job, outcome, process, until, memoryview(job.stdin))
+    one = _Running(job, outcome, process, until, memoryview(job.stdin), leads)
     running.append(one)
     _all.append(one)
-    assert process.stdin and process.stdout and process.stderr
     for stream, serve in (
         (process.stdin, _send),
         (process.stdout, _take_output),
         (process.stderr, _take_words),
     ):
+        if stream is None:
+            continue
         os.set_blocking(stream.fileno(), False)
         event = selectors.EVENT_WRITE if stream is process.stdin else selectors.EVENT_READ
         selector.register(stream, event, (serve, one))
@@ -166,7 +184,7 @@ def _take_output(one: _Running) -> bool:
 
 def _take_words(one: _Running) -> bool:
     """stderr is told line by line, as it comes."""
-    assert one.process.stderr
+    assert one.process.stderr and one.job.tell
     block = _read(one.process.stderr)
     if block is None:
         return False
@@ -193,9 +211,13 @@ def _ended(one: _Running) -> bool:
     """By itself, or because its time is over."""
     if one.process.poll() is not None:
         return True
+    if one.job.bounded and one.outcome.dropped:
+        one.outcome.reason = f"printed more than {one.job.most} bytes"
+        return True
     if time.monotonic() < one.until:
         return False
     one.outcome.reason = f"took longer than {one.job.timeout:g} s"
+    one.outcome.too_late = True
     return True
 
 
@@ -209,7 +231,7 @@ def _finish(one: _Running, selector: selectors.BaseSelector) -> None:
         for _ in range(_LAST_READS):
             if stream is None or stream.closed or not _more(stream, one, serve):
                 break
-    if one.line:
+    if one.line and one.job.tell:
         one.job.tell(one.line.decode(errors="replace"))
     for key in [key for key in selector.get_map().values() if key.data[1] is one]:
         selector.unregister(key.fileobj)
@@ -240,14 +262,33 @@ def _end_groups(running: Sequence[_Running]) -> None:
 
 def _signal(one: _Running, number: int) -> None:
     with suppress(OSError):
-        os.killpg(one.process.pid, number)
+        if one.leads:
+            os.killpg(one.process.pid, number)
+        else:
+            one.process.send_signal(number)
 
 
 def _alive(one: _Running) -> bool:
     """Whether any of its group is; the leader is reaped on the way."""
-    one.process.poll()
+    ended = one.process.poll() is not None
+    if not one.leads:
+        return not ended
     try:
         os.killpg(one.process.pid, 0)
     except OSError:
         return False
     return True
+
+
+def terminal_is_there() -> bool:
+    """Whether somebody can be asked."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
+
+
+def ending(code: int) -> str:
+    """How a program ended, in words: a negative code is the number of a signal."""
+    return f"exit code {code}" if code > 0 else f"signal {-code}"

@@ -39,7 +39,7 @@ class Runner:
         self._policy = policy
         if environment.secrets:
             _close_memory()
-        if policy.approve and not _terminal_is_there():
+        if policy.approve and not processes.terminal_is_there():
             environment.say("there is no terminal to ask at: every call of a tool is denied")
 
     def left_to_caller(self, call: ToolCall) -> bool:
@@ -61,10 +61,6 @@ class Runner:
         for number, outcome in zip(jobs, outcomes, strict=True):
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
-
-    def end_all(self) -> None:
-        """The tools of every thread."""
-        processes.end_all()
 
     def _refusal(self, call: ToolCall) -> str | None:
         """Why a call is not run."""
@@ -113,7 +109,7 @@ class Runner:
             text += f"\n… truncated: {dropped} bytes more"
         if outcome.code == 0:
             return text
-        reason = outcome.reason or f"failed with {_ending(outcome.code or 0)}"
+        reason = outcome.reason or f"failed with {processes.ending(outcome.code or 0)}"
         failure = self._failed(call, reason)
         return f"{failure}\n{text}" if text else failure
 
@@ -123,10 +119,6 @@ class Runner:
             raise ToolError(f"tool {name}: {reason}")
         self._environment.say(f"tool {name}: {reason}; the model is told")
         return f"error: {reason}"
-
-
-def _ending(code: int) -> str:
-    return f"exit code {code}" if code > 0 else f"signal {-code}"
 
 
 def _shown(call: ToolCall) -> str:
@@ -145,14 +137,6 @@ def _close_memory() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
-
-
-def _terminal_is_there() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
 
 
 def _approved(call: ToolCall) -> bool:

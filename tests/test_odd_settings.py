@@ -47,7 +47,7 @@ def test_odd_settings(run: Run, endpoint: Endpoint, config: Config, text: str, s
     ("setting", "says"),
     [
         ('api_key_command = "pass \'x"', "api_key_command cannot be run: No closing quotation"),
-        ('api_key_command = ["yes"]', "printed 65536 bytes: that is no key"),
+        ('api_key_command = ["yes"]', "api_key_command printed more than 65536 bytes"),
         ('api_key_file = "a\\u0000b"', "cannot read api_key_file"),
     ],
 )
