@@ -4,17 +4,17 @@ import threading
 from decimal import Decimal
 from functools import cache
 
-from . import catalogue, url
-from .allowance import Allowance
-from .catalogue import Model
-from .connection import Connection
-from .environment import Environment
-from .errors import UsageError
-from .ledger import About, Ledger
-from .meter import Account
-from .options import AccountOptions
-from .pricing import Price, amount
-from .settings import Settings
+from llmcli import catalogue, url
+from llmcli.allowance import Allowance
+from llmcli.catalogue import Model
+from llmcli.connection import Connection
+from llmcli.environment import Environment
+from llmcli.errors import UsageError
+from llmcli.ledger import About, Ledger
+from llmcli.meter import Account
+from llmcli.options import AccountOptions
+from llmcli.pricing import Price, amount
+from llmcli.settings import Settings
 
 _ANY = "*"
 _MILLION = 1_000_000
@@ -33,7 +33,7 @@ def account(
     base_url = chosen.base_url
     holds = None
     if settings.budget:
-        from . import budget
+        from llmcli import budget
 
         holds = budget.parse(settings.budget, settings.source("budget"))
     recorded = settings.ledger and not options.no_ledger

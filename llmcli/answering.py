@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from . import estimate
-from .call import Call, complete
-from .completion import Completion
-from .connection import Backend
-from .conversation import Answer, Limits, converse
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import (
+from llmcli import estimate
+from llmcli.call import Call, complete
+from llmcli.completion import Completion
+from llmcli.connection import Backend
+from llmcli.conversation import Answer, Limits, converse
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import (
     AuthError,
     BudgetExceeded,
     ConfigError,
@@ -25,16 +25,16 @@ from .errors import (
     TryLater,
     WriteError,
 )
-from .meter import Account, Meter, not_recorded
-from .pacing import Pace, Stopped
-from .pricing import Tokens
-from .retry import LONGEST_RETRY_AFTER, Policy, retrying
-from .schema import ChatRequest, Message
-from .shape import Shape, instructed
-from .trace import Trace
+from llmcli.meter import Account, Meter, not_recorded
+from llmcli.pacing import Pace, Stopped
+from llmcli.pricing import Tokens
+from llmcli.retry import LONGEST_RETRY_AFTER, Policy, retrying
+from llmcli.schema import ChatRequest, Message
+from llmcli.shape import Shape, instructed
+from llmcli.trace import Trace
 
 if TYPE_CHECKING:
-    from .running import Runner
+    from llmcli.running import Runner
 
 # What would end every other request in the same way.
 _FATAL = (AuthError, BudgetExceeded, ConfigError, NoModel, OutOfResources, PaymentRequired,
@@ -138,7 +138,7 @@ class Answerer:
 
     def abandon(self) -> None:
         """What has begun is not waited for: no program of it outlives us."""
-        from . import processes
+        from llmcli import processes
 
         processes.end_all()
 

@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import errors
-from .dataclass import dataclass, replace
-from .errors import LlmcliError
-from .schema import Chunk
-from .terminal import one_line
+from llmcli import errors
+from llmcli.dataclass import dataclass, replace
+from llmcli.errors import LlmcliError
+from llmcli.schema import Chunk
+from llmcli.terminal import one_line
 
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
 _FOR_EVER = 1e9  # seconds

@@ -8,14 +8,14 @@ import typer
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
-from . import __version__
-from .call import Call
-from .environment import Environment, print_line
-from .errors import UsageError
-from .options import OutputOptions, grouped
-from .output.choose import Output
-from .run import Run
-from .trace import Trace
+from llmcli import __version__
+from llmcli.call import Call
+from llmcli.environment import Environment, print_line
+from llmcli.errors import UsageError
+from llmcli.options import OutputOptions, grouped
+from llmcli.output.choose import Output
+from llmcli.run import Run
+from llmcli.trace import Trace
 
 
 class Commands(TyperGroup):

@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from . import days, ledger, private, rollup
-from .dataclass import dataclass
-from .days import Zone
-from .environment import Environment
-from .errors import BudgetExceeded, ConfigError, WriteError
-from .pricing import amount, dollars
+from llmcli import days, ledger, private, rollup
+from llmcli.dataclass import dataclass
+from llmcli.days import Zone
+from llmcli.environment import Environment
+from llmcli.errors import BudgetExceeded, ConfigError, WriteError
+from llmcli.pricing import amount, dollars
 
 PERIODS = ("day", "month")
 _PAUSE = 0.005

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from . import pricing
-from .backends import Stream
-from .completion import Accumulator, Completion, Delta
-from .dataclass import dataclass, field
-from .errors import (
+from llmcli import pricing
+from llmcli.backends import Stream
+from llmcli.completion import Accumulator, Completion, Delta
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import (
     ExitCode,
     Interrupted,
     LlmcliError,
@@ -22,10 +22,10 @@ from .errors import (
     Truncated,
     WriteError,
 )
-from .pricing import Cost, Price, total
-from .schema import ChatRequest, Chunk, ToolCall, Usage
-from .terminal import one_line
-from .trace import Trace
+from llmcli.pricing import Cost, Price, total
+from llmcli.schema import ChatRequest, Chunk, ToolCall, Usage
+from llmcli.terminal import one_line
+from llmcli.trace import Trace
 
 _LONGEST_MESSAGE = 560
 

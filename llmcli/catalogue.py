@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import url
-from .dataclass import asdict, dataclass, field, replace
-from .environment import Environment
-from .pricing import Price, amount, tokens
+from llmcli import url
+from llmcli.dataclass import asdict, dataclass, field, replace
+from llmcli.environment import Environment
+from llmcli.pricing import Price, amount, tokens
 
 _VERSION = 1
 

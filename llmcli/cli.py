@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from . import argv
-from .environment import (
+from llmcli import argv
+from llmcli.environment import (
     STDERR,
     CheckedStdout,
     Environment,
@@ -17,14 +17,8 @@ from .environment import (
     last_words,
     leave,
 )
-from .errors import (
-    Interrupted,
-    LlmcliError,
-    OutOfResources,
-    ReaderGone,
-    UsageError,
-)
-from .run import Run
+from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
+from llmcli.run import Run
 
 # The first line of what each says of itself in full.
 COMMANDS = {
@@ -67,11 +61,11 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
     arguments, implicit = with_default_command(arguments)
     this = Run(environment, implicit, tuple(COMMANDS))
     if arguments[0] == "ask":
-        from .commands.ask import ask
+        from llmcli.commands.ask import ask
 
         if (plain := argv.parse(arguments[1:], ask)) is not None:
             return ask(this, **plain)
-    from . import app  # Typer, which a plain command line does not need
+    from llmcli import app  # Typer, which a plain command line does not need
 
     return app.run(arguments, this, COMMANDS)
 

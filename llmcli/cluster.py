@@ -11,12 +11,12 @@ import threading
 import warnings
 from functools import partial
 
-from .answering import Answerer, Outcome, Task
-from .environment import Environment
-from .errors import HOW_TO_INSTALL, ConfigError, NetworkError
-from .job import Workers
-from .mapping import nothing
-from .work import Work, answerer
+from llmcli.answering import Answerer, Outcome, Task
+from llmcli.environment import Environment
+from llmcli.errors import HOW_TO_INSTALL, ConfigError, NetworkError
+from llmcli.job import Workers
+from llmcli.mapping import nothing
+from llmcli.work import Work, answerer
 
 _PATIENCE = 10.0
 _answerers: dict[bytes, Answerer] = {}

@@ -2,13 +2,13 @@
 
 from typing import Any, NamedTuple, cast
 
-from . import api_errors, extra, reasoning, tool_calls
-from .dataclass import dataclass, field
-from .errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
-from .extra import Extra
-from .schema import DONE, Chunk, Message, ToolCall, Usage
-from .text_buffer import TextBuffer, has_surrogates
-from .tool_calls import ToolCalls, refuse_malformed
+from llmcli import api_errors, extra, reasoning, tool_calls
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
+from llmcli.extra import Extra
+from llmcli.schema import DONE, Chunk, Message, ToolCall, Usage
+from llmcli.text_buffer import TextBuffer, has_surrogates
+from llmcli.tool_calls import ToolCalls, refuse_malformed
 
 # In lower case, as servers spell them in many ways.
 _FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "timeout",

@@ -4,12 +4,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import config, prompt, request, url
-from . import headers as header_rules
-from .dataclass import replace
-from .environment import Environment
-from .errors import ConfigError, UsageError
-from .options import (
+from llmcli import config, prompt, request, url
+from llmcli import headers as header_rules
+from llmcli.dataclass import replace
+from llmcli.environment import Environment
+from llmcli.errors import ConfigError, UsageError
+from llmcli.options import (
     AccountOptions,
     ConnectionOptions,
     ConversationOptions,
@@ -17,11 +17,11 @@ from .options import (
     PromptOptions,
     SamplingOptions,
 )
-from .settings import DEFAULT_BASE_URL, Settings, check_ranges
+from llmcli.settings import DEFAULT_BASE_URL, Settings, check_ranges
 
 if TYPE_CHECKING:
-    from .templates import Template
-    from .transcript import Session
+    from llmcli.templates import Template
+    from llmcli.transcript import Session
 
 # An answer in one piece is silence until it is complete.
 _WHOLE_ANSWER_TIMEOUT = 300.0
@@ -126,7 +126,7 @@ def _real(name: str) -> str:
 def template(environment: Environment, given: PromptOptions) -> "Template | None":
     if given.template is None:
         return None
-    from . import templates
+    from llmcli import templates
 
     return templates.load(environment, given.template)
 
@@ -134,7 +134,7 @@ def template(environment: Environment, given: PromptOptions) -> "Template | None
 def session(environment: Environment, talk: ConversationOptions) -> "Session | None":
     if talk.session is None and not talk.go_on:
         return None
-    from . import last_session, sessions
+    from llmcli import last_session, sessions
 
     if talk.go_on:
         name, of_terminal = last_session.name(environment)

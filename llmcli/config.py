@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .environment import Environment
-from .errors import ConfigError
-from .headers import is_secret
-from .settings import SETTINGS, Settings, check_ranges, checked
+from llmcli.environment import Environment
+from llmcli.errors import ConfigError
+from llmcli.headers import is_secret
+from llmcli.settings import SETTINGS, Settings, check_ranges, checked
 
 
 def resolve(

@@ -3,22 +3,22 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from . import headers as header_rules
-from . import keys, url, weights
-from .backends import Stream
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import HOW_TO_INSTALL, ConfigError
-from .schema import ChatRequest, Chunk
-from .settings import DEFAULT_BASE_URL, Settings
-from .trace import Trace
-from .weights import LocalModel
+from llmcli import headers as header_rules
+from llmcli import keys, url, weights
+from llmcli.backends import Stream
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import HOW_TO_INSTALL, ConfigError
+from llmcli.schema import ChatRequest, Chunk
+from llmcli.settings import DEFAULT_BASE_URL, Settings
+from llmcli.trace import Trace
+from llmcli.weights import LocalModel
 
 # Where chunks come from, for a call that is traced.
 Backend = Callable[[Trace], Stream]
 
 if TYPE_CHECKING:
-    from .backends.endpoint import Endpoint
+    from llmcli.backends.endpoint import Endpoint
 
 
 @dataclass(frozen=True)
@@ -74,18 +74,18 @@ def open_backend(
     Raises ConfigError."""
     if connection.local:
         return _open_local(environment, connection.local, connection.chosen_by_default)
-    from .backends import http
+    from llmcli.backends import http
 
     target, pool = endpoint(environment, settings, connection), None
     if workers:
-        from .backends.pool import Pool
+        from llmcli.backends.pool import Pool
 
         pool = Pool(target, workers)
     return lambda trace: http.stream(target, trace, pool)
 
 
 def _open_local(environment: Environment, local: LocalModel, chosen_by_default: bool) -> Backend:
-    from .backends import local as backend
+    from llmcli.backends import local as backend
 
     if not weights.runtime_installed():
         raise runtime_missing()
@@ -112,7 +112,7 @@ def _fetch(environment: Environment, by_default: str | None) -> None:
             f"no key or endpoint configured: using the embedded {by_default}; "
             "see `llmcli config check`, or choose it with -m local"
         )
-    from . import fetch
+    from llmcli import fetch
 
     fetch.pull(environment)
 
@@ -125,7 +125,7 @@ def endpoint(
     environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
 ) -> "Endpoint":
     """Everything needed to reach the endpoint. Raises ConfigError."""
-    from .backends.endpoint import Endpoint
+    from llmcli.backends.endpoint import Endpoint
 
     base_url = connection.base_url
     assert base_url is not None

@@ -6,16 +6,16 @@ Results of tools that were run, and complaints about an answer that has not the 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from . import shape
-from .completion import Completion
-from .dataclass import dataclass, field, replace
-from .errors import BadRequest, ToolError
-from .schema import ChatRequest, Message, ToolCall
-from .shape import Shape, Shaped
-from .tool_calls import malformed, refuse_malformed
+from llmcli import shape
+from llmcli.completion import Completion
+from llmcli.dataclass import dataclass, field, replace
+from llmcli.errors import BadRequest, ToolError
+from llmcli.schema import ChatRequest, Message, ToolCall
+from llmcli.shape import Shape, Shaped
+from llmcli.tool_calls import malformed, refuse_malformed
 
 if TYPE_CHECKING:
-    from .running import Runner  # it starts programs, for which most runs need nothing
+    from llmcli.running import Runner  # it starts programs, for which most runs need nothing
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from . import budget, connection, keys, listing, url, weights
-from .catalogue import Model
-from .connection import Connection
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import AuthError, LlmcliError, NoModel, ProtocolError
-from .pricing import Price, dollars
-from .settings import Settings
-from .trace import Trace
+from llmcli import budget, connection, keys, listing, url, weights
+from llmcli.catalogue import Model
+from llmcli.connection import Connection
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
+from llmcli.pricing import Price, dollars
+from llmcli.settings import Settings
+from llmcli.trace import Trace
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]
     yield Finding("runtime     xllamacpp is installed")
     assert chosen.local is not None
     if chosen.model != weights.MODEL:
-        from .backends import local
+        from llmcli.backends import local
 
         try:
             local.check_weights(chosen.local.path)

@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from . import messages, prompt, request, shape
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import ConfigError, UsageError
-from .options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
-from .prompt import Input, Wording
-from .schema import ChatRequest, Message
-from .settings import Settings
-from .shape import Shape
+from llmcli import messages, prompt, request, shape
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import ConfigError, UsageError
+from llmcli.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
+from llmcli.prompt import Input, Wording
+from llmcli.schema import ChatRequest, Message
+from llmcli.settings import Settings
+from llmcli.shape import Shape
 
 if TYPE_CHECKING:
-    from .templates import Filled
-    from .tools import Toolbox
-    from .transcript import Session
+    from llmcli.templates import Filled
+    from llmcli.tools import Toolbox
+    from llmcli.transcript import Session
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         raise UsageError("--approve and --strict-tools go with --run-tools")
     if options.tools is None:
         return None
-    from . import tools
+    from llmcli import tools
 
     toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
@@ -175,7 +175,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         raise UsageError(f"--run-tools, but no tool of {options.tools} has a command")
     import shutil
 
-    from . import validation
+    from llmcli import validation
 
     validation.require()
     for tool in toolbox.runnable:

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 
-from . import __version__
+from llmcli import __version__
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         _print_version()
     # What loading makes is no garbage, and looking through it for some takes as long as a module.
     gc.set_threshold(100_000)
-    from . import cli
+    from llmcli import cli
 
     cli.main()
 

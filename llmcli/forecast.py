@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from . import estimate, pricing
-from .answering import Task
-from .connection import Connection
-from .environment import print_line
-from .meter import Account
-from .output.json import print_json
-from .pricing import dollars
-from .results import Results
-from .schema import ChatRequest
+from llmcli import estimate, pricing
+from llmcli.answering import Task
+from llmcli.connection import Connection
+from llmcli.environment import print_line
+from llmcli.meter import Account
+from llmcli.output.json import print_json
+from llmcli.pricing import dollars
+from llmcli.results import Results
+from llmcli.schema import ChatRequest
 
 # Bytes of text for a token, as English has it.
 _BYTES_A_TOKEN = 4

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from .errors import ConfigError
+from llmcli.errors import ConfigError
 
 # They frame the request, which is not the user's to do.
 _FRAMING = ("content-length", "transfer-encoding", "accept-encoding")

@@ -3,13 +3,13 @@
 import stat
 from collections.abc import Callable, Iterator
 
-from . import prompt, records
-from .dataclass import dataclass
-from .environment import STDIN, Environment
-from .errors import UsageError
-from .planning import Plan
-from .record_options import InputOptions
-from .records import Record, Source
+from llmcli import prompt, records
+from llmcli.dataclass import dataclass
+from llmcli.environment import STDIN, Environment
+from llmcli.errors import UsageError
+from llmcli.planning import Plan
+from llmcli.record_options import InputOptions
+from llmcli.records import Record, Source
 
 
 @dataclass(frozen=True)

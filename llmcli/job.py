@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
-from .answering import Outcome, Task, lost
-from .dataclass import dataclass, field
-from .environment import STDERR, Environment
-from .errors import Interrupted, LlmcliError, NetworkError, SomeFailed
-from .mapping import Mapping, nothing
-from .output.record import Form
-from .output.sink import Sink
-from .output.tally import Tally
-from .results import Results
+from llmcli.answering import Outcome, Task, lost
+from llmcli.dataclass import dataclass, field
+from llmcli.environment import STDERR, Environment
+from llmcli.errors import Interrupted, LlmcliError, NetworkError, SomeFailed
+from llmcli.mapping import Mapping, nothing
+from llmcli.output.record import Form
+from llmcli.output.sink import Sink
+from llmcli.output.tally import Tally
+from llmcli.results import Results
 
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16

@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from .dataclass import dataclass, field
-from .environment import Environment, undisturbed
-from .errors import HOW_TO_INSTALL, ConfigError, deadline_reached
-from .settings import DEFAULT_BASE_URL, Settings
-from .url import host_of, is_loopback, origin
+from llmcli.dataclass import dataclass, field
+from llmcli.environment import Environment, undisturbed
+from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
+from llmcli.settings import DEFAULT_BASE_URL, Settings
+from llmcli.url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"
 _MOST_PRINTED = 65536
@@ -76,7 +76,7 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
 def _from_command(command: list[str] | str, environment: Environment, deadline: float) -> Key:
     import shlex
 
-    from . import processes
+    from llmcli import processes
 
     try:
         arguments = shlex.split(command) if isinstance(command, str) else command

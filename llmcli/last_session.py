@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from . import private
-from .environment import Environment
-from .errors import NoInput
-from .transcript import Session
+from llmcli import private
+from llmcli.environment import Environment
+from llmcli.errors import NoInput
+from llmcli.transcript import Session
 
 _OF_ALL = "all"
 _KEPT = 86_400  # seconds after its last use that a terminal which seems gone is remembered

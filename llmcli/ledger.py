@@ -12,12 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from . import private
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import WriteError
-from .journal import Journal
-from .pricing import Cost, Tokens
+from llmcli import private
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import WriteError
+from llmcli.journal import Journal
+from llmcli.pricing import Cost, Tokens
 
 INTENT = "intent"
 # Seconds to wait for a stopped process; the answer matters more.

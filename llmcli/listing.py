@@ -4,15 +4,15 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from . import catalogue
-from .catalogue import Catalogue, Model
-from .environment import Environment
-from .errors import LlmcliError, ProtocolError
-from .pricing import amount
-from .trace import Trace
+from llmcli import catalogue
+from llmcli.catalogue import Catalogue, Model
+from llmcli.environment import Environment
+from llmcli.errors import LlmcliError, ProtocolError
+from llmcli.pricing import amount
+from llmcli.trace import Trace
 
 if TYPE_CHECKING:
-    from .backends.endpoint import Endpoint
+    from llmcli.backends.endpoint import Endpoint
 
 # The vendor's catalogue, with prices, and its picks; other endpoints have the first path only.
 _PLAIN, _VENDOR, _PICKS = "/models", "/ai/cline/models", "/ai/cline/recommended-models"
@@ -57,7 +57,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
 
 
 def _get(endpoint: "Endpoint", path: str, trace: Trace) -> Any:
-    from .backends import http
+    from llmcli.backends import http
 
     return http.get_json(endpoint, path, trace)
 

@@ -3,18 +3,18 @@
 import os
 from typing import TYPE_CHECKING
 
-from . import accounts, compose, connection, draft, prompt
-from .answering import How
-from .connection import Connection
-from .conversation import Limits
-from .dataclass import dataclass, replace
-from .environment import STDERR, STDOUT, Environment
-from .errors import NoInput, UsageError
-from .forecast import forecast
-from .input import Input, open_input
-from .job import Job, Shown, Workers
-from .mapping import threads
-from .options import (
+from llmcli import accounts, compose, connection, draft, prompt
+from llmcli.answering import How
+from llmcli.connection import Connection
+from llmcli.conversation import Limits
+from llmcli.dataclass import dataclass, replace
+from llmcli.environment import STDERR, STDOUT, Environment
+from llmcli.errors import NoInput, UsageError
+from llmcli.forecast import forecast
+from llmcli.input import Input, open_input
+from llmcli.job import Job, Shown, Workers
+from llmcli.mapping import threads
+from llmcli.options import (
     AccountOptions,
     ConnectionOptions,
     PromptOptions,
@@ -22,17 +22,17 @@ from .options import (
     ShapeOptions,
     ToolOptions,
 )
-from .output.record import BatchForm, Form, JsonForm, TextForm
-from .output.sink import Sink, open_sink
-from .output.tally import Tally
-from .planning import Plan
-from .record_options import InputOptions, PaceOptions, ResultOptions
-from .results import Results, is_regular, is_there, remaining
-from .settings import Settings
-from .work import Caps, Work, answerer
+from llmcli.output.record import BatchForm, Form, JsonForm, TextForm
+from llmcli.output.sink import Sink, open_sink
+from llmcli.output.tally import Tally
+from llmcli.planning import Plan
+from llmcli.record_options import InputOptions, PaceOptions, ResultOptions
+from llmcli.results import Results, is_regular, is_there, remaining
+from llmcli.settings import Settings
+from llmcli.work import Caps, Work, answerer
 
 if TYPE_CHECKING:
-    from .templates import Template
+    from llmcli.templates import Template
 
 # Answers that may wait for an earlier one, for each that is asked at once.
 _WINDOW = 64
@@ -208,7 +208,7 @@ def _job(
 
 def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
     if wanted.pace.cluster is not None:
-        from . import cluster
+        from llmcli import cluster
 
         return cluster.workers(work, wanted.pace.cluster)
     own = answerer(environment, work)
@@ -224,6 +224,6 @@ def _bar(
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None
-    from .output.progress_bar import ProgressBar
+    from llmcli.output.progress_bar import ProgressBar
 
     return ProgressBar(tally, source.part)

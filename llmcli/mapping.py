@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
-from .errors import OutOfResources
+from llmcli.errors import OutOfResources
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from . import estimate, pricing
-from .allowance import Allowance
-from .call import Call
-from .catalogue import Model
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import (
+from llmcli import estimate, pricing
+from llmcli.allowance import Allowance
+from llmcli.call import Call
+from llmcli.catalogue import Model
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import (
     BudgetExceeded,
     ConfigError,
     ExitCode,
@@ -22,13 +22,13 @@ from .errors import (
     NetworkError,
     WriteError,
 )
-from .estimate import Bound
-from .ledger import About, Intent, Ledger, Settlement
-from .pricing import Cost, Price, Tokens
-from .schema import ChatRequest
+from llmcli.estimate import Bound
+from llmcli.ledger import About, Intent, Ledger, Settlement
+from llmcli.pricing import Cost, Price, Tokens
+from llmcli.schema import ChatRequest
 
 if TYPE_CHECKING:
-    from .budget import Budget
+    from llmcli.budget import Budget
 
 T = TypeVar("T")
 _NO_TURN = nullcontext()
@@ -110,7 +110,7 @@ class Meter:
     def _begin(self, bound: Bound) -> Intent | None:
         account, environment = self.account, self.account.environment
         if account.budget and account.budget.of_tag(account.about.tag):
-            from . import budget
+            from llmcli import budget
 
             usd = self._known(bound)
             with account.alone, budget.alone(environment):

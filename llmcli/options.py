@@ -6,9 +6,9 @@
 from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
 
-from .argv import Argument, Option
-from .dataclass import dataclass, fields
-from .run import Run
+from llmcli.argv import Argument, Option
+from llmcli.dataclass import dataclass, fields
+from llmcli.run import Run
 
 Words = Annotated[
     list[str] | None,

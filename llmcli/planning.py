@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from . import draft, filling, messages
-from .answering import Task
-from .dataclass import dataclass
-from .errors import BadRequest, LlmcliError, UsageError
-from .prompt import STDIN_PLACE, Attachments
-from .records import Record
-from .schema import ChatRequest
-from .settings import Settings
-from .shape import Shape
+from llmcli import draft, filling, messages
+from llmcli.answering import Task
+from llmcli.dataclass import dataclass
+from llmcli.errors import BadRequest, LlmcliError, UsageError
+from llmcli.prompt import STDIN_PLACE, Attachments
+from llmcli.records import Record
+from llmcli.schema import ChatRequest
+from llmcli.settings import Settings
+from llmcli.shape import Shape
 
 if TYPE_CHECKING:
-    from .templates import Template
-    from .tools import Toolbox
+    from llmcli.templates import Template
+    from llmcli.tools import Toolbox
 
 # How an answer is transported is no part of what is asked.
 _TRANSPORT = ("stream", "stream_options")

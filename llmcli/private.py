@@ -4,7 +4,7 @@ import os
 import stat
 from pathlib import Path
 
-from .errors import ConfigError
+from llmcli.errors import ConfigError
 
 
 def check(folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Annotated
 
-from .argv import Argument, Option
-from .dataclass import dataclass
+from llmcli.argv import Argument, Option
+from llmcli.dataclass import dataclass
 
 Prompt = Annotated[
     str | None,

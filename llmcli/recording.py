@@ -4,17 +4,17 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import messages
-from .call import Call
-from .environment import Environment
-from .errors import Interrupted, LlmcliError, UsageError
-from .extra import finite
-from .output.sink import Sink, open_sink
-from .request import encode
-from .schema import Message
+from llmcli import messages
+from llmcli.call import Call
+from llmcli.environment import Environment
+from llmcli.errors import Interrupted, LlmcliError, UsageError
+from llmcli.extra import finite
+from llmcli.output.sink import Sink, open_sink
+from llmcli.request import encode
+from llmcli.schema import Message
 
 if TYPE_CHECKING:
-    from .transcript import Session
+    from llmcli.transcript import Session
 
 # Seconds to wait for another process with the session, where this one is to end at once.
 _SHORT = 0.1
@@ -50,7 +50,7 @@ class Recorder:
     def open(self) -> None:
         """Before anything is sent. Raises CantCreate, UsageError."""
         if self._session:
-            from . import sessions
+            from llmcli import sessions
 
             sessions.check_writable(self._environment, self._session)
         if self._save_as in _STDOUT:
@@ -61,7 +61,7 @@ class Recorder:
     def keep(self, known: Sequence[Message], said: Sequence[Message]) -> None:
         """The whole conversation, of which the session has what is `known`. Raises WriteError."""
         if self._session:
-            from . import sessions
+            from llmcli import sessions
 
             turn = self._turn(added(known, said), None)
             self._environment.stage = f"session {self._session.name} is held by another process"
@@ -81,7 +81,7 @@ class Recorder:
         own = added(known, said)
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
             own.append(partial.partial().passed_back())
-        from . import sessions
+        from llmcli import sessions
 
         internal = "internal" if isinstance(error, Exception) else "interrupted"
         kind = getattr(error, "kind", internal)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from . import prompt, strict_json
-from .dataclass import dataclass, field
-from .errors import BadRequest, LlmcliError, NoInput, UsageError
-from .prompt import Attachments
+from llmcli import prompt, strict_json
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
+from llmcli.prompt import Attachments
 
 _BLOCK = 1 << 16
 _HEAD = 64

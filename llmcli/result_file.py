@@ -10,9 +10,9 @@ import struct
 import subprocess
 from collections.abc import Iterator
 
-from . import journal
-from .dataclass import dataclass
-from .errors import CantCreate, TryLater, WriteError
+from llmcli import journal
+from llmcli.dataclass import dataclass
+from llmcli.errors import CantCreate, TryLater, WriteError
 
 _BLOCK = 1 << 18
 # How the id of a line of a batch begins; its key follows.

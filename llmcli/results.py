@@ -10,15 +10,15 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 
-from . import journal
-from .answering import Task
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import CantCreate, NoInput
-from .output.json import line
-from .output.record import Form
-from .output.sink import names_descriptor, open_sink
-from .result_file import ResultFile, holds_lines
+from llmcli import journal
+from llmcli.answering import Task
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import CantCreate, NoInput
+from llmcli.output.json import line
+from llmcli.output.record import Form
+from llmcli.output.sink import names_descriptor, open_sink
+from llmcli.result_file import ResultFile, holds_lines
 
 PROGRESS = ".progress"
 _OTHER_FORM = "give the options it was made with, or another FILE"

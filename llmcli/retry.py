@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from .dataclass import dataclass
-from .errors import LlmcliError, TryLater
-from .trace import Trace
+from llmcli.dataclass import dataclass
+from llmcli.errors import LlmcliError, TryLater
+from llmcli.trace import Trace
 
 T = TypeVar("T")
 

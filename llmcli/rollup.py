@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from .dataclass import dataclass, field
-from .ledger import INTENT
-from .pricing import ESTIMATED, amount, tokens
+from llmcli.dataclass import dataclass, field
+from llmcli.ledger import INTENT
+from llmcli.pricing import ESTIMATED, amount, tokens
 
 _VERSION = 1
 # So much must be new before the checkpoint is written again, in bytes.

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from .environment import Environment
+from llmcli.environment import Environment
 
 
 class Run(NamedTuple):

@@ -6,15 +6,15 @@ import sys
 import termios
 from collections.abc import Sequence
 
-from . import messages, processes, validation
-from .dataclass import dataclass
-from .environment import Environment, undisturbed
-from .errors import ToolError
-from .processes import Job, Outcome
-from .schema import Message, ToolCall
-from .terminal import harmless, one_line
-from .tool_calls import arguments_of
-from .tools import Tool, Toolbox, environment_of
+from llmcli import messages, processes, validation
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment, undisturbed
+from llmcli.errors import ToolError
+from llmcli.processes import Job, Outcome
+from llmcli.schema import Message, ToolCall
+from llmcli.terminal import harmless, one_line
+from llmcli.tool_calls import arguments_of
+from llmcli.tools import Tool, Toolbox, environment_of
 
 _SHOWN = 500
 # Read beyond the limit, so that a key at its end is seen whole.

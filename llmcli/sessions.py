@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from . import journal, last_session, messages, private, request
-from .environment import Environment
-from .errors import CantCreate, NoInput, UsageError, WriteError
-from .journal import Record
-from .transcript import Session
+from llmcli import journal, last_session, messages, private, request
+from llmcli.environment import Environment
+from llmcli.errors import CantCreate, NoInput, UsageError, WriteError
+from llmcli.journal import Record
+from llmcli.transcript import Session
 
 SUFFIX = ".jsonl"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")

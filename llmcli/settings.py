@@ -4,11 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from . import url
-from .dataclass import dataclass, field, fields
-from .errors import ConfigError, UsageError
-from .pricing import amount
-from .request import RESERVED
+from llmcli import url
+from llmcli.dataclass import dataclass, field, fields
+from llmcli.errors import ConfigError, UsageError
+from llmcli.pricing import amount
+from llmcli.request import RESERVED
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 # The program has no site of its own to name.

@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from . import messages, strict_json
-from .dataclass import dataclass, field
-from .errors import BadRequest, ExitCode, UsageError
-from .schema import ChatRequest, ContentPart, Message
+from llmcli import messages, strict_json
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import BadRequest, ExitCode, UsageError
+from llmcli.schema import ChatRequest, ContentPart, Message
 
 YES_NO = "Answer with the single word yes or no."
 _FENCE = r"(?m)^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$"
@@ -61,7 +61,7 @@ def _parsed(text: str, schema: dict[str, Any]) -> Any:
     except ValueError as error:
         hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
-    from . import validation
+    from llmcli import validation
 
     if problem := validation.problem(schema, value):
         raise BadRequest(f"the answer does not fit the schema: {problem}")
@@ -85,7 +85,7 @@ def first_block(text: str) -> str:
 
 def parse_schema(text: str, name: str) -> dict[str, Any]:
     """A JSON Schema. Raises BadRequest, and ConfigError where the extra is missing."""
-    from . import validation
+    from llmcli import validation
 
     validation.require()
     try:
@@ -117,7 +117,7 @@ def _closed(schema: Any) -> bool:
             required = schema.get("required") or []
             if schema.get("additionalProperties") is not False or set(named) != set(required):
                 return False
-    from . import validation
+    from llmcli import validation
 
     return all(map(_closed, validation.inside(schema)))
 

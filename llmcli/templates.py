@@ -8,11 +8,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from . import config, settings
-from .dataclass import dataclass, field
-from .environment import Environment
-from .errors import ConfigError, NoInput, UsageError
-from .prompt import STDIN_PLACE, Wording, check_text
+from llmcli import config, settings
+from llmcli.dataclass import dataclass, field
+from llmcli.environment import Environment
+from llmcli.errors import ConfigError, NoInput, UsageError
+from llmcli.prompt import STDIN_PLACE, Wording, check_text
 
 SUFFIX = ".toml"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")

@@ -4,9 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from . import extra, strict_json
-from .errors import ToolError
-from .schema import ToolCall
+from llmcli import extra, strict_json
+from llmcli.errors import ToolError
+from llmcli.schema import ToolCall
 
 # Of a made-up id, all of which may have 40 characters at some endpoints.
 _LONGEST = 24

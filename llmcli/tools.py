@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from .dataclass import dataclass, field
-from .errors import BadRequest
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import BadRequest
 
 _TIMEOUT = 60.0
 _LONGEST = 86400.0

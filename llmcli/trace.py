@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .dataclass import dataclass, field
-from .errors import deadline_reached
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import deadline_reached
 
 
 def _silent(_line: str) -> None:

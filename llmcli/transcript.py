@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import messages
-from .dataclass import dataclass
-from .journal import Record
-from .schema import Message
+from llmcli import messages
+from llmcli.dataclass import dataclass
+from llmcli.journal import Record
+from llmcli.schema import Message
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import urlsplit
 
-from .errors import ConfigError
+from llmcli.errors import ConfigError
 
 PORTS = {"http": 80, "https": 443}
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .errors import HOW_TO_INSTALL, BadRequest, ConfigError
-from .terminal import one_line
+from llmcli.errors import HOW_TO_INSTALL, BadRequest, ConfigError
+from llmcli.terminal import one_line
 
 _LONGEST = 300
 

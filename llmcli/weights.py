@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from .dataclass import dataclass
-from .environment import Environment
-from .errors import CantCreate
+from llmcli.dataclass import dataclass
+from llmcli.environment import Environment
+from llmcli.errors import CantCreate
 
 MODEL = "local/smollm2-135m-instruct"
 LICENSE = "Apache-2.0"

@@ -3,18 +3,18 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from . import accounts, connection, headers
-from .answering import Answerer, How
-from .connection import Connection
-from .dataclass import dataclass, replace
-from .environment import Environment
-from .options import AccountOptions
-from .pacing import Pace
-from .settings import Settings
+from llmcli import accounts, connection, headers
+from llmcli.answering import Answerer, How
+from llmcli.connection import Connection
+from llmcli.dataclass import dataclass, replace
+from llmcli.environment import Environment
+from llmcli.options import AccountOptions
+from llmcli.pacing import Pace
+from llmcli.settings import Settings
 
 if TYPE_CHECKING:
-    from .running import Runner
-    from .tools import Toolbox
+    from llmcli.running import Runner
+    from llmcli.tools import Toolbox
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,6 @@ def answerer(environment: Environment, work: Work, finished: bool = True) -> Ans
 def _runner(environment: Environment, work: Work) -> "Runner | None":
     if work.toolbox is None or work.how.check_calls:
         return None
-    from .running import Policy, Runner
+    from llmcli.running import Policy, Runner
 
     return Runner(environment, work.toolbox, Policy(strict=work.strict_tools))

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from .fakes import Script, Server, serving
-from .killing import FAULT
-from .mapped import Echo, echoing
+from tests.fakes import Script, Server, serving
+from tests.killing import FAULT
+from tests.mapped import Echo, echoing
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(Path(sys.executable).with_name("llmcli"))

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .fakes import Server
+from tests.fakes import Server
 
 STATE = ".local/state/llmcli"
 

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .conftest import KEY
-from .fakes import Request, Script, Wire, chunk
+from tests.conftest import KEY
+from tests.fakes import Request, Script, Wire, chunk
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .fakes import USAGE, chunk
+from tests.fakes import USAGE, chunk
 
 # What is done with the n-th request for the prompt `text`: None answers it.
 Fault = Callable[["Handler", str, int], bool | None]

@@ -16,8 +16,7 @@ from llmcli.backends.client import Client
 from llmcli.backends.endpoint import Endpoint
 from llmcli.backends.progress import Progress
 from llmcli.keys import Key
-
-from .fakes import listening
+from tests.fakes import listening
 
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run
-from .fakes import Script, Server, answer
+from tests.conftest import PROGRAM, Run
+from tests.fakes import Script, Server, answer
 
 Endpoint = Callable[[Script], Server]
 PNG = base64.b64decode(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .fakes import USAGE, Request, Script, Server, Wire, answer, chunk, reasoning
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.fakes import USAGE, Request, Script, Server, Wire, answer, chunk, reasoning
 
 Endpoint = Callable[[Script], Server]
 

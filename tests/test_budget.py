@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .fakes import USAGE, Request, Script, Server, Wire, answer, calling
+from tests.conftest import PROGRAM, Run, one_line
+from tests.fakes import USAGE, Request, Script, Server, Wire, answer, calling
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

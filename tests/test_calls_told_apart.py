@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run
-from .conversations import said
-from .fakes import Request, Script, Server, Wire, answer, calling, chunk, in_turn
+from tests.conftest import PROGRAM, Run
+from tests.conversations import said
+from tests.fakes import Request, Script, Server, Wire, answer, calling, chunk, in_turn
 
 Endpoint = Callable[[Script], Server]
 

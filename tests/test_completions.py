@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
-from .terminals import read_until
+from tests.conftest import ROOT
+from tests.terminals import read_until
 
 Complete = Callable[[str], set[str]]
 CONFIG = """model = "vendor/big:8b"

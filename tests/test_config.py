@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer
+from tests.conftest import KEY, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

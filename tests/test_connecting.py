@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import Run, one_line
-from .fakes import Script, Server, answer, listening
-from .faults import raw
+from tests.conftest import Run, one_line
+from tests.fakes import Script, Server, answer, listening
+from tests.faults import raw
 
 
 def test_who_reads_the_request_late_is_connected_to(

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import trustme
 
-from .conftest import KEY, Run, one_line
-from .fakes import Request, Script, Server, Wire, serving
-from .faults import HEAD, SOME, error, raw
+from tests.conftest import KEY, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, serving
+from tests.faults import HEAD, SOME, error, raw
 
 Endpoint = Callable[[Script], Server]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, Tools, one_line
-from .conversations import STATE, gone, kept, results, said, user
-from .fakes import Request, Script, Server, Wire, answer, calling, chunk, in_turn
-from .terminals import on_a_terminal, read_all, read_until
+from tests.conftest import PROGRAM, Run, Tools, one_line
+from tests.conversations import STATE, gone, kept, results, said, user
+from tests.fakes import Request, Script, Server, Wire, answer, calling, chunk, in_turn
+from tests.terminals import on_a_terminal, read_all, read_until
 
 Endpoint = Callable[[Script], Server]
 

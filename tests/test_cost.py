@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from llmcli import pricing
-
-from .conftest import Run
-from .fakes import Script, Server, answer
+from tests.conftest import Run
+from tests.fakes import Script, Server, answer
 
 Endpoint = Callable[[Script], Server]
 

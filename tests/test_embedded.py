@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
+from tests.conftest import PROGRAM, Run, one_line
 
 NOTICE = "no key or endpoint configured: using the embedded local/smollm2-135m-instruct"
 

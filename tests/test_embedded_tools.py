@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import CITY, PROGRAM, Run
-from .conversations import assistant, user
+from tests.conftest import CITY, PROGRAM, Run
+from tests.conversations import assistant, user
 
 WEATHER = {
     "type": "function",

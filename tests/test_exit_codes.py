@@ -10,9 +10,8 @@ import pytest
 
 from llmcli import errors
 from llmcli.errors import ExitCode, LlmcliError
-
-from .conftest import PROGRAM, Run
-from .fakes import Request, Script, Server, Wire, answer
+from tests.conftest import PROGRAM, Run
+from tests.fakes import Request, Script, Server, Wire, answer
 
 Endpoint = Callable[[Script], Server]
 

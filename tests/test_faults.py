@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import KEY, Run, one_line
-from .fakes import Request, Script, Server, Wire, chunk
-from .faults import CHUNKED, DONE, FAULTS, SOME, STOP, body, event, in_chunks, raw
+from tests.conftest import KEY, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, chunk
+from tests.faults import CHUNKED, DONE, FAULTS, SOME, STOP, body, event, in_chunks, raw
 
 Endpoint = Callable[[Script], Server]
 

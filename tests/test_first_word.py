@@ -7,9 +7,8 @@ import pytest
 
 from llmcli.commands.ask import ask
 from llmcli.dataclass import fields
-
-from .conftest import Run
-from .fakes import Script, Server, answer
+from tests.conftest import Run
+from tests.fakes import Script, Server, answer
 
 
 def options() -> Iterator[tuple[str, bool]]:

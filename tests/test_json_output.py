@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import Run, one_line
-from .fakes import USAGE, Request, Script, Server, Wire, answer, broken, chunk, reasoning
+from tests.conftest import Run, one_line
+from tests.fakes import USAGE, Request, Script, Server, Wire, answer, broken, chunk, reasoning
 
 Endpoint = Callable[[Script], Server]
 

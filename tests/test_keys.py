@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .conversations import gone
-from .fakes import Script, Server, answer
-from .terminals import on_a_terminal, read_until
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.conversations import gone
+from tests.fakes import Script, Server, answer
+from tests.terminals import on_a_terminal, read_until
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

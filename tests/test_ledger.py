@@ -10,8 +10,19 @@ from typing import Any
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .fakes import USAGE, Request, Script, Server, Wire, answer, broken, calling, in_turn, started
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.fakes import (
+    USAGE,
+    Request,
+    Script,
+    Server,
+    Wire,
+    answer,
+    broken,
+    calling,
+    in_turn,
+    started,
+)
 
 Endpoint = Callable[[Script], Server]
 

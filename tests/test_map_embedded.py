@@ -2,7 +2,7 @@
 
 import json
 
-from .conftest import Run
+from tests.conftest import Run
 
 ROWS = """text,stars
 "The battery died after a day, and nobody answers my mails.",1

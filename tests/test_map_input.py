@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, prompt_of, rows
+from tests.conftest import PROGRAM, Run, one_line
+from tests.mapped import Echo, prompt_of, rows
 
 
 def asked(server: Echo) -> list[str]:

@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 
 from llmcli.records import Source, texts
-
-from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, Handler, lines, prompt_of, rows
-from .test_ledger import records as ledger_of
+from tests.conftest import PROGRAM, Run, one_line
+from tests.mapped import Echo, Handler, lines, prompt_of, rows
+from tests.test_ledger import records as ledger_of
 
 Config = Callable[[str], Path]
 

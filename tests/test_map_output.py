@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .conversations import gone
-from .fakes import chunk
-from .mapped import Echo, Handler, rows
-from .terminals import on_a_terminal, read_all
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.conversations import gone
+from tests.fakes import chunk
+from tests.mapped import Echo, Handler, rows
+from tests.terminals import on_a_terminal, read_all
 
 TEN = b"".join(b"r%d\n" % n for n in range(10))
 

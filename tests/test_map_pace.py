@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from llmcli.pacing import Pace, Stopped
-
-from .conftest import Run, one_line
-from .mapped import Echo, Handler, lines
+from tests.conftest import Run, one_line
+from tests.mapped import Echo, Handler, lines
 
 
 def test_retry_after_slows_all_together(run: Run, echo: Echo) -> None:

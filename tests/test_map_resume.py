@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, lines
+from tests.conftest import PROGRAM, Run, one_line
+from tests.mapped import Echo, lines
 
 Row = dict[str, Any]
 

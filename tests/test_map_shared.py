@@ -18,11 +18,10 @@ from llmcli.environment import Environment
 from llmcli.errors import WriteError
 from llmcli.journal import Journal
 from llmcli.pricing import UNKNOWN, Tokens
-
-from .conftest import PROGRAM, Run, one_line
-from .mapped import Echo, lines, rows
-from .test_ledger import records as ledger_of
-from .test_map_resume import start
+from tests.conftest import PROGRAM, Run, one_line
+from tests.mapped import Echo, lines, rows
+from tests.test_ledger import records as ledger_of
+from tests.test_map_resume import start
 
 Config = Callable[[str], Path]
 

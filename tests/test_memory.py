@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from .benchmarks.measure import Command, run
-from .conftest import PROGRAM
-from .fakes import Request, Script, Server, Wire, chunk
+from tests.benchmarks.measure import Command, run
+from tests.conftest import PROGRAM
+from tests.fakes import Request, Script, Server, Wire, chunk
 
 PIECE = "x" * 65536
 PIECES = 500

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from .conftest import Run, one_line
-from .fakes import Script, Server, in_turn
-from .faults import DONE, SOME, STOP, in_chunks, raw
-from .mapped import Echo, Handler
+from tests.conftest import Run, one_line
+from tests.fakes import Script, Server, in_turn
+from tests.faults import DONE, SOME, STOP, in_chunks, raw
+from tests.mapped import Echo, Handler
 
 Endpoint = Callable[[Script], Server]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import KEY, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk
+from tests.conftest import KEY, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer, chunk
 
 Endpoint = Callable[[Script], Server]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

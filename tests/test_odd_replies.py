@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from llmcli import strict_json
-
-from .conftest import Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk
+from tests.conftest import Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer, chunk
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Run, one_line
-from .fakes import Script, Server, answer, broken
+from tests.conftest import Run, one_line
+from tests.fakes import Script, Server, answer, broken
 
 Endpoint = Callable[[Script], Server]
 

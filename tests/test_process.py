@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line, shell
-from .fakes import Request, Script, Server, Wire, answer, chunk, listening, started
-from .terminals import on_a_terminal, read_all
+from tests.conftest import PROGRAM, Run, one_line, shell
+from tests.fakes import Request, Script, Server, Wire, answer, chunk, listening, started
+from tests.terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from llmcli.cli import COMMANDS
-
-from .conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
-from .generated import completions, readme
-from .generated.tree import tree
+from tests.conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
+from tests.generated import completions, readme
+from tests.generated.tree import tree
 
 README = (ROOT / "README.md").read_text()
 

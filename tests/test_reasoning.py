@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .conversations import said, user
-from .fakes import Request, Script, Server, Wire, answer, chunk, in_turn, reasoning
-from .terminals import on_a_terminal, read_all
+from tests.conftest import PROGRAM, Run, one_line
+from tests.conversations import said, user
+from tests.fakes import Request, Script, Server, Wire, answer, chunk, in_turn, reasoning
+from tests.terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
 

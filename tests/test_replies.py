@@ -14,11 +14,10 @@ from llmcli.backends import http, sse
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
 from llmcli.trace import Trace
-
-from . import readings
-from .conftest import Run
-from .fakes import Request, Script, Server, Wire, serving
-from .readings import Shape, Vector
+from tests import readings
+from tests.conftest import Run
+from tests.fakes import Request, Script, Server, Wire, serving
+from tests.readings import Shape, Vector
 
 Endpoint = Callable[[Script], Server]
 SHAPES = readings.shapes()

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from llmcli import retry
-
-from .conftest import Run, one_line
-from .fakes import Request, Script, Server, Wire, answer, chunk, in_turn
+from tests.conftest import Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer, chunk, in_turn
 
 Endpoint = Callable[[Script], Server]
 AT_ONCE = "Retry-After: 0"

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import PROGRAM, Run, one_line
-from .conversations import kept, said, user
-from .fakes import Script, Server, answer, broken, calling, in_turn
-from .terminals import on_a_terminal, read_all, read_until
+from tests.conftest import PROGRAM, Run, one_line
+from tests.conversations import kept, said, user
+from tests.fakes import Script, Server, answer, broken, calling, in_turn
+from tests.terminals import on_a_terminal, read_all, read_until
 
 Endpoint = Callable[[Script], Server]
 

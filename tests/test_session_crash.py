@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run
-from .conversations import STATE, assistant, kept, user
-from .fakes import Request, Script, Server, Wire, answer
+from tests.conftest import PROGRAM, Run
+from tests.conversations import STATE, assistant, kept, user
+from tests.fakes import Request, Script, Server, Wire, answer
 
 Endpoint = Callable[[Script], Server]
 

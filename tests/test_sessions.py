@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import KEY, PROGRAM, Run, one_line
-from .conversations import STATE, assistant, kept, said, user
-from .fakes import Script, Server, answer, broken, in_turn
+from tests.conftest import KEY, PROGRAM, Run, one_line
+from tests.conversations import STATE, assistant, kept, said, user
+from tests.fakes import Script, Server, answer, broken, in_turn
 
 Endpoint = Callable[[Script], Server]
 

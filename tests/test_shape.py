@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import Run, one_line, shell
-from .conversations import assistant, said, user
-from .fakes import USAGE, Script, Server, answer, calling, in_turn
+from tests.conftest import Run, one_line, shell
+from tests.conversations import assistant, said, user
+from tests.fakes import USAGE, Script, Server, answer, calling, in_turn
 
 Endpoint = Callable[[Script], Server]
 CLOSED = {

@@ -13,9 +13,8 @@ import pytest
 from llmcli import cli
 from llmcli.environment import Environment
 from llmcli.errors import Interrupted
-
-from .conftest import PROGRAM, shell
-from .fakes import Request, Script, Server, Wire, comments, slow_headers, started
+from tests.conftest import PROGRAM, shell
+from tests.fakes import Request, Script, Server, Wire, comments, slow_headers, started
 
 Endpoint = Callable[[Script], Server]
 

@@ -19,8 +19,7 @@ from llmcli.cli import COMMANDS
 from llmcli.commands.ask import ask
 from llmcli.dataclass import fields
 from llmcli.options import grouped
-
-from .fakes import Script, Server, answer
+from tests.fakes import Script, Server, answer
 
 # Runs the program, and writes down what was loaded when it ends.
 _NOTED = """

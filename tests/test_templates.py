@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .conversations import said
-from .fakes import Script, Server, answer
-from .terminals import on_a_terminal, read_all
+from tests.conftest import PROGRAM, Run, one_line
+from tests.conversations import said
+from tests.fakes import Script, Server, answer
+from tests.terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
 Write = Callable[[str, str], Path]

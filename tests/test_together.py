@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from .conftest import PROGRAM, shell
-from .fakes import Request, Script, Server, Wire, chunk
+from tests.conftest import PROGRAM, shell
+from tests.fakes import Request, Script, Server, Wire, chunk
 
 Endpoint = Callable[[Script], Server]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import PROGRAM, Run, Tools, one_line
-from .conversations import gone, kept, results
-from .fakes import Script, Server, answer, calling, in_turn
-from .terminals import on_a_terminal
+from tests.conftest import PROGRAM, Run, Tools, one_line
+from tests.conversations import gone, kept, results
+from tests.fakes import Script, Server, answer, calling, in_turn
+from tests.terminals import on_a_terminal
 
 Endpoint = Callable[[Script], Server]
 call_weather = calling(("c1", "weather", '{"city":  "Oslo"}'))

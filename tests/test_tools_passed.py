@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .conversations import assistant, said, user
-from .fakes import Request, Script, Server, Wire, answer, broken, calling, chunk, in_turn
+from tests.conftest import PROGRAM, Run, one_line
+from tests.conversations import assistant, said, user
+from tests.fakes import Request, Script, Server, Wire, answer, broken, calling, chunk, in_turn
 
 Endpoint = Callable[[Script], Server]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import KEY, Run, Tools, one_line
-from .conversations import gone, results, said, user
-from .fakes import USAGE, Script, Server, answer, broken, calling, in_turn
+from tests.conftest import KEY, Run, Tools, one_line
+from tests.conversations import gone, results, said, user
+from tests.fakes import USAGE, Script, Server, answer, broken, calling, in_turn
 
 Endpoint = Callable[[Script], Server]
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import PROGRAM, Run, one_line
-from .fakes import Request, Script, Server, Wire, answer
-from .terminals import on_a_terminal, read_all
+from tests.conftest import PROGRAM, Run, one_line
+from tests.fakes import Request, Script, Server, Wire, answer
+from tests.terminals import on_a_terminal, read_all
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]

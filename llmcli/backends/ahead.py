@@ -11,10 +11,10 @@ import sys
 import threading
 from typing import Any
 
-from ..url import PORTS, is_loopback, origin
-from .endpoint import Endpoint, request_headers, tls_context
-from .progress import Progress
-from .worker import Patience
+from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
+from llmcli.backends.progress import Progress
+from llmcli.backends.worker import Patience
+from llmcli.url import PORTS, is_loopback, origin
 
 _BLOCK = 65536
 # Seconds in which a server nearby is connected to. To load a module keeps other threads waiting.

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from ..errors import LlmcliError
-from ..keys import Key
-from ..url import host_of, is_loopback
-from . import connections, http_errors
-from .ahead import Ahead
-from .body import Check, blocks, ends
-from .endpoint import Endpoint, request_headers, tls_context
-from .reply import Head
+from llmcli.backends import connections, http_errors
+from llmcli.backends.ahead import Ahead
+from llmcli.backends.body import Check, blocks, ends
+from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
+from llmcli.backends.reply import Head
+from llmcli.errors import LlmcliError
+from llmcli.keys import Key
+from llmcli.url import host_of, is_loopback
 
 if TYPE_CHECKING:
     import ssl

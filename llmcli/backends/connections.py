@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from .ahead import Ahead
-from .body import Check, Watched, buffered
+from llmcli.backends.ahead import Ahead
+from llmcli.backends.body import Check, Watched, buffered
 
 if TYPE_CHECKING:
     _Base = HTTPConnection

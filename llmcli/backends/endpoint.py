@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from .. import __version__
-from ..dataclass import dataclass, field
-from ..errors import ConfigError
-from ..keys import Key
+from llmcli import __version__
+from llmcli.dataclass import dataclass, field
+from llmcli.errors import ConfigError
+from llmcli.keys import Key
 
 if TYPE_CHECKING:
     import ssl

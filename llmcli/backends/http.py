@@ -5,22 +5,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import AuthError
-from ..keys import Key
-from ..request import encode
-from ..schema import ChatRequest, Chunk
-from ..trace import Trace
-from ..url import host_of
-from . import Stream
-from .ahead import Ahead, plain
-from .endpoint import Endpoint
-from .progress import Progress
-from .worker import Put, in_thread
+from llmcli.backends import Stream
+from llmcli.backends.ahead import Ahead, plain
+from llmcli.backends.endpoint import Endpoint
+from llmcli.backends.progress import Progress
+from llmcli.backends.worker import Put, in_thread
+from llmcli.errors import AuthError
+from llmcli.keys import Key
+from llmcli.request import encode
+from llmcli.schema import ChatRequest, Chunk
+from llmcli.trace import Trace
+from llmcli.url import host_of
 
 if TYPE_CHECKING:
-    from .client import Received
-    from .pool import Pool  # only for many requests
-    from .reply import Head
+    from llmcli.backends.client import Received
+    from llmcli.backends.pool import Pool  # only for many requests
+    from llmcli.backends.reply import Head
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
@@ -60,7 +60,7 @@ def _exchange(
             head = _head(received)
         finally:
             trace.sent = progress.sent
-        from . import reply
+        from llmcli.backends import reply
 
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
@@ -79,7 +79,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """The JSON at `base_url` + path, with the same rules as a completion."""
     progress = _progress(endpoint, trace)
     received = _send(endpoint, "GET", endpoint.base_url + path, None, progress)
-    from . import reply
+    from llmcli.backends import reply
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
@@ -114,7 +114,7 @@ def _send(
     interrupted; waiting for the rest can, here in the thread that goes on with it."""
     goes = body is not None and not _is_loaded() and plain(endpoint)
     ahead = Ahead(endpoint, body or b"", progress) if goes else None
-    from . import client, reply  # noqa: F401  # reply is needed next
+    from llmcli.backends import client, reply  # noqa: F401  # reply is needed next
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         progress.begin()

@@ -14,7 +14,7 @@ from typing import Any
 import requests
 import urllib3.exceptions as urllib3
 
-from ..errors import (
+from llmcli.errors import (
     HOW_TO_INSTALL,
     AuthError,
     ConfigError,
@@ -25,7 +25,7 @@ from ..errors import (
     TimedOut,
     Truncated,
 )
-from ..terminal import one_line
+from llmcli.terminal import one_line
 
 _CERTIFICATE_HINT = "give the CA with ca_file or REQUESTS_CA_BUNDLE"
 

@@ -7,10 +7,10 @@ a watch closes the socket of an exchange that has taken too long.
 import threading
 from contextlib import closing
 
-from ..errors import LlmcliError, NetworkError, TimedOut
-from .client import Client, Received
-from .endpoint import Endpoint
-from .progress import Progress
+from llmcli.backends.client import Client, Received
+from llmcli.backends.endpoint import Endpoint
+from llmcli.backends.progress import Progress
+from llmcli.errors import LlmcliError, NetworkError, TimedOut
 
 _PERIOD = 0.25
 

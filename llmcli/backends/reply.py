@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from .. import api_errors
-from ..dataclass import dataclass
-from ..errors import LlmcliError, ProtocolError, Truncated
-from ..schema import DONE, Chunk
-from ..terminal import one_line
-from ..trace import Trace
-from . import sse
-from .plain_events import PlainEvents
+from llmcli import api_errors
+from llmcli.backends import sse
+from llmcli.backends.plain_events import PlainEvents
+from llmcli.dataclass import dataclass
+from llmcli.errors import LlmcliError, ProtocolError, Truncated
+from llmcli.schema import DONE, Chunk
+from llmcli.terminal import one_line
+from llmcli.trace import Trace
 
 _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")

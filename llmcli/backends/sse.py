@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sseclient import Event as Event
 from sseclient import SSEClient
 
-from ..errors import LlmcliError, ProtocolError, Truncated
+from llmcli.errors import LlmcliError, ProtocolError, Truncated
 
 MAX_EVENT_BYTES = 128 * 2**20
 MAX_EVENT_LINES = 20_000

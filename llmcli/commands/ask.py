@@ -1,14 +1,14 @@
 """One completion, streamed to stdout."""
 
-from .. import accounts, catalogue, compose, connection, request
-from ..call import Call
-from ..connection import Connection
-from ..draft import Wishes, draft
-from ..environment import STDOUT, Environment, write_all
-from ..errors import UsageError
-from ..exchange import Exchange
-from ..meter import Meter
-from ..options import (
+from llmcli import accounts, catalogue, compose, connection, request
+from llmcli.call import Call
+from llmcli.connection import Connection
+from llmcli.draft import Wishes, draft
+from llmcli.environment import STDOUT, Environment, write_all
+from llmcli.errors import UsageError
+from llmcli.exchange import Exchange
+from llmcli.meter import Meter
+from llmcli.options import (
     AccountOptions,
     ConnectionOptions,
     ConversationOptions,
@@ -19,14 +19,14 @@ from ..options import (
     ToolOptions,
     Words,
 )
-from ..output.choose import Output
-from ..output.json import escaped
-from ..recording import Recorder
-from ..run import Run
-from ..schema import ChatRequest
-from ..settings import Settings
-from ..shape import instructed
-from ..trace import Trace
+from llmcli.output.choose import Output
+from llmcli.output.json import escaped
+from llmcli.recording import Recorder
+from llmcli.run import Run
+from llmcli.schema import ChatRequest
+from llmcli.settings import Settings
+from llmcli.shape import instructed
+from llmcli.trace import Trace
 
 
 def ask(
@@ -105,7 +105,7 @@ def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: b
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
-    from ..output import curl
+    from llmcli.output import curl
 
     url = f"{chosen.base_url}/chat/completions"
     return curl.command(body, url, connection.headers_of(settings, chosen.base_url))

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import config, doctor, keys
-from ..environment import Environment, print_line
-from ..errors import LlmcliError
-from ..headers import is_secret
-from ..settings import DOCS, Settings
-from ..terminal import harmless
+from llmcli import config, doctor, keys
+from llmcli.environment import Environment, print_line
+from llmcli.errors import LlmcliError
+from llmcli.headers import is_secret
+from llmcli.settings import DOCS, Settings
+from llmcli.terminal import harmless
 
 app = typer.Typer(rich_markup_mode=None)
 

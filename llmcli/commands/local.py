@@ -2,9 +2,9 @@
 
 import typer
 
-from .. import fetch, weights
-from ..environment import Environment, print_line
-from ..errors import NoInput
+from llmcli import fetch, weights
+from llmcli.environment import Environment, print_line
+from llmcli.errors import NoInput
 
 app = typer.Typer(rich_markup_mode=None)
 

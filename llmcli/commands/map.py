@@ -1,8 +1,8 @@
 """A completion for every line, record or file."""
 
-from .. import many
-from ..many import Wanted
-from ..options import (
+from llmcli import many
+from llmcli.many import Wanted
+from llmcli.options import (
     AccountOptions,
     ConnectionOptions,
     PromptOptions,
@@ -10,8 +10,8 @@ from ..options import (
     ShapeOptions,
     ToolOptions,
 )
-from ..record_options import InputOptions, PaceOptions, Prompt, ResultOptions
-from ..run import Run
+from llmcli.record_options import InputOptions, PaceOptions, Prompt, ResultOptions
+from llmcli.run import Run
 
 
 def map(

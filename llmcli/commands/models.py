@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import catalogue, config, connection, listing, url
-from ..catalogue import Catalogue, Model
-from ..connection import Connection
-from ..environment import Environment
-from ..errors import LlmcliError, NoInput
-from ..output import table
-from ..output.json import print_json
-from ..settings import DEFAULT_BASE_URL
-from ..trace import Trace
+from llmcli import catalogue, config, connection, listing, url
+from llmcli.catalogue import Catalogue, Model
+from llmcli.connection import Connection
+from llmcli.environment import Environment
+from llmcli.errors import LlmcliError, NoInput
+from llmcli.output import table
+from llmcli.output.json import print_json
+from llmcli.settings import DEFAULT_BASE_URL
+from llmcli.trace import Trace
 
 _FRESH = 86400.0  # seconds
 _MILLION = 1_000_000

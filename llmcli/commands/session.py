@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import last_session, sessions
-from ..environment import STDOUT, Environment, print_line
-from ..errors import LlmcliError
-from ..output.json import print_json
-from ..output.transcript import as_text
-from ..terminal import harmless, one_line
-from ..transcript import Session
+from llmcli import last_session, sessions
+from llmcli.environment import STDOUT, Environment, print_line
+from llmcli.errors import LlmcliError
+from llmcli.output.json import print_json
+from llmcli.output.transcript import as_text
+from llmcli.terminal import harmless, one_line
+from llmcli.transcript import Session
 
 app = typer.Typer(rich_markup_mode=None)
 

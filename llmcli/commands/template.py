@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from .. import templates
-from ..environment import STDIN, STDOUT, Environment, print_line
-from ..errors import CantCreate, ConfigError, LlmcliError, NoInput
-from ..terminal import harmless, one_line
+from llmcli import templates
+from llmcli.environment import STDIN, STDOUT, Environment, print_line
+from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
+from llmcli.terminal import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import budget, config, days, ledger, rollup
-from ..days import Zone
-from ..environment import STDOUT, Environment, write_all
-from ..errors import NoInput, UsageError
-from ..output import table
-from ..output.json import print_json
-from ..pricing import dollars
-from ..rollup import KEYS, Sum
+from llmcli import budget, config, days, ledger, rollup
+from llmcli.days import Zone
+from llmcli.environment import STDOUT, Environment, write_all
+from llmcli.errors import NoInput, UsageError
+from llmcli.output import table
+from llmcli.output.json import print_json
+from llmcli.pricing import dollars
+from llmcli.rollup import KEYS, Sum
 
 _BAR = 20
 _DAYS = 30

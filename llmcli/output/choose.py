@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
-from ..call import Call
-from ..completion import Delta
-from ..environment import STDERR, STDOUT, Environment, write_all
-from ..errors import Interrupted, LlmcliError, UsageError
-from ..options import OutputOptions
-from ..schema import Message, ToolCall
-from . import events, usage
-from .events import EventsRenderer
-from .json import JsonRenderer, line
-from .renderer import Renderer
-from .sink import open_sink
-from .text import TextRenderer
-from .thinking import Thinking
+from llmcli.call import Call
+from llmcli.completion import Delta
+from llmcli.environment import STDERR, STDOUT, Environment, write_all
+from llmcli.errors import Interrupted, LlmcliError, UsageError
+from llmcli.options import OutputOptions
+from llmcli.output import events, usage
+from llmcli.output.events import EventsRenderer
+from llmcli.output.json import JsonRenderer, line
+from llmcli.output.renderer import Renderer
+from llmcli.output.sink import open_sink
+from llmcli.output.text import TextRenderer
+from llmcli.output.thinking import Thinking
+from llmcli.schema import Message, ToolCall
 
 
 class Output:

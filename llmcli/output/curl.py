@@ -4,9 +4,9 @@ import re
 import shlex
 from collections.abc import Mapping
 
-from ..headers import is_secret
-from ..request import encode
-from ..schema import ChatRequest
+from llmcli.headers import is_secret
+from llmcli.request import encode
+from llmcli.schema import ChatRequest
 
 _KEY = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..completion import Delta
-from ..environment import STDOUT, write_all
-from ..errors import Interrupted, LlmcliError
-from ..schema import Message, ToolCall
-from .json import ReportOf, line
-from .sink import Sink
-from .thinking import Thinking
+from llmcli.completion import Delta
+from llmcli.environment import STDOUT, write_all
+from llmcli.errors import Interrupted, LlmcliError
+from llmcli.output.json import ReportOf, line
+from llmcli.output.sink import Sink
+from llmcli.output.thinking import Thinking
+from llmcli.schema import Message, ToolCall
 
 
 class EventsRenderer:

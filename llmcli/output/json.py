@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..completion import Delta
-from ..environment import STDOUT, write_all
-from ..errors import Interrupted, LlmcliError
-from ..extra import finite
-from ..schema import Message, ToolCall
-from ..terminal import UNSAFE
-from .sink import Sink
-from .thinking import Thinking
+from llmcli.completion import Delta
+from llmcli.environment import STDOUT, write_all
+from llmcli.errors import Interrupted, LlmcliError
+from llmcli.extra import finite
+from llmcli.output.sink import Sink
+from llmcli.output.thinking import Thinking
+from llmcli.schema import Message, ToolCall
+from llmcli.terminal import UNSAFE
 
 # The object for an error, or for success.
 ReportOf = Callable[[LlmcliError | Interrupted | None], dict[str, Any]]

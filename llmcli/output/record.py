@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from ..answering import Outcome
-from ..result_file import BATCH, BATCH_LINES, JSON, TEXT
-from ..terminal import harmless
-from .json import line
+from llmcli.answering import Outcome
+from llmcli.output.json import line
+from llmcli.result_file import BATCH, BATCH_LINES, JSON, TEXT
+from llmcli.terminal import harmless
 
 
 class Form(Protocol):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from ..completion import Delta
-from ..errors import Interrupted, LlmcliError
-from ..schema import Message, ToolCall
+from llmcli.completion import Delta
+from llmcli.errors import Interrupted, LlmcliError
+from llmcli.schema import Message, ToolCall
 
 
 class Renderer(Protocol):

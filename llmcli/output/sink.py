@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from ..environment import STDOUT, Environment, write_all
-from ..errors import CantCreate, WriteError
+from llmcli.environment import STDOUT, Environment, write_all
+from llmcli.errors import CantCreate, WriteError
 
 
 class Sink(Protocol):

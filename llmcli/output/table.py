@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..environment import STDOUT, Environment, print_line
-from ..terminal import harmless
+from llmcli.environment import STDOUT, Environment, print_line
+from llmcli.terminal import harmless
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..completion import Delta
-from ..errors import AnswerCut, Interrupted, LlmcliError
-from ..schema import Message, ToolCall
-from ..terminal import harmless
-from .sink import Sink
-from .thinking import Thinking
+from llmcli.completion import Delta
+from llmcli.errors import AnswerCut, Interrupted, LlmcliError
+from llmcli.output.sink import Sink
+from llmcli.output.thinking import Thinking
+from llmcli.schema import Message, ToolCall
+from llmcli.terminal import harmless
 
 
 class TextRenderer:

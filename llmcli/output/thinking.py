@@ -2,8 +2,8 @@
 
 import os
 
-from ..environment import STDERR, Environment
-from ..terminal import harmless
+from llmcli.environment import STDERR, Environment
+from llmcli.terminal import harmless
 
 
 class Thinking:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ..journal import Record
-from ..schema import Message
-from ..transcript import Session
+from llmcli.journal import Record
+from llmcli.schema import Message
+from llmcli.transcript import Session
 
 
 def as_text(session: Session) -> str:

@@ -5,11 +5,11 @@ import os
 import time
 from typing import Any
 
-from ..call import Call
-from ..environment import write_all
-from ..errors import CantCreate, Interrupted, LlmcliError, WriteError
-from ..pricing import ESTIMATED, Tokens, dollars
-from .json import line
+from llmcli.call import Call
+from llmcli.environment import write_all
+from llmcli.errors import CantCreate, Interrupted, LlmcliError, WriteError
+from llmcli.output.json import line
+from llmcli.pricing import ESTIMATED, Tokens, dollars
 
 
 def summary(call: Call) -> str:

@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Callable
 
-from . import installed, interrupt, ledger, lines, report, start, stream, volume
-from .options import Options
+from tests.benchmarks import installed, interrupt, ledger, lines, report, start, stream, volume
+from tests.benchmarks.options import Options
 
 PARTS: dict[str, Callable[[Options], None]] = {
     "start": start.main,

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from .endpoint import BODY, Endpoint
-from .installed import program
-from .measure import Command
-from .replies import Plan
+from tests.benchmarks.endpoint import BODY, Endpoint
+from tests.benchmarks.installed import program
+from tests.benchmarks.measure import Command
+from tests.benchmarks.replies import Plan
 
 _SCRIPT = Path(__file__).with_name("openai_stream.py")
 _RELAY = Path(__file__).with_name("relay.py")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import report
-from .clients import Clients
-from .endpoint import serving
-from .measure import Command, Run, nowhere, run
-from .options import Options
-from .replies import Plan
+from tests.benchmarks import report
+from tests.benchmarks.clients import Clients
+from tests.benchmarks.endpoint import serving
+from tests.benchmarks.measure import Command, Run, nowhere, run
+from tests.benchmarks.options import Options
+from tests.benchmarks.replies import Plan
 
 _SLOW, _QUICK = Plan(wait=0.2), Plan()
 _AT_A_TIME = (8, 32, 128, 256)

@@ -7,8 +7,8 @@ import ssl
 import sys
 import time
 
-from . import replies
-from .replies import Plan
+from tests.benchmarks import replies
+from tests.benchmarks.replies import Plan
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _STREAM = re.compile(rb'"stream": *true')

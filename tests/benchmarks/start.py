@@ -7,12 +7,12 @@ from pathlib import Path
 import certifi
 import trustme
 
-from . import report
-from .clients import Clients
-from .endpoint import Endpoint, serving
-from .measure import Command, Run, median_seconds, side_by_side
-from .options import Options
-from .replies import Plan, stamps
+from tests.benchmarks import report
+from tests.benchmarks.clients import Clients
+from tests.benchmarks.endpoint import Endpoint, serving
+from tests.benchmarks.measure import Command, Run, median_seconds, side_by_side
+from tests.benchmarks.options import Options
+from tests.benchmarks.replies import Plan, stamps
 
 _BOTH = "(curl + bare Python)"
 _PACKAGES = "a bare script over requests"

@@ -6,12 +6,12 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from . import report
-from .clients import Clients
-from .endpoint import serving
-from .measure import Run, records, side_by_side
-from .options import Options
-from .replies import Plan, stamps
+from tests.benchmarks import report
+from tests.benchmarks.clients import Clients
+from tests.benchmarks.endpoint import serving
+from tests.benchmarks.measure import Run, records, side_by_side
+from tests.benchmarks.options import Options
+from tests.benchmarks.replies import Plan, stamps
 
 # An endpoint that takes its time: what is measured is not how long a client takes to start.
 _PACED = Plan(events=100, wait=0.3, gap=0.005)

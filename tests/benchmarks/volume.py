@@ -4,12 +4,12 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from . import report
-from .clients import Clients
-from .endpoint import serving
-from .measure import Command, Run, nowhere, run, side_by_side
-from .options import Options
-from .replies import Plan
+from tests.benchmarks import report
+from tests.benchmarks.clients import Clients
+from tests.benchmarks.endpoint import serving
+from tests.benchmarks.measure import Command, Run, nowhere, run, side_by_side
+from tests.benchmarks.options import Options
+from tests.benchmarks.replies import Plan
 
 _MANY, _FEWER = Plan(events=200_000), Plan(events=20_000)
 _SIZES = (1, 4, 16, 64)

@@ -1,4 +1,4 @@
-from . import completions, readme
+from tests.generated import completions, readme
 
 for path, text in {**completions.files(), **readme.files()}.items():
     if not path.exists() or path.read_text() != text:

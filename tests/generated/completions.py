@@ -6,7 +6,7 @@ Names are read from local files by the shell itself: a TAB starts no Python and 
 from pathlib import Path
 from string import Template
 
-from .tree import Command, Option, tree
+from tests.generated.tree import Command, Option, tree
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = Path(__file__).parent
