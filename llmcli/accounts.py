@@ -8,13 +8,13 @@ from llmcli import catalogue, url
 from llmcli.allowance import Allowance
 from llmcli.catalogue import Model
 from llmcli.connection import Connection
-from llmcli.environment import Environment
 from llmcli.errors import UsageError
 from llmcli.ledger import About, Ledger
 from llmcli.meter import Account
 from llmcli.options import AccountOptions
 from llmcli.pricing import Price, amount
 from llmcli.settings import Settings
+from llmcli.system.environment import Environment
 
 _ANY = "*"
 _MILLION = 1_000_000

@@ -11,8 +11,6 @@ from llmcli.call import Call, complete
 from llmcli.completion import Completion
 from llmcli.connection import Backend
 from llmcli.conversation import Answer, Limits, converse
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -31,6 +29,8 @@ from llmcli.pricing import Tokens
 from llmcli.retry import LONGEST_RETRY_AFTER, Policy, retrying
 from llmcli.schema import ChatRequest, Message
 from llmcli.shape import Shape, instructed
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 from llmcli.trace import Trace
 
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ class Answerer:
 
     def abandon(self) -> None:
         """What has begun is not waited for: no program of it outlives us."""
-        from llmcli import processes
+        from llmcli.system import process
 
-        processes.end_all()
+        process.end_all()
 
     def _call(self, task: Task) -> Call:
         environment, how = self._environment, self._how

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcli import errors
-from llmcli.dataclass import dataclass, replace
 from llmcli.errors import LlmcliError
 from llmcli.schema import Chunk
-from llmcli.terminal import one_line
+from llmcli.system.dataclass import dataclass, replace
+from llmcli.system.text import one_line
 
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
 _FOR_EVER = 1e9  # seconds

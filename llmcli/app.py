@@ -10,11 +10,11 @@ from typer.exceptions import TyperException
 
 from llmcli import __version__
 from llmcli.call import Call
-from llmcli.environment import Environment, print_line
 from llmcli.errors import UsageError
 from llmcli.options import OutputOptions, grouped
 from llmcli.output.choose import Output
 from llmcli.run import Run
+from llmcli.system.environment import Environment, print_line
 from llmcli.trace import Trace
 
 

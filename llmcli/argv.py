@@ -8,7 +8,7 @@ dash.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from llmcli.dataclass import Field, fields
+from llmcli.system.dataclass import Field, fields
 
 
 class Option:

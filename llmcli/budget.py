@@ -9,12 +9,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from llmcli import days, ledger, private, rollup
-from llmcli.dataclass import dataclass
+from llmcli import days, ledger, rollup
 from llmcli.days import Zone
-from llmcli.environment import Environment
 from llmcli.errors import BudgetExceeded, ConfigError, WriteError
 from llmcli.pricing import amount, dollars
+from llmcli.system import private_dirs
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 PERIODS = ("day", "month")
 _PAUSE = 0.005
@@ -135,8 +136,8 @@ def alone(environment: Environment) -> Iterator[None]:
     """No other run looks at the budget before this one's intent stands. Raises WriteError."""
     path = ledger.folder(environment) / ".lock"
     try:
-        private.check(environment.state_directory)
-        private.make(path.parent)
+        private_dirs.check(environment.state_directory)
+        private_dirs.make(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise WriteError(f"a budget needs the ledger, but {path}: {error.strerror}") from None

@@ -9,7 +9,6 @@ from typing import Any
 from llmcli import pricing
 from llmcli.backends import Stream
 from llmcli.completion import Accumulator, Completion, Delta
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import (
     ExitCode,
     Interrupted,
@@ -24,7 +23,8 @@ from llmcli.errors import (
 )
 from llmcli.pricing import Cost, Price, total
 from llmcli.schema import ChatRequest, Chunk, ToolCall, Usage
-from llmcli.terminal import one_line
+from llmcli.system.dataclass import dataclass, field
+from llmcli.system.text import one_line
 from llmcli.trace import Trace
 
 _LONGEST_MESSAGE = 560

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import url
-from llmcli.dataclass import asdict, dataclass, field, replace
-from llmcli.environment import Environment
 from llmcli.pricing import Price, amount, tokens
+from llmcli.system.dataclass import asdict, dataclass, field, replace
+from llmcli.system.environment import Environment
 
 _VERSION = 1
 

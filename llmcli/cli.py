@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from llmcli import argv
-from llmcli.environment import (
+from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
+from llmcli.run import Run
+from llmcli.system.environment import (
     STDERR,
     CheckedStdout,
     Environment,
@@ -17,8 +19,6 @@ from llmcli.environment import (
     last_words,
     leave,
 )
-from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
-from llmcli.run import Run
 
 # The first line of what each says of itself in full.
 COMMANDS = {

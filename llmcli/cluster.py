@@ -12,10 +12,10 @@ import warnings
 from functools import partial
 
 from llmcli.answering import Answerer, Outcome, Task
-from llmcli.environment import Environment
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, NetworkError
 from llmcli.job import Workers
 from llmcli.mapping import nothing
+from llmcli.system.environment import Environment
 from llmcli.work import Work, answerer
 
 _PATIENCE = 10.0

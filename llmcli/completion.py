@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple, cast
 
 from llmcli import api_errors, extra, reasoning, tool_calls
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from llmcli.extra import Extra
 from llmcli.schema import DONE, Chunk, Message, ToolCall, Usage
+from llmcli.system.dataclass import dataclass, field
 from llmcli.text_buffer import TextBuffer, has_surrogates
 from llmcli.tool_calls import ToolCalls, refuse_malformed
 

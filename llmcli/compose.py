@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import config, prompt, request, url
 from llmcli import headers as header_rules
-from llmcli.dataclass import replace
-from llmcli.environment import Environment
 from llmcli.errors import ConfigError, UsageError
 from llmcli.options import (
     AccountOptions,
@@ -18,6 +16,8 @@ from llmcli.options import (
     SamplingOptions,
 )
 from llmcli.settings import DEFAULT_BASE_URL, Settings, check_ranges
+from llmcli.system.dataclass import replace
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.templates import Template

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from llmcli import shape
 from llmcli.completion import Completion
-from llmcli.dataclass import dataclass, field, replace
 from llmcli.errors import BadRequest, ToolError
 from llmcli.schema import ChatRequest, Message, ToolCall
 from llmcli.shape import Shape, Shaped
+from llmcli.system.dataclass import dataclass, field, replace
 from llmcli.tool_calls import malformed, refuse_malformed
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 
-from llmcli.dataclass import dataclass
 from llmcli.errors import ConfigError
+from llmcli.system.dataclass import dataclass
 
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
 _MINUTE = 16

@@ -7,11 +7,11 @@ from typing import Any
 from llmcli import budget, connection, keys, listing, url, weights
 from llmcli.catalogue import Model
 from llmcli.connection import Connection
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.pricing import Price, dollars
 from llmcli.settings import Settings
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 from llmcli.trace import Trace
 
 

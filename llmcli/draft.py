@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli import messages, prompt, request, shape
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import ConfigError, UsageError
 from llmcli.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from llmcli.prompt import Input, Wording
 from llmcli.schema import ChatRequest, Message
 from llmcli.settings import Settings
 from llmcli.shape import Shape
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.templates import Filled

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from llmcli.catalogue import Model
-from llmcli.dataclass import dataclass
 from llmcli.pricing import UNKNOWN, Cost, Price
 from llmcli.schema import ChatRequest
+from llmcli.system.dataclass import dataclass
 
 # No tokenizer that works on bytes makes more than a token of one.
 _A_MESSAGE = 16

@@ -7,9 +7,7 @@ from llmcli.call import Call, complete
 from llmcli.completion import Accumulator, Completion
 from llmcli.compose import allows_cut
 from llmcli.conversation import Answer, Limits, converse
-from llmcli.dataclass import dataclass
 from llmcli.draft import Draft
-from llmcli.environment import Environment
 from llmcli.meter import Meter
 from llmcli.options import OutputOptions, ShapeOptions, ToolOptions
 from llmcli.output.choose import Output
@@ -19,6 +17,8 @@ from llmcli.retry import retrying
 from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import instructed
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.running import Runner

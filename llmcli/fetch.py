@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmcli import processes, weights
-from llmcli.environment import STDERR, Environment, undisturbed
+from llmcli import weights
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
-from llmcli.processes import Job
-from llmcli.terminal import one_line
+from llmcli.system import process
+from llmcli.system.environment import STDERR, Environment, undisturbed
+from llmcli.system.process import Job
+from llmcli.system.text import one_line
 from llmcli.weights import LICENSE, MEMBER, MODEL, SIZE
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -81,7 +82,7 @@ def _download(environment: Environment, scratch: Path) -> Path:
     variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
     job = Job(command, variables, output=STDERR if progress else None,
               tell=None if progress else told.append)  # fmt: skip
-    outcome = processes.run(job, undisturbed)
+    outcome = process.run(job, undisturbed)
     wheels = list(scratch.glob("*.whl"))
     if outcome.code != 0 or len(wheels) != 1:
         raise _failed([outcome.reason] if outcome.reason else told)

@@ -6,12 +6,12 @@ from decimal import Decimal
 from llmcli import estimate, pricing
 from llmcli.answering import Task
 from llmcli.connection import Connection
-from llmcli.environment import print_line
 from llmcli.meter import Account
 from llmcli.output.json import print_json
 from llmcli.pricing import dollars
 from llmcli.results import Results
 from llmcli.schema import ChatRequest
+from llmcli.system.environment import print_line
 
 # Bytes of text for a token, as English has it.
 _BYTES_A_TOKEN = 4

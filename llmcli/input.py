@@ -4,12 +4,12 @@ import stat
 from collections.abc import Callable, Iterator
 
 from llmcli import prompt, records
-from llmcli.dataclass import dataclass
-from llmcli.environment import STDIN, Environment
 from llmcli.errors import UsageError
 from llmcli.planning import Plan
 from llmcli.record_options import InputOptions
 from llmcli.records import Record, Source
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import STDIN, Environment
 
 
 @dataclass(frozen=True)

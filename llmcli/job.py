@@ -8,14 +8,14 @@ from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from llmcli.answering import Outcome, Task, lost
-from llmcli.dataclass import dataclass, field
-from llmcli.environment import STDERR, Environment
 from llmcli.errors import Interrupted, LlmcliError, NetworkError, SomeFailed
 from llmcli.mapping import Mapping, nothing
 from llmcli.output.record import Form
 from llmcli.output.sink import Sink
 from llmcli.output.tally import Tally
 from llmcli.results import Results
+from llmcli.system.dataclass import dataclass, field
+from llmcli.system.environment import STDERR, Environment
 
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16

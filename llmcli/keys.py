@@ -6,10 +6,10 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from llmcli.dataclass import dataclass, field
-from llmcli.environment import Environment, undisturbed
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
 from llmcli.settings import DEFAULT_BASE_URL, Settings
+from llmcli.system.dataclass import dataclass, field
+from llmcli.system.environment import Environment, undisturbed
 from llmcli.url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"
@@ -76,7 +76,7 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
 def _from_command(command: list[str] | str, environment: Environment, deadline: float) -> Key:
     import shlex
 
-    from llmcli import processes
+    from llmcli.system import process
 
     try:
         arguments = shlex.split(command) if isinstance(command, str) else command
@@ -86,7 +86,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         raise ConfigError("api_key_command names no program")
     environment.stage = awaited = "api_key_command has not ended"
     # Its stdin is empty, as ours is the prompt's.
-    job = processes.Job(
+    job = process.Job(
         arguments,
         environment.variables,
         timeout=deadline or float("inf"),
@@ -95,7 +95,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
     )
-    outcome = processes.run(job, undisturbed)
+    outcome = process.run(job, undisturbed)
     if outcome.too_late:
         raise deadline_reached(deadline, awaited)
     if outcome.dropped:
@@ -103,7 +103,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     if outcome.reason:
         raise ConfigError(f"api_key_command: {outcome.reason}")
     if outcome.code:
-        raise ConfigError(f"api_key_command failed with {processes.ending(outcome.code)}")
+        raise ConfigError(f"api_key_command failed with {process.ending(outcome.code)}")
     lines = outcome.output.decode(errors="replace").splitlines()
     return _checked(lines[0] if lines else "", "api_key_command")
 

@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from llmcli import private
-from llmcli.environment import Environment
 from llmcli.errors import NoInput
+from llmcli.system import private_dirs
+from llmcli.system.environment import Environment
 from llmcli.transcript import Session
 
 _OF_ALL = "all"
@@ -30,7 +30,7 @@ def _terminal() -> str:
 def remember(environment: Environment, session: Session) -> None:
     """Each file is replaced in one step. Raises OSError."""
     folder = _folder(environment)
-    private.make(folder)
+    private_dirs.make(folder)
     name = str(session.path) if "/" in session.name else session.name
     for key in (_terminal(), _OF_ALL):
         descriptor, scratch = tempfile.mkstemp(dir=folder)
@@ -66,7 +66,7 @@ def _leads(pid: int) -> bool:
 def name(environment: Environment) -> tuple[str, bool]:
     """And whether it is this terminal's. Raises NoInput where there is none, ConfigError where
     others could have named it."""
-    private.check(environment.state_directory)
+    private_dirs.check(environment.state_directory)
     for key in (_terminal(), _OF_ALL):
         with suppress(OSError):
             found = (_folder(environment) / key).read_text("utf-8", "surrogateescape")

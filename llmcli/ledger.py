@@ -12,12 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from llmcli import private
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import WriteError
-from llmcli.journal import Journal
 from llmcli.pricing import Cost, Tokens
+from llmcli.system import private_dirs
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
+from llmcli.system.jsonl import Journal
 
 INTENT = "intent"
 # Seconds to wait for a stopped process; the answer matters more.
@@ -141,8 +141,8 @@ class Ledger:
     def _journal(self, month: str) -> Journal:
         with self._opening:  # one for all threads, or what waits in another is lost
             if month not in self._journals:
-                private.check(self._environment.state_directory)
-                self._journals[month] = Journal(file(self._environment, month), private.make)
+                private_dirs.check(self._environment.state_directory)
+                self._journals[month] = Journal(file(self._environment, month), private_dirs.make)
             return self._journals[month]
 
 

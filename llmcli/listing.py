@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import catalogue
 from llmcli.catalogue import Catalogue, Model
-from llmcli.environment import Environment
 from llmcli.errors import LlmcliError, ProtocolError
 from llmcli.pricing import amount
+from llmcli.system.environment import Environment
 from llmcli.trace import Trace
 
 if TYPE_CHECKING:

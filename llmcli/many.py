@@ -7,8 +7,6 @@ from llmcli import accounts, compose, connection, draft, prompt
 from llmcli.answering import How
 from llmcli.connection import Connection
 from llmcli.conversation import Limits
-from llmcli.dataclass import dataclass, replace
-from llmcli.environment import STDERR, STDOUT, Environment
 from llmcli.errors import NoInput, UsageError
 from llmcli.forecast import forecast
 from llmcli.input import Input, open_input
@@ -29,6 +27,8 @@ from llmcli.planning import Plan
 from llmcli.record_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.results import Results, is_regular, is_there, remaining
 from llmcli.settings import Settings
+from llmcli.system.dataclass import dataclass, replace
+from llmcli.system.environment import STDERR, STDOUT, Environment
 from llmcli.work import Caps, Work, answerer
 
 if TYPE_CHECKING:

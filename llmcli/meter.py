@@ -11,8 +11,6 @@ from llmcli import estimate, pricing
 from llmcli.allowance import Allowance
 from llmcli.call import Call
 from llmcli.catalogue import Model
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import (
     BudgetExceeded,
     ConfigError,
@@ -26,6 +24,8 @@ from llmcli.estimate import Bound
 from llmcli.ledger import About, Intent, Ledger, Settlement
 from llmcli.pricing import Cost, Price, Tokens
 from llmcli.schema import ChatRequest
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.budget import Budget

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
 
 from llmcli.argv import Argument, Option
-from llmcli.dataclass import dataclass, fields
 from llmcli.run import Run
+from llmcli.system.dataclass import dataclass, fields
 
 Words = Annotated[
     list[str] | None,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import draft, filling, messages
 from llmcli.answering import Task
-from llmcli.dataclass import dataclass
 from llmcli.errors import BadRequest, LlmcliError, UsageError
 from llmcli.prompt import STDIN_PLACE, Attachments
 from llmcli.records import Record
 from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import Shape
+from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llmcli.templates import Template

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from llmcli.dataclass import dataclass
 from llmcli.schema import Usage
-from llmcli.terminal import one_line
+from llmcli.system.dataclass import dataclass
+from llmcli.system.text import one_line
 
 # More than this for one reply is a server's mistake, not a price.
 _ABSURD = Decimal(1_000_000)

@@ -5,10 +5,10 @@ import select
 import time
 from collections.abc import Sequence
 
-from llmcli.dataclass import dataclass
-from llmcli.environment import STDIN, Environment
 from llmcli.errors import BadRequest, NoInput, UsageError
 from llmcli.schema import ContentPart, ImageURL
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import STDIN, Environment
 
 STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 STDIN_PLACE = "{stdin}"

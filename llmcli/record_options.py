@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from llmcli.argv import Argument, Option
-from llmcli.dataclass import dataclass
+from llmcli.system.dataclass import dataclass
 
 Prompt = Annotated[
     str | None,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli import messages
 from llmcli.call import Call
-from llmcli.environment import Environment
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.extra import finite
 from llmcli.output.sink import Sink, open_sink
 from llmcli.request import encode
 from llmcli.schema import Message
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.transcript import Session

@@ -12,9 +12,9 @@ from itertools import chain
 from typing import Any
 
 from llmcli import prompt, strict_json
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
 from llmcli.prompt import Attachments
+from llmcli.system.dataclass import dataclass, field
 
 _BLOCK = 1 << 16
 _HEAD = 64

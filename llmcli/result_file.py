@@ -10,9 +10,9 @@ import struct
 import subprocess
 from collections.abc import Iterator
 
-from llmcli import journal
-from llmcli.dataclass import dataclass
 from llmcli.errors import CantCreate, TryLater, WriteError
+from llmcli.system import jsonl
+from llmcli.system.dataclass import dataclass
 
 _BLOCK = 1 << 18
 # How the id of a line of a batch begins; its key follows.
@@ -70,7 +70,7 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Nobody has removed or replaced it."""
-        return journal.is_at(os.fstat(self._descriptor), self.path)
+        return jsonl.is_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
@@ -128,7 +128,7 @@ class ResultFile:
         """Where it now stands. Raises WriteError, with nothing of it left."""
         begin = self._size
         try:
-            journal.write_whole(self._descriptor, line, begin)
+            jsonl.write_whole(self._descriptor, line, begin)
         except OSError as error:
             raise WriteError(f"{self.path}: write error: {error.strerror}") from None
         self._size += len(line)
@@ -150,7 +150,7 @@ def _ours(text: bytes) -> bool:
 
 
 def _entry(offset: int, text: bytes) -> Entry | None:
-    value = journal.parse(text) if _ours(text) else None
+    value = jsonl.parse(text) if _ours(text) else None
     if value is None:
         return None
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:

@@ -10,15 +10,15 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 
-from llmcli import journal
 from llmcli.answering import Task
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
 from llmcli.output.record import Form
 from llmcli.output.sink import names_descriptor, open_sink
 from llmcli.result_file import ResultFile, holds_lines
+from llmcli.system import jsonl
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 PROGRESS = ".progress"
 _OTHER_FORM = "give the options it was made with, or another FILE"
@@ -200,14 +200,14 @@ class Results:
         for offset in self._offsets():
             text = b"" if offset == _NOT_YET else self._file.line_at(offset)
             if self._shown:
-                yield self._shown(journal.parse(text))
+                yield self._shown(jsonl.parse(text))
             else:
                 yield _renumbered(text, numbers[offset]) if offset in numbers else text
 
 
 def _renumbered(text: bytes, index: int) -> bytes:
     """The line with the number that its record has now."""
-    value = journal.parse(text)
+    value = jsonl.parse(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict) or about.get("index") == index:
         return text

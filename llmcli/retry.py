@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from llmcli.dataclass import dataclass
 from llmcli.errors import LlmcliError, TryLater
+from llmcli.system.dataclass import dataclass
 from llmcli.trace import Trace
 
 T = TypeVar("T")

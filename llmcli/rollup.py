@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from llmcli.dataclass import dataclass, field
 from llmcli.ledger import INTENT
 from llmcli.pricing import ESTIMATED, amount, tokens
+from llmcli.system.dataclass import dataclass, field
 
 _VERSION = 1
 # So much must be new before the checkpoint is written again, in bytes.

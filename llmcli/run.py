@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from llmcli.environment import Environment
+from llmcli.system.environment import Environment
 
 
 class Run(NamedTuple):

@@ -6,13 +6,14 @@ import sys
 import termios
 from collections.abc import Sequence
 
-from llmcli import messages, processes, validation
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment, undisturbed
+from llmcli import messages, validation
 from llmcli.errors import ToolError
-from llmcli.processes import Job, Outcome
 from llmcli.schema import Message, ToolCall
-from llmcli.terminal import harmless, one_line
+from llmcli.system import process
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment, undisturbed
+from llmcli.system.process import Job, Outcome
+from llmcli.system.text import harmless, one_line
 from llmcli.tool_calls import arguments_of
 from llmcli.tools import Tool, Toolbox, environment_of
 
@@ -39,7 +40,7 @@ class Runner:
         self._policy = policy
         if environment.secrets:
             _close_memory()
-        if policy.approve and not processes.terminal_is_there():
+        if policy.approve and not process.terminal_is_there():
             environment.say("there is no terminal to ask at: every call of a tool is denied")
 
     def left_to_caller(self, call: ToolCall) -> bool:
@@ -57,7 +58,7 @@ class Runner:
             else:
                 jobs[number] = self._job(call)
         self._environment.stage = "a tool has not ended"
-        outcomes = processes.run_all(list(jobs.values()), undisturbed)
+        outcomes = process.run_all(list(jobs.values()), undisturbed)
         for number, outcome in zip(jobs, outcomes, strict=True):
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
@@ -109,7 +110,7 @@ class Runner:
             text += f"\n… truncated: {dropped} bytes more"
         if outcome.code == 0:
             return text
-        reason = outcome.reason or f"failed with {processes.ending(outcome.code or 0)}"
+        reason = outcome.reason or f"failed with {process.ending(outcome.code or 0)}"
         failure = self._failed(call, reason)
         return f"{failure}\n{text}" if text else failure
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from llmcli import journal, last_session, messages, private, request
-from llmcli.environment import Environment
+from llmcli import last_session, messages, request
 from llmcli.errors import CantCreate, NoInput, UsageError, WriteError
-from llmcli.journal import Record
+from llmcli.system import jsonl, private_dirs
+from llmcli.system.environment import Environment
+from llmcli.system.jsonl import Record
 from llmcli.transcript import Session
 
 SUFFIX = ".jsonl"
@@ -39,12 +40,12 @@ def load(environment: Environment, name: str, must_exist: bool = False) -> Sessi
     """Raises UsageError, NoInput; ConfigError where others could change what is read."""
     path = path_of(environment, name)
     if "/" not in name:
-        private.check(environment.state_directory)
+        private_dirs.check(environment.state_directory)
     turns: list[Record] = []
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoInput(f"session {name}: {path} is not a regular file")
-        for number, record in journal.read(path):
+        for number, record in jsonl.read(path):
             turns.append(_checked(record, f"session {name}: {path}:{number}"))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
@@ -77,7 +78,7 @@ def _make_folder(environment: Environment, session: Session) -> None:
     if session.path.parent != _directory(environment):
         return
     try:
-        private.make(session.path.parent)
+        private_dirs.make(session.path.parent)
     except OSError as error:
         reason = f"cannot create {session.path.parent}: {error.strerror}"
         hint = "set XDG_STATE_HOME to a directory that can be written"
@@ -89,7 +90,7 @@ def append(environment: Environment, session: Session, turn: Record, patience: f
     line = request.encode(turn) + b"\n"
     _make_folder(environment, session)
     try:
-        journal.append(session.path, line, patience)
+        jsonl.append(session.path, line, patience)
     except OSError as error:
         raise WriteError(f"session {session.name} not written: {error.strerror}") from None
     with suppress(OSError):
@@ -98,7 +99,7 @@ def append(environment: Environment, session: Session, turn: Record, patience: f
 
 def names(environment: Environment) -> Iterator[str]:
     """Those in the state directory, the last used first."""
-    private.check(environment.state_directory)
+    private_dirs.check(environment.state_directory)
     found = []
     for path in _directory(environment).glob(f"*{SUFFIX}"):
         with suppress(OSError):  # removed meanwhile, or a link to nowhere

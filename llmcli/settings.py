@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcli import url
-from llmcli.dataclass import dataclass, field, fields
 from llmcli.errors import ConfigError, UsageError
 from llmcli.pricing import amount
 from llmcli.request import RESERVED
+from llmcli.system.dataclass import dataclass, field, fields
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 # The program has no site of its own to name.

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcli import messages, strict_json
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import BadRequest, ExitCode, UsageError
 from llmcli.schema import ChatRequest, ContentPart, Message
+from llmcli.system.dataclass import dataclass, field
 
 YES_NO = "Answer with the single word yes or no."
 _FENCE = r"(?m)^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$"

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import config, settings
-from llmcli.dataclass import dataclass, field
-from llmcli.environment import Environment
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.prompt import STDIN_PLACE, Wording, check_text
+from llmcli.system.dataclass import dataclass, field
+from llmcli.system.environment import Environment
 
 SUFFIX = ".toml"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import BadRequest
+from llmcli.system.dataclass import dataclass, field
 
 _TIMEOUT = 60.0
 _LONGEST = 86400.0

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import deadline_reached
+from llmcli.system.dataclass import dataclass, field
 
 
 def _silent(_line: str) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from llmcli import messages
-from llmcli.dataclass import dataclass
-from llmcli.journal import Record
 from llmcli.schema import Message
+from llmcli.system.dataclass import dataclass
+from llmcli.system.jsonl import Record
 
 
 @dataclass(frozen=True)

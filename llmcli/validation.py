@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmcli.errors import HOW_TO_INSTALL, BadRequest, ConfigError
-from llmcli.terminal import one_line
+from llmcli.system.text import one_line
 
 _LONGEST = 300
 

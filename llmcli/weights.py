@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from llmcli.dataclass import dataclass
-from llmcli.environment import Environment
 from llmcli.errors import CantCreate
+from llmcli.system.dataclass import dataclass
+from llmcli.system.environment import Environment
 
 MODEL = "local/smollm2-135m-instruct"
 LICENSE = "Apache-2.0"

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from llmcli import accounts, connection, headers
 from llmcli.answering import Answerer, How
 from llmcli.connection import Connection
-from llmcli.dataclass import dataclass, replace
-from llmcli.environment import Environment
 from llmcli.options import AccountOptions
 from llmcli.pacing import Pace
 from llmcli.settings import Settings
+from llmcli.system.dataclass import dataclass, replace
+from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.running import Runner

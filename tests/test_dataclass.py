@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from llmcli import dataclass as ours
 from llmcli.keys import Key
+from llmcli.system import dataclass as ours
 
 
 def made(library: Any) -> tuple[Any, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from llmcli import ledger, private
-from llmcli.environment import Environment
+from llmcli import ledger
 from llmcli.errors import WriteError
-from llmcli.journal import Journal
 from llmcli.pricing import UNKNOWN, Tokens
+from llmcli.system import private_dirs
+from llmcli.system.environment import Environment
+from llmcli.system.jsonl import Journal
 from tests.conftest import PROGRAM, Run, one_line
 from tests.mapped import Echo, lines, rows
 from tests.test_ledger import records as ledger_of
@@ -271,7 +272,7 @@ def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
 ) -> None:
     kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
     about = ledger.About("m", None, None, "map", None, None)
-    private.make(home / ".local/state/llmcli/ledger/2026-10.jsonl")
+    private_dirs.make(home / ".local/state/llmcli/ledger/2026-10.jsonl")
     monkeypatch.setattr("llmcli.ledger.now", lambda: "2026-10-31T23:59:59Z")
     with pytest.raises(WriteError):
         kept.begin(about, UNKNOWN)

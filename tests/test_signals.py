@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from llmcli import cli
-from llmcli.environment import Environment
 from llmcli.errors import Interrupted
+from llmcli.system.environment import Environment
 from tests.conftest import PROGRAM, shell
 from tests.fakes import Request, Script, Server, Wire, comments, slow_headers, started
 

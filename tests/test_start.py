@@ -17,8 +17,8 @@ from llmcli import argv
 from llmcli.app import app
 from llmcli.cli import COMMANDS
 from llmcli.commands.ask import ask
-from llmcli.dataclass import fields
 from llmcli.options import grouped
+from llmcli.system.dataclass import fields
 from tests.fakes import Script, Server, answer
 
 # Runs the program, and writes down what was loaded when it ends.

@@ -6,9 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from llmcli import __version__
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import ConfigError
 from llmcli.keys import Key
+from llmcli.system.dataclass import dataclass, field
 
 if TYPE_CHECKING:
     import ssl

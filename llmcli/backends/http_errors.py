@@ -25,7 +25,7 @@ from llmcli.errors import (
     TimedOut,
     Truncated,
 )
-from llmcli.terminal import one_line
+from llmcli.system.text import one_line
 
 _CERTIFICATE_HINT = "give the CA with ca_file or REQUESTS_CA_BUNDLE"
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from llmcli.dataclass import dataclass, field
 from llmcli.errors import TimedOut
+from llmcli.system.dataclass import dataclass, field
 
 # A server may keep a connection alive by comments for this many idle timeouts without an event.
 _PATIENCE = 10

@@ -7,10 +7,10 @@ from typing import Any
 from llmcli import api_errors
 from llmcli.backends import sse
 from llmcli.backends.plain_events import PlainEvents
-from llmcli.dataclass import dataclass
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.schema import DONE, Chunk
-from llmcli.terminal import one_line
+from llmcli.system.dataclass import dataclass
+from llmcli.system.text import one_line
 from llmcli.trace import Trace
 
 _ERROR_BODY = 65536

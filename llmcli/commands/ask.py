@@ -4,7 +4,6 @@ from llmcli import accounts, catalogue, compose, connection, request
 from llmcli.call import Call
 from llmcli.connection import Connection
 from llmcli.draft import Wishes, draft
-from llmcli.environment import STDOUT, Environment, write_all
 from llmcli.errors import UsageError
 from llmcli.exchange import Exchange
 from llmcli.meter import Meter
@@ -26,6 +25,7 @@ from llmcli.run import Run
 from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import instructed
+from llmcli.system.environment import STDOUT, Environment, write_all
 from llmcli.trace import Trace
 
 

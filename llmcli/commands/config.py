@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import config, doctor, keys
-from llmcli.environment import Environment, print_line
 from llmcli.errors import LlmcliError
 from llmcli.headers import is_secret
 from llmcli.settings import DOCS, Settings
-from llmcli.terminal import harmless
+from llmcli.system.environment import Environment, print_line
+from llmcli.system.text import harmless
 
 app = typer.Typer(rich_markup_mode=None)
 

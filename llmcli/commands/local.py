@@ -3,8 +3,8 @@
 import typer
 
 from llmcli import fetch, weights
-from llmcli.environment import Environment, print_line
 from llmcli.errors import NoInput
+from llmcli.system.environment import Environment, print_line
 
 app = typer.Typer(rich_markup_mode=None)
 

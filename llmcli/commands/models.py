@@ -9,11 +9,11 @@ import typer
 from llmcli import catalogue, config, connection, listing, url
 from llmcli.catalogue import Catalogue, Model
 from llmcli.connection import Connection
-from llmcli.environment import Environment
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
 from llmcli.settings import DEFAULT_BASE_URL
+from llmcli.system.environment import Environment
 from llmcli.trace import Trace
 
 _FRESH = 86400.0  # seconds

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from llmcli import templates
-from llmcli.environment import STDIN, STDOUT, Environment, print_line
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
-from llmcli.terminal import harmless, one_line
+from llmcli.system.environment import STDIN, STDOUT, Environment, print_line
+from llmcli.system.text import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)
 

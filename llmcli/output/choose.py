@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from llmcli.call import Call
 from llmcli.completion import Delta
-from llmcli.environment import STDERR, STDOUT, Environment, write_all
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.options import OutputOptions
 from llmcli.output import events, usage
@@ -15,6 +14,7 @@ from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
 from llmcli.output.thinking import Thinking
 from llmcli.schema import Message, ToolCall
+from llmcli.system.environment import STDERR, STDOUT, Environment, write_all
 
 
 class Output:

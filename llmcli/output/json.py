@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from llmcli.completion import Delta
-from llmcli.environment import STDOUT, write_all
 from llmcli.errors import Interrupted, LlmcliError
 from llmcli.extra import finite
 from llmcli.output.sink import Sink
 from llmcli.output.thinking import Thinking
 from llmcli.schema import Message, ToolCall
-from llmcli.terminal import UNSAFE
+from llmcli.system.environment import STDOUT, write_all
+from llmcli.system.text import UNSAFE
 
 # The object for an error, or for success.
 ReportOf = Callable[[LlmcliError | Interrupted | None], dict[str, Any]]

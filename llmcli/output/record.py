@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from llmcli.answering import Outcome
 from llmcli.output.json import line
 from llmcli.result_file import BATCH, BATCH_LINES, JSON, TEXT
-from llmcli.terminal import harmless
+from llmcli.system.text import harmless
 
 
 class Form(Protocol):

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 from typing import Protocol
 
-from llmcli.environment import STDOUT, Environment, write_all
 from llmcli.errors import CantCreate, WriteError
+from llmcli.system.environment import STDOUT, Environment, write_all
 
 
 class Sink(Protocol):

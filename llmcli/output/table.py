@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmcli.environment import STDOUT, Environment, print_line
-from llmcli.terminal import harmless
+from llmcli.system.environment import STDOUT, Environment, print_line
+from llmcli.system.text import harmless
 
 if TYPE_CHECKING:
     from rich.table import Table

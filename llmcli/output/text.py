@@ -9,7 +9,7 @@ from llmcli.errors import AnswerCut, Interrupted, LlmcliError
 from llmcli.output.sink import Sink
 from llmcli.output.thinking import Thinking
 from llmcli.schema import Message, ToolCall
-from llmcli.terminal import harmless
+from llmcli.system.text import harmless
 
 
 class TextRenderer:

@@ -2,8 +2,8 @@
 
 import os
 
-from llmcli.environment import STDERR, Environment
-from llmcli.terminal import harmless
+from llmcli.system.environment import STDERR, Environment
+from llmcli.system.text import harmless
 
 
 class Thinking:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from llmcli.journal import Record
 from llmcli.schema import Message
+from llmcli.system.jsonl import Record
 from llmcli.transcript import Session
 
 

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from llmcli.call import Call
-from llmcli.environment import write_all
 from llmcli.errors import CantCreate, Interrupted, LlmcliError, WriteError
 from llmcli.output.json import line
 from llmcli.pricing import ESTIMATED, Tokens, dollars
+from llmcli.system.environment import write_all
 
 
 def summary(call: Call) -> str:

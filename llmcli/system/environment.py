@@ -21,7 +21,7 @@ from llmcli.errors import (
     WriteError,
     deadline_reached,
 )
-from llmcli.terminal import one_line
+from llmcli.system.text import one_line
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 _SHORTEST_SECRET = 8

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import IO, cast
 
-from llmcli.dataclass import dataclass, field
+from llmcli.system.dataclass import dataclass, field
 
 _MOST_AT_ONCE = 16
 _BLOCK = 65536
