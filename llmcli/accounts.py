@@ -4,15 +4,16 @@ import threading
 from decimal import Decimal
 from functools import cache
 
-from llmcli import catalogue, url
+from llmcli import url
 from llmcli.allowance import Allowance
-from llmcli.catalogue import Model
+from llmcli.api import models
+from llmcli.api.models import Model
+from llmcli.api.usage import Price, amount
 from llmcli.connection import Connection
 from llmcli.errors import UsageError
 from llmcli.ledger import About, Ledger
 from llmcli.meter import Account
 from llmcli.options import AccountOptions
-from llmcli.pricing import Price, amount
 from llmcli.settings import Settings
 from llmcli.system.environment import Environment
 
@@ -45,7 +46,7 @@ def account(
 
     @cache
     def of_model(name: str) -> Account:
-        model = catalogue.lookup(environment, base_url, name) if base_url else None
+        model = models.lookup(environment, base_url, name) if base_url else None
         about = About(
             model=name,
             host=url.host_of(base_url) if base_url else None,

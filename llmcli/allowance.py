@@ -3,8 +3,8 @@
 import threading
 from decimal import Decimal
 
+from llmcli.api.usage import dollars
 from llmcli.errors import BudgetExceeded
-from llmcli.pricing import dollars
 
 
 class Allowance:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from llmcli import estimate
+from llmcli.api.accumulator import Completion
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest, Message
+from llmcli.api.usage import Tokens
 from llmcli.call import Call, complete
-from llmcli.completion import Completion
 from llmcli.connection import Backend
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.errors import (
@@ -25,13 +28,10 @@ from llmcli.errors import (
 )
 from llmcli.meter import Account, Meter, not_recorded
 from llmcli.pacing import Pace, Stopped
-from llmcli.pricing import Tokens
 from llmcli.retry import LONGEST_RETRY_AFTER, Policy, retrying
-from llmcli.schema import ChatRequest, Message
 from llmcli.shape import Shape, instructed
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.trace import Trace
 
 if TYPE_CHECKING:
     from llmcli.running import Runner

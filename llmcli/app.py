@@ -9,13 +9,13 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from llmcli import __version__
+from llmcli.api.trace import Trace
 from llmcli.call import Call
 from llmcli.errors import UsageError
 from llmcli.options import OutputOptions, grouped
 from llmcli.output.choose import Output
 from llmcli.run import Run
 from llmcli.system.environment import Environment, print_line
-from llmcli.trace import Trace
 
 
 class Commands(TyperGroup):

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli import days, ledger, rollup
+from llmcli.api.usage import amount, dollars
 from llmcli.days import Zone
 from llmcli.errors import BudgetExceeded, ConfigError, WriteError
-from llmcli.pricing import amount, dollars
 from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment

@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from llmcli import pricing
+from llmcli.api import usage as pricing
+from llmcli.api.accumulator import Accumulator, Completion, Delta
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest, Chunk, ToolCall, Usage
+from llmcli.api.usage import Cost, Price, total
 from llmcli.backends import Stream
-from llmcli.completion import Accumulator, Completion, Delta
 from llmcli.errors import (
     ExitCode,
     Interrupted,
@@ -21,11 +24,8 @@ from llmcli.errors import (
     Truncated,
     WriteError,
 )
-from llmcli.pricing import Cost, Price, total
-from llmcli.schema import ChatRequest, Chunk, ToolCall, Usage
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.text import one_line
-from llmcli.trace import Trace
 
 _LONGEST_MESSAGE = 560
 

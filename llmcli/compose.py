@@ -4,8 +4,9 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmcli import config, prompt, request, url
+from llmcli import config, prompt, url
 from llmcli import headers as header_rules
+from llmcli.api import request
 from llmcli.errors import ConfigError, UsageError
 from llmcli.options import (
     AccountOptions,

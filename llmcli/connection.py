@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 from llmcli import headers as header_rules
 from llmcli import keys, url, weights
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends import Stream
 from llmcli.errors import HOW_TO_INSTALL, ConfigError
-from llmcli.schema import ChatRequest, Chunk
 from llmcli.settings import DEFAULT_BASE_URL, Settings
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.trace import Trace
 from llmcli.weights import LocalModel
 
 # Where chunks come from, for a call that is traced.

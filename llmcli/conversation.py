@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from llmcli import shape
-from llmcli.completion import Completion
+from llmcli.api.accumulator import Completion
+from llmcli.api.tool_calls import malformed, refuse_malformed
+from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.errors import BadRequest, ToolError
-from llmcli.schema import ChatRequest, Message, ToolCall
 from llmcli.shape import Shape, Shaped
 from llmcli.system.dataclass import dataclass, field, replace
-from llmcli.tool_calls import malformed, refuse_malformed
 
 if TYPE_CHECKING:
     from llmcli.running import Runner  # it starts programs, for which most runs need nothing

@@ -5,14 +5,14 @@ from difflib import get_close_matches
 from typing import Any
 
 from llmcli import budget, connection, keys, listing, url, weights
-from llmcli.catalogue import Model
+from llmcli.api.models import Model
+from llmcli.api.trace import Trace
+from llmcli.api.usage import Price, dollars
 from llmcli.connection import Connection
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
-from llmcli.pricing import Price, dollars
 from llmcli.settings import Settings
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.trace import Trace
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmcli import messages, prompt, request, shape
+from llmcli import prompt, shape
+from llmcli.api import messages, request
+from llmcli.api.types import ChatRequest, Message
 from llmcli.errors import ConfigError, UsageError
 from llmcli.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from llmcli.prompt import Input, Wording
-from llmcli.schema import ChatRequest, Message
 from llmcli.settings import Settings
 from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass

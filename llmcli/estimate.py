@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from llmcli.catalogue import Model
-from llmcli.pricing import UNKNOWN, Cost, Price
-from llmcli.schema import ChatRequest
+from llmcli.api.models import Model
+from llmcli.api.types import ChatRequest
+from llmcli.api.usage import UNKNOWN, Cost, Price
 from llmcli.system.dataclass import dataclass
 
 # No tokenizer that works on bytes makes more than a token of one.

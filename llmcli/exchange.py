@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from llmcli.api.accumulator import Accumulator, Completion
+from llmcli.api.types import ChatRequest
 from llmcli.backends import Stream
 from llmcli.call import Call, complete
-from llmcli.completion import Accumulator, Completion
 from llmcli.compose import allows_cut
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.draft import Draft
@@ -14,7 +15,6 @@ from llmcli.output.choose import Output
 from llmcli.recording import Recorder
 from llmcli.retry import Policy as Retries
 from llmcli.retry import retrying
-from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import instructed
 from llmcli.system.dataclass import dataclass

@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llmcli.api.json import Written
 from llmcli.errors import BadRequest
-from llmcli.strict_json import Written
 
 _NAME = r"[^\W\d][\w-]*(?:\.[\w-]+)*"
 # `{{name}}` and `{{}}` are literal; so is any other brace, as prompts hold code and JSON.

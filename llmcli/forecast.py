@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from llmcli import estimate, pricing
+from llmcli import estimate
 from llmcli.answering import Task
+from llmcli.api import usage
+from llmcli.api.types import ChatRequest
+from llmcli.api.usage import dollars
 from llmcli.connection import Connection
 from llmcli.meter import Account
 from llmcli.output.json import print_json
-from llmcli.pricing import dollars
 from llmcli.results import Results
-from llmcli.schema import ChatRequest
 from llmcli.system.environment import print_line
 
 # Bytes of text for a token, as English has it.
@@ -36,7 +37,7 @@ def forecast(
         payer = account.of_model(task.request["model"])
         bound = estimate.bound(task.request, payer.model, payer.price)
         tokens += _tokens(task.request)
-        usd = pricing.LOCAL.usd if chosen.local else bound.cost.usd
+        usd = usage.LOCAL.usd if chosen.local else bound.cost.usd
         most = None if most is None or usd is None else most + usd
     counts = results.counts if results else None
     if as_json:

@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from llmcli.api.usage import Cost, Tokens
 from llmcli.errors import WriteError
-from llmcli.pricing import Cost, Tokens
 from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment

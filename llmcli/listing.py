@@ -4,12 +4,12 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from llmcli import catalogue
-from llmcli.catalogue import Catalogue, Model
+from llmcli.api import models as catalogue
+from llmcli.api.models import Catalogue, Model
+from llmcli.api.trace import Trace
+from llmcli.api.usage import amount
 from llmcli.errors import LlmcliError, ProtocolError
-from llmcli.pricing import amount
 from llmcli.system.environment import Environment
-from llmcli.trace import Trace
 
 if TYPE_CHECKING:
     from llmcli.backends.endpoint import Endpoint

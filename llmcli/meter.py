@@ -7,10 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from llmcli import estimate, pricing
+from llmcli import estimate
 from llmcli.allowance import Allowance
+from llmcli.api import usage as pricing
+from llmcli.api.models import Model
+from llmcli.api.types import ChatRequest
+from llmcli.api.usage import Cost, Price, Tokens
 from llmcli.call import Call
-from llmcli.catalogue import Model
 from llmcli.errors import (
     BudgetExceeded,
     ConfigError,
@@ -22,8 +25,6 @@ from llmcli.errors import (
 )
 from llmcli.estimate import Bound
 from llmcli.ledger import About, Intent, Ledger, Settlement
-from llmcli.pricing import Cost, Price, Tokens
-from llmcli.schema import ChatRequest
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 

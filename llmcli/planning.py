@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmcli import draft, filling, messages
+from llmcli import draft, filling
 from llmcli.answering import Task
+from llmcli.api import messages
+from llmcli.api.types import ChatRequest
 from llmcli.errors import BadRequest, LlmcliError, UsageError
 from llmcli.prompt import STDIN_PLACE, Attachments
 from llmcli.records import Record
-from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass

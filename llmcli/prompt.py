@@ -5,8 +5,8 @@ import select
 import time
 from collections.abc import Sequence
 
+from llmcli.api.types import ContentPart, ImageURL
 from llmcli.errors import BadRequest, NoInput, UsageError
-from llmcli.schema import ContentPart, ImageURL
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import STDIN, Environment
 

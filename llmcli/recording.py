@@ -4,13 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmcli import messages
+from llmcli.api import messages
+from llmcli.api.request import encode
+from llmcli.api.types import Message
+from llmcli.api.unknown_fields import finite
 from llmcli.call import Call
 from llmcli.errors import Interrupted, LlmcliError, UsageError
-from llmcli.extra import finite
 from llmcli.output.sink import Sink, open_sink
-from llmcli.request import encode
-from llmcli.schema import Message
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:

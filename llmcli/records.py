@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from llmcli import prompt, strict_json
+from llmcli import prompt
+from llmcli.api import json as strict_json
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
 from llmcli.prompt import Attachments
 from llmcli.system.dataclass import dataclass, field

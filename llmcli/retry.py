@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
+from llmcli.api.trace import Trace
 from llmcli.errors import LlmcliError, TryLater
 from llmcli.system.dataclass import dataclass
-from llmcli.trace import Trace
 
 T = TypeVar("T")
 

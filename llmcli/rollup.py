@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from llmcli.api.usage import ESTIMATED, amount, tokens
 from llmcli.ledger import INTENT
-from llmcli.pricing import ESTIMATED, amount, tokens
 from llmcli.system.dataclass import dataclass, field
 
 _VERSION = 1

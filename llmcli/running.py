@@ -6,15 +6,16 @@ import sys
 import termios
 from collections.abc import Sequence
 
-from llmcli import messages, validation
+from llmcli import validation
+from llmcli.api import messages
+from llmcli.api.tool_calls import arguments_of
+from llmcli.api.types import Message, ToolCall
 from llmcli.errors import ToolError
-from llmcli.schema import Message, ToolCall
 from llmcli.system import process
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment, undisturbed
 from llmcli.system.process import Job, Outcome
 from llmcli.system.text import harmless, one_line
-from llmcli.tool_calls import arguments_of
 from llmcli.tools import Tool, Toolbox, environment_of
 
 _SHOWN = 500

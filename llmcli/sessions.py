@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from llmcli import last_session, messages, request
+from llmcli import last_session
+from llmcli.api import messages, request
 from llmcli.errors import CantCreate, NoInput, UsageError, WriteError
 from llmcli.system import jsonl, private_dirs
 from llmcli.system.environment import Environment

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcli import url
+from llmcli.api.request import RESERVED
+from llmcli.api.usage import amount
 from llmcli.errors import ConfigError, UsageError
-from llmcli.pricing import amount
-from llmcli.request import RESERVED
 from llmcli.system.dataclass import dataclass, field, fields
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from llmcli import messages
-from llmcli.schema import Message
+from llmcli.api import messages
+from llmcli.api.types import Message
 from llmcli.system.dataclass import dataclass
 from llmcli.system.jsonl import Record
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmcli import api_errors
+from llmcli.api import errors
+from llmcli.api.trace import Trace
 from llmcli.backends import reply
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
-from llmcli.trace import Trace
 
 DATA = Path(__file__).parent / "data"
 
@@ -101,7 +101,7 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
     call = Call(Trace())
     try:
         if shape.status != 200:
-            raise api_errors.from_response(shape.status, shape.headers, b"".join(blocks))
+            raise errors.from_response(shape.status, shape.headers, b"".join(blocks))
         complete(
             lambda _: reply.chunks(iter(blocks), shape.content_type, call.trace),
             {},

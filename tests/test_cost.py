@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmcli import pricing
+from llmcli.api import usage as pricing
 from tests.conftest import Run
 from tests.fakes import Script, Server, answer
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmcli.api.accumulator import Accumulator, Delta
+from llmcli.api.text_buffer import TextBuffer
+from llmcli.api.trace import Trace
+from llmcli.api.types import Chunk
 from llmcli.backends import reply, sse
 from llmcli.backends.plain_events import PlainEvents
-from llmcli.completion import Accumulator, Delta
 from llmcli.errors import LlmcliError
-from llmcli.schema import Chunk
-from llmcli.text_buffer import TextBuffer
-from llmcli.trace import Trace
 
 ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]
 PLAIN_TEXT = st.sampled_from(["a", "bc ", "é", "x", "0", "1", ": ", ", "])

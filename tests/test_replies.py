@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmcli.api.trace import Trace
 from llmcli.backends import endpoint as backend
 from llmcli.backends import http, sse
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
-from llmcli.trace import Trace
 from tests import readings
 from tests.conftest import Run
 from tests.fakes import Request, Script, Server, Wire, serving

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from llmcli.schema import ChatRequest, Chunk
+from llmcli.api.types import ChatRequest, Chunk
 
 # A backend: the body of a request in, the chunks of the answer out, in OpenAI's own shapes, those
 # that are there at the same time together. DONE is passed on where the server sends it. Raises

@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
+from llmcli.api.request import encode
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends import Stream
 from llmcli.backends.ahead import Ahead, plain
 from llmcli.backends.endpoint import Endpoint
@@ -12,9 +15,6 @@ from llmcli.backends.progress import Progress
 from llmcli.backends.worker import Put, in_thread
 from llmcli.errors import AuthError
 from llmcli.keys import Key
-from llmcli.request import encode
-from llmcli.schema import ChatRequest, Chunk
-from llmcli.trace import Trace
 from llmcli.url import host_of
 
 if TYPE_CHECKING:

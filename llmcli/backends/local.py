@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from llmcli.api.trace import Trace
+from llmcli.api.types import DONE, ChatRequest, Chunk
 from llmcli.backends import Stream, small_model
 from llmcli.backends.worker import Put, in_thread
 from llmcli.errors import BadRequest, ConfigError, NoInput
-from llmcli.schema import DONE, ChatRequest, Chunk
-from llmcli.trace import Trace
 
 # As much as the embedded model was trained for; more only costs memory.
 _CONTEXT = 8192

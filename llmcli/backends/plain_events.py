@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from llmcli.api.types import Chunk
 from llmcli.errors import ProtocolError
-from llmcli.schema import Chunk
 
 # The inside of a JSON string (RFC 8259, section 7). Nothing is tried in another way: what would be
 # kept for that is a hundred times as large as an escape.

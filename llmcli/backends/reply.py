@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from llmcli import api_errors
+from llmcli.api import errors
+from llmcli.api.trace import Trace
+from llmcli.api.types import DONE, Chunk
 from llmcli.backends import sse
 from llmcli.backends.plain_events import PlainEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
-from llmcli.schema import DONE, Chunk
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
-from llmcli.trace import Trace
 
 _ERROR_BODY = 65536
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
@@ -49,7 +49,7 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
         except LlmcliError:
             pass  # the status says enough
         shown = redact(body.decode("utf-8-sig", "replace")).encode()
-        raise api_errors.from_response(head.status, head.headers, shown)
+        raise errors.from_response(head.status, head.headers, shown)
 
 
 def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:
@@ -83,7 +83,7 @@ def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
     value = parse(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
-    if "choices" not in body and api_errors.read(value) is None:
+    if "choices" not in body and errors.read(value) is None:
         raise ProtocolError("the reply is JSON but no completion", hint="check base_url")
     yield [value, DONE]
 
@@ -187,7 +187,7 @@ def parse(
         raise ProtocolError(f"a reply is not JSON: {one_line(redact(text), 80)}") from None
     except ValueError as error:  # a number of too many digits
         raise ProtocolError(f"a reply cannot be read: {one_line(str(error), 80)}") from None
-    if isinstance(value, list) and len(value) == 1 and api_errors.read(value[0]):
+    if isinstance(value, list) and len(value) == 1 and errors.read(value[0]):
         value = value[0]
     if not isinstance(value, dict):
         raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")

@@ -6,7 +6,7 @@ All of it was found by trying.
 from pathlib import Path
 from typing import Any
 
-from llmcli.schema import ChatRequest, Message
+from llmcli.api.types import ChatRequest, Message
 
 # Its own template knows no tools. Without them this one makes the same text.
 TEMPLATE = Path(__file__).with_name("tools.jinja")

@@ -1,6 +1,9 @@
 """One completion, streamed to stdout."""
 
-from llmcli import accounts, catalogue, compose, connection, request
+from llmcli import accounts, compose, connection
+from llmcli.api import models, request
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest
 from llmcli.call import Call
 from llmcli.connection import Connection
 from llmcli.draft import Wishes, draft
@@ -22,11 +25,9 @@ from llmcli.output.choose import Output
 from llmcli.output.json import escaped
 from llmcli.recording import Recorder
 from llmcli.run import Run
-from llmcli.schema import ChatRequest
 from llmcli.settings import Settings
 from llmcli.shape import instructed
 from llmcli.system.environment import STDOUT, Environment, write_all
-from llmcli.trace import Trace
 
 
 def ask(
@@ -79,7 +80,7 @@ def ask(
     if session:
         call.session = session.name
         compose.tell_of_another_model(environment, session, chosen.model)
-    call.known_models = lambda: catalogue.known(environment, chosen.base_url or "")
+    call.known_models = lambda: models.known(environment, chosen.base_url or "")
     payer = accounts.account(environment, settings, account, chosen, "ask", call.session)
     call.price, call.tag = payer.price, settings.tag
     meter = Meter(payer, call)

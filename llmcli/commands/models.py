@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import catalogue, config, connection, listing, url
-from llmcli.catalogue import Catalogue, Model
+from llmcli import config, connection, listing, url
+from llmcli.api import models as catalogue
+from llmcli.api.models import Catalogue, Model
+from llmcli.api.trace import Trace
 from llmcli.connection import Connection
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
 from llmcli.settings import DEFAULT_BASE_URL
 from llmcli.system.environment import Environment
-from llmcli.trace import Trace
 
 _FRESH = 86400.0  # seconds
 _MILLION = 1_000_000

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import budget, config, days, ledger, rollup
+from llmcli.api.usage import dollars
 from llmcli.days import Zone
 from llmcli.errors import NoInput, UsageError
 from llmcli.output import table
 from llmcli.output.json import print_json
-from llmcli.pricing import dollars
 from llmcli.rollup import KEYS, Sum
 from llmcli.system.environment import STDOUT, Environment, write_all
 

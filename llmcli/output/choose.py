@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from llmcli.api.accumulator import Delta
+from llmcli.api.types import Message, ToolCall
 from llmcli.call import Call
-from llmcli.completion import Delta
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.options import OutputOptions
 from llmcli.output import events, usage
@@ -13,7 +14,6 @@ from llmcli.output.renderer import Renderer
 from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
 from llmcli.output.thinking import Thinking
-from llmcli.schema import Message, ToolCall
 from llmcli.system.environment import STDERR, STDOUT, Environment, write_all
 
 

@@ -4,9 +4,9 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from llmcli.api.request import encode
+from llmcli.api.types import ChatRequest
 from llmcli.headers import is_secret
-from llmcli.request import encode
-from llmcli.schema import ChatRequest
 
 _KEY = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
 

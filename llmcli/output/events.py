@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmcli.completion import Delta
+from llmcli.api.accumulator import Delta
+from llmcli.api.types import Message, ToolCall
 from llmcli.errors import Interrupted, LlmcliError
 from llmcli.output.json import ReportOf, line
 from llmcli.output.sink import Sink
 from llmcli.output.thinking import Thinking
-from llmcli.schema import Message, ToolCall
 from llmcli.system.environment import STDOUT, write_all
 
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llmcli.completion import Delta
+from llmcli.api.accumulator import Delta
+from llmcli.api.types import Message, ToolCall
+from llmcli.api.unknown_fields import finite
 from llmcli.errors import Interrupted, LlmcliError
-from llmcli.extra import finite
 from llmcli.output.sink import Sink
 from llmcli.output.thinking import Thinking
-from llmcli.schema import Message, ToolCall
 from llmcli.system.environment import STDOUT, write_all
 from llmcli.system.text import UNSAFE
 

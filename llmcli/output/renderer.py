@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from llmcli.completion import Delta
+from llmcli.api.accumulator import Delta
+from llmcli.api.types import Message, ToolCall
 from llmcli.errors import Interrupted, LlmcliError
-from llmcli.schema import Message, ToolCall
 
 
 class Renderer(Protocol):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from llmcli.answering import Outcome
-from llmcli.pricing import Tokens, dollars
+from llmcli.api.usage import Tokens, dollars
 
 # How many records are told of how much of the input has been read; None where nobody knows.
 Fraction = Callable[[], float | None]

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from llmcli.completion import Delta
+from llmcli.api.accumulator import Delta
+from llmcli.api.types import Message, ToolCall
 from llmcli.errors import AnswerCut, Interrupted, LlmcliError
 from llmcli.output.sink import Sink
 from llmcli.output.thinking import Thinking
-from llmcli.schema import Message, ToolCall
 from llmcli.system.text import harmless
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from llmcli.schema import Message
+from llmcli.api.types import Message
 from llmcli.system.jsonl import Record
 from llmcli.transcript import Session
 

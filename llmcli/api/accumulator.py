@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple, cast
 
-from llmcli import api_errors, extra, reasoning, tool_calls
+from llmcli.api import errors, reasoning, tool_calls
+from llmcli.api import unknown_fields as extra
+from llmcli.api.text_buffer import TextBuffer, has_surrogates
+from llmcli.api.tool_calls import ToolCalls, refuse_malformed
+from llmcli.api.types import DONE, Chunk, Message, ToolCall, Usage
+from llmcli.api.unknown_fields import Extra
 from llmcli.errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
-from llmcli.extra import Extra
-from llmcli.schema import DONE, Chunk, Message, ToolCall, Usage
 from llmcli.system.dataclass import dataclass, field
-from llmcli.text_buffer import TextBuffer, has_surrogates
-from llmcli.tool_calls import ToolCalls, refuse_malformed
 
 # In lower case, as servers spell them in many ways.
 _FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "timeout",
@@ -119,7 +120,7 @@ class Accumulator:
         extra.keep(self._extra, chunk, extra.OF_REPLY)
         choice = self._first_choice(chunk.get("choices"))
         self.usage = _usage(chunk, choice) or self.usage
-        self.error = api_errors.in_chunk(chunk, choice)
+        self.error = errors.in_chunk(chunk, choice)
         return self._read(choice) if choice else Delta()
 
     @property

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmcli import errors
+from llmcli.api.types import Chunk
 from llmcli.errors import LlmcliError
-from llmcli.schema import Chunk
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.text import one_line
 

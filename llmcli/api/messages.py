@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from llmcli.api.types import ROLES, ContentPart, Message, ToolCall
 from llmcli.errors import BadRequest, UsageError
-from llmcli.schema import ROLES, ContentPart, Message, ToolCall
 
 # What an assistant message must not carry empty: endpoints refuse it.
 _NEVER_EMPTY = ("tool_calls", "reasoning_details", "reasoning", "refusal")

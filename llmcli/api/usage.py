@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from llmcli.schema import Usage
+from llmcli.api.types import Usage
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli import url
-from llmcli.pricing import Price, amount, tokens
+from llmcli.api.usage import Price, amount, tokens
 from llmcli.system.dataclass import asdict, dataclass, field, replace
 from llmcli.system.environment import Environment
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from llmcli.api.types import ChatRequest, Message
 from llmcli.errors import BadRequest, UsageError
-from llmcli.schema import ChatRequest, Message
 
 # OpenAI's o-series and gpt-5 refuse max_tokens.
 _COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")

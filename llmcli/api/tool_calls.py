@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from llmcli import extra, strict_json
+from llmcli.api import json as strict_json
+from llmcli.api import unknown_fields
+from llmcli.api.types import ToolCall
 from llmcli.errors import ToolError
-from llmcli.schema import ToolCall
 
 # Of a made-up id, all of which may have 40 characters at some endpoints.
 _LONGEST = 24
@@ -60,7 +61,7 @@ class ToolCalls:
         if isinstance(arguments, str):
             call["function"]["arguments"] += arguments
         elif arguments is not None:
-            text = json.dumps(extra.finite(arguments), ensure_ascii=False)
+            text = json.dumps(unknown_fields.finite(arguments), ensure_ascii=False)
             call["function"]["arguments"] = text
 
 
@@ -127,7 +128,7 @@ def passed_back(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
             identity = f"{identity or made}_{number}"
         seen.add(identity)
         function = {**call["function"], "arguments": call["function"]["arguments"] or "{}"}
-        own = extra.finite({**call, "id": identity, "function": function})
+        own = unknown_fields.finite({**call, "id": identity, "function": function})
         whole.append(cast(ToolCall, own))
     return whole
 
