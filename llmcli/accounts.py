@@ -4,17 +4,17 @@ import threading
 from decimal import Decimal
 from functools import cache
 
-from llmcli import url
 from llmcli.allowance import Allowance
 from llmcli.api import models
 from llmcli.api.models import Model
 from llmcli.api.usage import Price, amount
+from llmcli.config import url
+from llmcli.config.options import AccountOptions
+from llmcli.config.settings import Settings
 from llmcli.connection import Connection
 from llmcli.errors import UsageError
 from llmcli.ledger import About, Ledger
 from llmcli.meter import Account
-from llmcli.options import AccountOptions
-from llmcli.settings import Settings
 from llmcli.system.environment import Environment
 
 _ANY = "*"

@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmcli import config, prompt, url
-from llmcli import headers as header_rules
+from llmcli import prompt
 from llmcli.api import request
-from llmcli.errors import ConfigError, UsageError
-from llmcli.options import (
+from llmcli.config import file, url
+from llmcli.config import headers as header_rules
+from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
     ConversationOptions,
@@ -16,7 +16,8 @@ from llmcli.options import (
     PromptOptions,
     SamplingOptions,
 )
-from llmcli.settings import DEFAULT_BASE_URL, Settings, check_ranges
+from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
+from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 
@@ -162,7 +163,7 @@ def settings(
     if of_run:  # holds for reading the config as well
         environment.start_deadline(given["deadline"] or 0)
     layer = named.settings if named else None
-    resolved = config.resolve(environment, given, connecting.profile, layer)
+    resolved = file.resolve(environment, given, connecting.profile, layer)
     request.check_reasoning(resolved.reasoning)
     if sampling.no_stream and resolved.source("idle_timeout") == "default":
         resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)

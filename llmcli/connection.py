@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from llmcli import headers as header_rules
-from llmcli import keys, url, weights
+from llmcli import weights
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends import Stream
+from llmcli.config import headers as header_rules
+from llmcli.config import keys, url
+from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.errors import HOW_TO_INSTALL, ConfigError
-from llmcli.settings import DEFAULT_BASE_URL, Settings
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.weights import LocalModel

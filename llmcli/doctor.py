@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from llmcli import budget, connection, keys, listing, url, weights
+from llmcli import budget, connection, listing, weights
 from llmcli.api.models import Model
 from llmcli.api.trace import Trace
 from llmcli.api.usage import Price, dollars
+from llmcli.config import keys, url
+from llmcli.config.settings import Settings
 from llmcli.connection import Connection
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
-from llmcli.settings import Settings
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 

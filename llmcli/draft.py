@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 from llmcli import prompt, shape
 from llmcli.api import messages, request
 from llmcli.api.types import ChatRequest, Message
+from llmcli.config.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
+from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
-from llmcli.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from llmcli.prompt import Input, Wording
-from llmcli.settings import Settings
 from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment

@@ -7,15 +7,15 @@ from llmcli.api.types import ChatRequest
 from llmcli.backends import Stream
 from llmcli.call import Call, complete
 from llmcli.compose import allows_cut
+from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions
+from llmcli.config.settings import Settings
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.draft import Draft
 from llmcli.meter import Meter
-from llmcli.options import OutputOptions, ShapeOptions, ToolOptions
 from llmcli.output.choose import Output
 from llmcli.recording import Recorder
 from llmcli.retry import Policy as Retries
 from llmcli.retry import retrying
-from llmcli.settings import Settings
 from llmcli.shape import instructed
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment

@@ -4,9 +4,9 @@ import stat
 from collections.abc import Callable, Iterator
 
 from llmcli import prompt, records
+from llmcli.config.map_options import InputOptions
 from llmcli.errors import UsageError
 from llmcli.planning import Plan
-from llmcli.record_options import InputOptions
 from llmcli.records import Record, Source
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import STDIN, Environment

@@ -5,14 +5,8 @@ from typing import TYPE_CHECKING
 
 from llmcli import accounts, compose, connection, draft, prompt
 from llmcli.answering import How
-from llmcli.connection import Connection
-from llmcli.conversation import Limits
-from llmcli.errors import NoInput, UsageError
-from llmcli.forecast import forecast
-from llmcli.input import Input, open_input
-from llmcli.job import Job, Shown, Workers
-from llmcli.mapping import threads
-from llmcli.options import (
+from llmcli.config.map_options import InputOptions, PaceOptions, ResultOptions
+from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
     PromptOptions,
@@ -20,13 +14,19 @@ from llmcli.options import (
     ShapeOptions,
     ToolOptions,
 )
+from llmcli.config.settings import Settings
+from llmcli.connection import Connection
+from llmcli.conversation import Limits
+from llmcli.errors import NoInput, UsageError
+from llmcli.forecast import forecast
+from llmcli.input import Input, open_input
+from llmcli.job import Job, Shown, Workers
+from llmcli.mapping import threads
 from llmcli.output.record import BatchForm, Form, JsonForm, TextForm
 from llmcli.output.sink import Sink, open_sink
 from llmcli.output.tally import Tally
 from llmcli.planning import Plan
-from llmcli.record_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.results import Results, is_regular, is_there, remaining
-from llmcli.settings import Settings
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import STDERR, STDOUT, Environment
 from llmcli.work import Caps, Work, answerer

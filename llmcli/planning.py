@@ -10,10 +10,10 @@ from llmcli import draft, filling
 from llmcli.answering import Task
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
+from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError
 from llmcli.prompt import STDIN_PLACE, Attachments
 from llmcli.records import Record
-from llmcli.settings import Settings
 from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from llmcli import config, settings
+from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.prompt import STDIN_PLACE, Wording, check_text
 from llmcli.system.dataclass import dataclass, field
@@ -124,9 +124,9 @@ def load(environment: Environment, name: str) -> Template:
         raise NoInput(f"there is no template {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"cannot read template {path}: {error.strerror}") from None
-    document, text = config.parse(data, path)
+    document, text = file.parse(data, path)
     for key, value in document.items():
-        document[key] = _checked(key, value, f"{path}{config.line_of(key, text)}")
+        document[key] = _checked(key, value, f"{path}{file.line_of(key, text)}")
     template = Template(
         name,
         path,

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llmcli import accounts, connection, headers
+from llmcli import accounts, connection
 from llmcli.answering import Answerer, How
+from llmcli.config import headers
+from llmcli.config.options import AccountOptions
+from llmcli.config.settings import Settings
 from llmcli.connection import Connection
-from llmcli.options import AccountOptions
 from llmcli.pacing import Pace
-from llmcli.settings import Settings
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 

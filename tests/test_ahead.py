@@ -15,7 +15,7 @@ from llmcli.backends.ahead import Ahead, plain
 from llmcli.backends.client import Client
 from llmcli.backends.endpoint import Endpoint
 from llmcli.backends.progress import Progress
-from llmcli.keys import Key
+from llmcli.config.keys import Key
 from tests.fakes import listening
 
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llmcli.keys import Key
+from llmcli.config.keys import Key
 from llmcli.system import dataclass as ours
 
 

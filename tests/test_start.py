@@ -17,7 +17,7 @@ from llmcli import argv
 from llmcli.app import app
 from llmcli.cli import COMMANDS
 from llmcli.commands.ask import ask
-from llmcli.options import grouped
+from llmcli.config.options import grouped
 from llmcli.system.dataclass import fields
 from tests.fakes import Script, Server, answer
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmcli import url
 from llmcli.api.usage import Price, amount, tokens
+from llmcli.config import url
 from llmcli.system.dataclass import asdict, dataclass, field, replace
 from llmcli.system.environment import Environment
 

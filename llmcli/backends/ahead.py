@@ -14,7 +14,7 @@ from typing import Any
 from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.progress import Progress
 from llmcli.backends.worker import Patience
-from llmcli.url import PORTS, is_loopback, origin
+from llmcli.config.url import PORTS, is_loopback, origin
 
 _BLOCK = 65536
 # Seconds in which a server nearby is connected to. To load a module keeps other threads waiting.

@@ -18,9 +18,9 @@ from llmcli.backends.ahead import Ahead
 from llmcli.backends.body import Check, blocks, ends
 from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.reply import Head
+from llmcli.config.keys import Key
+from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import LlmcliError
-from llmcli.keys import Key
-from llmcli.url import host_of, is_loopback
 
 if TYPE_CHECKING:
     import ssl

@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from llmcli import __version__
+from llmcli.config.keys import Key
 from llmcli.errors import ConfigError
-from llmcli.keys import Key
 from llmcli.system.dataclass import dataclass, field
 
 if TYPE_CHECKING:

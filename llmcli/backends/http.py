@@ -13,9 +13,9 @@ from llmcli.backends.ahead import Ahead, plain
 from llmcli.backends.endpoint import Endpoint
 from llmcli.backends.progress import Progress
 from llmcli.backends.worker import Put, in_thread
+from llmcli.config.keys import Key
+from llmcli.config.url import host_of
 from llmcli.errors import AuthError
-from llmcli.keys import Key
-from llmcli.url import host_of
 
 if TYPE_CHECKING:
     from llmcli.backends.client import Received

@@ -5,12 +5,7 @@ from llmcli.api import models, request
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.call import Call
-from llmcli.connection import Connection
-from llmcli.draft import Wishes, draft
-from llmcli.errors import UsageError
-from llmcli.exchange import Exchange
-from llmcli.meter import Meter
-from llmcli.options import (
+from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
     ConversationOptions,
@@ -21,11 +16,16 @@ from llmcli.options import (
     ToolOptions,
     Words,
 )
+from llmcli.config.settings import Settings
+from llmcli.connection import Connection
+from llmcli.draft import Wishes, draft
+from llmcli.errors import UsageError
+from llmcli.exchange import Exchange
+from llmcli.meter import Meter
 from llmcli.output.choose import Output
 from llmcli.output.json import escaped
 from llmcli.recording import Recorder
 from llmcli.run import Run
-from llmcli.settings import Settings
 from llmcli.shape import instructed
 from llmcli.system.environment import STDOUT, Environment, write_all
 

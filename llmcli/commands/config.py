@@ -5,10 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import config, doctor, keys
+from llmcli import doctor
+from llmcli.config import file, keys
+from llmcli.config.headers import is_secret
+from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import LlmcliError
-from llmcli.headers import is_secret
-from llmcli.settings import DOCS, Settings
 from llmcli.system.environment import Environment, print_line
 from llmcli.system.text import harmless
 
@@ -61,7 +62,7 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
       llmcli config show --json | jq .model
     """
     environment: Environment = context.obj.environment
-    settings = config.resolve(environment, {}, profile)
+    settings = file.resolve(environment, {}, profile)
     rows: dict[str, tuple[Any, str]] = {"profile": (settings.profile, "")}
     rows |= {name: (_masked(name, settings), settings.source(name)) for name in DOCS}
     rows["api_key"] = keys.describe(environment, settings)
@@ -89,7 +90,7 @@ def check(
     """
     environment: Environment = context.obj.environment
     try:
-        settings = config.resolve(environment, {"base_url": base_url, "model": model}, profile)
+        settings = file.resolve(environment, {"base_url": base_url, "model": model}, profile)
     except LlmcliError as error:
         print_line(f"FAIL  config      {error}")
         raise typer.Exit(error.exit_code) from None

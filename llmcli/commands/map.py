@@ -1,8 +1,8 @@
 """A completion for every line, record or file."""
 
 from llmcli import many
-from llmcli.many import Wanted
-from llmcli.options import (
+from llmcli.config.map_options import InputOptions, PaceOptions, Prompt, ResultOptions
+from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
     PromptOptions,
@@ -10,7 +10,7 @@ from llmcli.options import (
     ShapeOptions,
     ToolOptions,
 )
-from llmcli.record_options import InputOptions, PaceOptions, Prompt, ResultOptions
+from llmcli.many import Wanted
 from llmcli.run import Run
 
 

@@ -6,15 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import config, connection, listing, url
+from llmcli import connection, listing
 from llmcli.api import models as catalogue
 from llmcli.api.models import Catalogue, Model
 from llmcli.api.trace import Trace
+from llmcli.config import file, url
+from llmcli.config.settings import DEFAULT_BASE_URL
 from llmcli.connection import Connection
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
-from llmcli.settings import DEFAULT_BASE_URL
 from llmcli.system.environment import Environment
 
 _FRESH = 86400.0  # seconds
@@ -68,7 +69,7 @@ def models(
     """
     environment: Environment = context.obj.environment
     given = {"base_url": base_url}
-    settings = config.resolve(environment, given, profile)
+    settings = file.resolve(environment, given, profile)
     environment.start_deadline(settings.deadline)
     at = url.check(settings.base_url or DEFAULT_BASE_URL)
     listed = _listed(environment, settings, at, refresh)

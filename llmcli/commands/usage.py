@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import budget, config, days, ledger, rollup
+from llmcli import budget, days, ledger, rollup
 from llmcli.api.usage import dollars
+from llmcli.config import file
 from llmcli.days import Zone
 from llmcli.errors import NoInput, UsageError
 from llmcli.output import table
@@ -63,7 +64,7 @@ def usage(
     environment: Environment = context.obj.environment
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
-    settings = config.resolve(environment, {}, None)
+    settings = file.resolve(environment, {}, None)
     zone = budget.zone_of(settings.budget, settings.source("budget"))
     last = _day(until, zone, "--until", last=True) if until is not None else zone.today()
     first = _day(since, zone, "--since") if since is not None else last - timedelta(days=_DAYS - 1)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from llmcli.api.accumulator import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.call import Call
+from llmcli.config.options import OutputOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
-from llmcli.options import OutputOptions
 from llmcli.output import events, usage
 from llmcli.output.events import EventsRenderer
 from llmcli.output.json import JsonRenderer, line

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from llmcli.api.request import encode
 from llmcli.api.types import ChatRequest
-from llmcli.headers import is_secret
+from llmcli.config.headers import is_secret
 
 _KEY = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
 

@@ -10,8 +10,8 @@ import typer
 
 from llmcli.app import app, load
 from llmcli.cli import COMMANDS
+from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import ExitCode
-from llmcli.settings import DOCS, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

@@ -6,11 +6,11 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from llmcli.config.settings import DEFAULT_BASE_URL, Settings
+from llmcli.config.url import host_of, is_loopback, origin
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
-from llmcli.settings import DEFAULT_BASE_URL, Settings
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment, undisturbed
-from llmcli.url import host_of, is_loopback, origin
 
 KEYRING_SERVICE = "llmcli"
 _MOST_PRINTED = 65536

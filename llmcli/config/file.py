@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmcli.config.headers import is_secret
+from llmcli.config.settings import SETTINGS, Settings, check_ranges, checked
 from llmcli.errors import ConfigError
-from llmcli.headers import is_secret
-from llmcli.settings import SETTINGS, Settings, check_ranges, checked
 from llmcli.system.environment import Environment
 
 
