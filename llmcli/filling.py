@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llmcli.api.json import Written
+from llmcli.api.strict_json import Written
 from llmcli.errors import BadRequest
 
 _NAME = r"[^\W\d][\w-]*(?:\.[\w-]+)*"

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from llmcli import prompt
-from llmcli.api import json as strict_json
+from llmcli.api import strict_json as strict_json
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
 from llmcli.prompt import Attachments
 from llmcli.system.dataclass import dataclass, field

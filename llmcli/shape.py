@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llmcli.api import json, messages
+from llmcli.api import messages, strict_json
 from llmcli.api.types import ChatRequest, ContentPart, Message
 from llmcli.errors import BadRequest, ExitCode, UsageError
 from llmcli.system.dataclass import dataclass, field
@@ -57,7 +57,7 @@ def _yes_or_no(text: str) -> Shaped:
 
 def _parsed(text: str, schema: dict[str, Any]) -> Any:
     try:
-        value = json.parse(text)
+        value = strict_json.parse(text)
     except ValueError as error:
         hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
@@ -89,7 +89,7 @@ def parse_schema(text: str, name: str) -> dict[str, Any]:
 
     validation.require()
     try:
-        schema = json.parse(text)
+        schema = strict_json.parse(text)
     except ValueError as error:
         raise BadRequest(f"{name} is not JSON: {error}") from None
     if not isinstance(schema, dict):
