@@ -8,10 +8,10 @@ from llmcli.allowance import Allowance
 from llmcli.api import models
 from llmcli.api.models import Model
 from llmcli.api.usage import Price, amount
+from llmcli.backends.connect import Connection
 from llmcli.config import url
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
-from llmcli.connection import Connection
 from llmcli.errors import UsageError
 from llmcli.ledger import About, Ledger
 from llmcli.meter import Account

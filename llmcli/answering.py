@@ -11,8 +11,8 @@ from llmcli.api.accumulator import Completion
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Message
 from llmcli.api.usage import Tokens
+from llmcli.backends.connect import Backend
 from llmcli.call import Call, complete
-from llmcli.connection import Backend
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.errors import (
     AuthError,

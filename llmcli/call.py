@@ -11,7 +11,7 @@ from llmcli.api.accumulator import Accumulator, Completion, Delta
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk, ToolCall, Usage
 from llmcli.api.usage import Cost, Price, total
-from llmcli.backends import Stream
+from llmcli.backends.stream import Stream
 from llmcli.errors import (
     ExitCode,
     Interrupted,

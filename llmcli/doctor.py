@@ -4,13 +4,15 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from llmcli import budget, connection, listing, weights
+from llmcli import budget
 from llmcli.api.models import Model
 from llmcli.api.trace import Trace
 from llmcli.api.usage import Price, dollars
+from llmcli.backends import connect, models
+from llmcli.backends.connect import Connection
+from llmcli.backends.embedded import weights
 from llmcli.config import keys, url
 from llmcli.config.settings import Settings
-from llmcli.connection import Connection
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -42,7 +44,7 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
     except LlmcliError as error:
         yield Finding(f"budget      {error}", error)
     try:
-        chosen = connection.choose(environment, settings)
+        chosen = connect.choose(environment, settings)
     except LlmcliError as error:
         yield Finding(f"backend     {error}", error)
         return
@@ -65,13 +67,13 @@ def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]
     why = "no key or endpoint is configured" if chosen.chosen_by_default else "chosen by model"
     yield Finding(f"backend     the embedded model ({why})")
     if not weights.runtime_installed():
-        error = connection.runtime_missing()
+        error = connect.runtime_missing()
         yield Finding(f"runtime     {error}", error)
         return
     yield Finding("runtime     xllamacpp is installed")
     assert chosen.local is not None
     if chosen.model != weights.MODEL:
-        from llmcli.backends import local
+        from llmcli.backends.embedded import model as local
 
         try:
             local.check_weights(chosen.local.path)
@@ -97,7 +99,7 @@ def _endpoint(
     yield Finding(f"endpoint    {chosen.base_url} ({settings.source('base_url')})")
     yield Finding(f"model       {chosen.model} ({settings.source('model')})")
     try:
-        endpoint = connection.endpoint(environment, settings, chosen)
+        endpoint = connect.endpoint(environment, settings, chosen)
     except LlmcliError as error:
         yield Finding(f"key         {error}", error)
         return
@@ -113,9 +115,9 @@ def _endpoint(
 def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Iterator[Finding]:
     host = url.host_of(endpoint.base_url)
     try:
-        listed = listing.fetch(environment, endpoint, Trace(redact=environment.redact))
+        listed = models.fetch(environment, endpoint, Trace(redact=environment.redact))
     except (NoModel, ProtocolError) as error:
-        if error.status is None and error.code != listing.NO_MODELS:
+        if error.status is None and error.code != models.NO_MODELS:
             yield Finding(f"connection  {error}", error)
         else:
             yield Finding(f"connection  {host} answers, but lists no models", remark=True)
@@ -130,7 +132,7 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
     yield Finding(f"connection  {host} answers")
     yield from _among(listed.ids(), chosen.model)
     yield from _price(listed.find(chosen.model))
-    if left := listing.credits_left(endpoint, Trace(redact=environment.redact)):
+    if left := models.credits_left(endpoint, Trace(redact=environment.redact)):
         yield Finding(f"credits     {dollars(left)} left")
 
 

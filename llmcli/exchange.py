@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from llmcli.api.accumulator import Accumulator, Completion
 from llmcli.api.types import ChatRequest
-from llmcli.backends import Stream
+from llmcli.backends.stream import Stream
 from llmcli.call import Call, complete
 from llmcli.compose import allows_cut
 from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions

@@ -8,7 +8,7 @@ from llmcli.answering import Task
 from llmcli.api import usage
 from llmcli.api.types import ChatRequest
 from llmcli.api.usage import dollars
-from llmcli.connection import Connection
+from llmcli.backends.connect import Connection
 from llmcli.meter import Account
 from llmcli.output.json import print_json
 from llmcli.results import Results

@@ -3,8 +3,10 @@
 import os
 from typing import TYPE_CHECKING
 
-from llmcli import accounts, compose, connection, draft, prompt
+from llmcli import accounts, compose, draft, prompt
 from llmcli.answering import How
+from llmcli.backends import connect
+from llmcli.backends.connect import Connection
 from llmcli.config.map_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -15,7 +17,6 @@ from llmcli.config.options import (
     ToolOptions,
 )
 from llmcli.config.settings import Settings
-from llmcli.connection import Connection
 from llmcli.conversation import Limits
 from llmcli.errors import NoInput, UsageError
 from llmcli.forecast import forecast
@@ -66,7 +67,7 @@ def run(environment: Environment, wanted: Wanted) -> None:
     _check(wanted)
     template = compose.template(environment, wanted.given)
     settings = _settings(environment, wanted, template)
-    chosen = connection.choose(environment, settings)
+    chosen = connect.choose(environment, settings)
     plan = _plan(environment, wanted, settings, chosen, template)
     source = open_input(
         environment, wanted.source, plan, wanted.given.max_input, not wanted.given.no_stdin

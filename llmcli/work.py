@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llmcli import accounts, connection
+from llmcli import accounts
 from llmcli.answering import Answerer, How
+from llmcli.backends import connect
+from llmcli.backends.connect import Connection
 from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
-from llmcli.connection import Connection
 from llmcli.pacing import Pace
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
@@ -63,7 +64,7 @@ def answerer(environment: Environment, work: Work, finished: bool = True) -> Ans
     payer = accounts.account(
         environment, work.settings, work.account, work.chosen, "map", many=finished
     )
-    backend = connection.open_backend(
+    backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
     pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)

@@ -9,7 +9,7 @@ from typing import Any
 
 from llmcli.api import errors
 from llmcli.api.trace import Trace
-from llmcli.backends import reply
+from llmcli.backends.http import reply
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
 

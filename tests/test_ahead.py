@@ -10,11 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmcli.backends import ahead
-from llmcli.backends.ahead import Ahead, plain
-from llmcli.backends.client import Client
-from llmcli.backends.endpoint import Endpoint
-from llmcli.backends.progress import Progress
+from llmcli.backends.http import early
+from llmcli.backends.http.client import Client
+from llmcli.backends.http.early import Ahead, plain
+from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.timeouts import Progress
 from llmcli.config.keys import Key
 from tests.fakes import listening
 
@@ -70,7 +70,7 @@ def test_what_goes_ahead_is_what_requests_sends(
         endpoint = Endpoint(base_url, None if key is None else Key(key, "a test"), headers)
         assume(plain(endpoint))  # which fails where it is for too few
         assert received(endpoint, body) == b"ok"
-        assert came == [ahead.head(endpoint, len(body)) + body]
+        assert came == [early.head(endpoint, len(body)) + body]
 
 
 @pytest.mark.parametrize("size", [0, 3, 70_000, 5_000_000])
@@ -78,14 +78,14 @@ def test_it_is_sent_once(size: int) -> None:
     with capturing() as (port, came):
         endpoint, body = Endpoint(f"http://127.0.0.1:{port}/v1", Key("k", "a test")), b"x" * size
         assert received(endpoint, body, Ahead(endpoint, body, progress())) == b"ok"
-        assert came == [ahead.head(endpoint, size) + body]
+        assert came == [early.head(endpoint, size) + body]
 
 
 def test_what_was_not_foreseen_goes_as_requests_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = ahead.head
+    right = early.head
     with capturing() as (port, came):
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1")
-        monkeypatch.setattr(ahead, "head", lambda *given: right(*given).replace(b"Host", b"HOST"))
+        monkeypatch.setattr(early, "head", lambda *given: right(*given).replace(b"Host", b"HOST"))
         went = Ahead(endpoint, b"{}", progress())
         assert received(endpoint, b"{}", went) == b"ok"
         assert right(endpoint, 2) + b"{}" in came

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.weights import SIZE
+from llmcli.backends.embedded.weights import SIZE
 from tests.conftest import PROGRAM, Run, one_line
 from tests.fakes import Request, Server, Wire, serving
 

@@ -13,8 +13,8 @@ from llmcli.api.accumulator import Accumulator, Delta
 from llmcli.api.text_buffer import TextBuffer
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
-from llmcli.backends import reply, sse
-from llmcli.backends.plain_events import PlainEvents
+from llmcli.backends.http import reply, sse
+from llmcli.backends.http.repeated_events import PlainEvents
 from llmcli.errors import LlmcliError
 
 ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcli.api.trace import Trace
-from llmcli.backends import endpoint as backend
-from llmcli.backends import http, sse
+from llmcli.backends.http import completions, sse
+from llmcli.backends.http import endpoint as backend
 from llmcli.call import Call, complete
 from llmcli.errors import LlmcliError
 from tests import readings
@@ -70,7 +70,7 @@ def test_every_shape_at_every_framing(framing: str, size: int) -> None:
         error = None
         with over_http(shape, framing, size) as endpoint:
             try:
-                stream = http.stream(endpoint, call.trace)
+                stream = completions.stream(endpoint, call.trace)
                 complete(stream, {}, call, lambda _: None, allow_cut=False)
             except LlmcliError as raised:
                 error = raised

@@ -1,9 +1,11 @@
 """One completion, streamed to stdout."""
 
-from llmcli import accounts, compose, connection
+from llmcli import accounts, compose
 from llmcli.api import models, request
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
+from llmcli.backends import connect
+from llmcli.backends.connect import Connection
 from llmcli.call import Call
 from llmcli.config.options import (
     AccountOptions,
@@ -17,7 +19,6 @@ from llmcli.config.options import (
     Words,
 )
 from llmcli.config.settings import Settings
-from llmcli.connection import Connection
 from llmcli.draft import Wishes, draft
 from llmcli.errors import UsageError
 from llmcli.exchange import Exchange
@@ -75,7 +76,7 @@ def ask(
     filled = template.fill(given.param or [], text) if template else None
     session = compose.session(environment, talk)
     settings = compose.settings(environment, sampling, connecting, account, template, session)
-    chosen = connection.choose(environment, settings)
+    chosen = connect.choose(environment, settings)
     call.model, call.local = chosen.model, chosen.local is not None
     if session:
         call.session = session.name
@@ -89,7 +90,7 @@ def ask(
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
-        stream = connection.open_backend(environment, settings, chosen)(trace)
+        stream = connect.open_backend(environment, settings, chosen)(trace)
     wishes = Wishes(given, talk, tools, shape, text, filled, session)
     drafted = draft(environment, settings, wishes, chosen.model, stream=not sampling.no_stream)
     if only_shown:
@@ -109,4 +110,4 @@ def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: b
     from llmcli.output import curl
 
     url = f"{chosen.base_url}/chat/completions"
-    return curl.command(body, url, connection.headers_of(settings, chosen.base_url))
+    return curl.command(body, url, connect.headers_of(settings, chosen.base_url))

@@ -2,7 +2,7 @@
 
 import typer
 
-from llmcli import fetch, weights
+from llmcli.backends.embedded import download, weights
 from llmcli.errors import NoInput
 from llmcli.system.environment import Environment, print_line
 
@@ -32,7 +32,7 @@ def pull(context: typer.Context) -> None:
     Example:
       llmcli local pull
     """
-    print_line(str(fetch.pull(context.obj.environment)))
+    print_line(str(download.pull(context.obj.environment)))
 
 
 @app.command("list")

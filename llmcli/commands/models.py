@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import connection, listing
 from llmcli.api import models as catalogue
 from llmcli.api.models import Catalogue, Model
 from llmcli.api.trace import Trace
+from llmcli.backends import connect
+from llmcli.backends import models as listing
+from llmcli.backends.connect import Connection
 from llmcli.config import file, url
 from llmcli.config.settings import DEFAULT_BASE_URL
-from llmcli.connection import Connection
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
@@ -91,7 +92,7 @@ def _listed(environment: Environment, settings: Any, at: str, refresh: bool) -> 
         environment.note(f"as listed {_age(kept)} ago; --refresh asks again")
         return kept
     try:
-        endpoint = connection.endpoint(environment, settings, Connection("", at), need_key=False)
+        endpoint = connect.endpoint(environment, settings, Connection("", at), need_key=False)
         return listing.fetch(environment, endpoint, Trace(redact=environment.redact))
     except LlmcliError as error:
         if kept is None:

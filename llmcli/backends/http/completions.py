@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, cast
 from llmcli.api.request import encode
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
-from llmcli.backends import Stream
-from llmcli.backends.ahead import Ahead, plain
-from llmcli.backends.endpoint import Endpoint
-from llmcli.backends.progress import Progress
-from llmcli.backends.worker import Put, in_thread
+from llmcli.backends.http.early import Ahead, plain
+from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.timeouts import Progress
+from llmcli.backends.stream import Stream
+from llmcli.backends.thread import Put, in_thread
 from llmcli.config.keys import Key
 from llmcli.config.url import host_of
 from llmcli.errors import AuthError
 
 if TYPE_CHECKING:
-    from llmcli.backends.client import Received
-    from llmcli.backends.pool import Pool  # only for many requests
-    from llmcli.backends.reply import Head
+    from llmcli.backends.http.client import Received
+    from llmcli.backends.http.pool import Pool  # only for many requests
+    from llmcli.backends.http.reply import Head
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
@@ -60,7 +60,7 @@ def _exchange(
             head = _head(received)
         finally:
             trace.sent = progress.sent
-        from llmcli.backends import reply
+        from llmcli.backends.http import reply
 
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
@@ -79,7 +79,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """The JSON at `base_url` + path, with the same rules as a completion."""
     progress = _progress(endpoint, trace)
     received = _send(endpoint, "GET", endpoint.base_url + path, None, progress)
-    from llmcli.backends import reply
+    from llmcli.backends.http import reply
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
@@ -114,7 +114,7 @@ def _send(
     interrupted; waiting for the rest can, here in the thread that goes on with it."""
     goes = body is not None and not _is_loaded() and plain(endpoint)
     ahead = Ahead(endpoint, body or b"", progress) if goes else None
-    from llmcli.backends import client, reply  # noqa: F401  # reply is needed next
+    from llmcli.backends.http import client, reply  # noqa: F401  # reply is needed next
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         progress.begin()
@@ -133,4 +133,4 @@ def _send(
 
 
 def _is_loaded() -> bool:
-    return f"{__package__}.client" in sys.modules
+    return "llmcli.backends.http.client" in sys.modules

@@ -7,9 +7,9 @@ a watch closes the socket of an exchange that has taken too long.
 import threading
 from contextlib import closing
 
-from llmcli.backends.client import Client, Received
-from llmcli.backends.endpoint import Endpoint
-from llmcli.backends.progress import Progress
+from llmcli.backends.http.client import Client, Received
+from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.timeouts import Progress
 from llmcli.errors import LlmcliError, NetworkError, TimedOut
 
 _PERIOD = 0.25

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from llmcli.backends.ahead import Ahead
-from llmcli.backends.body import Check, Watched, buffered
+from llmcli.backends.http.body import Check, Watched, buffered
+from llmcli.backends.http.early import Ahead
 
 if TYPE_CHECKING:
     _Base = HTTPConnection

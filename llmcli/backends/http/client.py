@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from llmcli.backends import connections, http_errors
-from llmcli.backends.ahead import Ahead
-from llmcli.backends.body import Check, blocks, ends
-from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
-from llmcli.backends.reply import Head
+from llmcli.backends.http import connections, errors
+from llmcli.backends.http.body import Check, blocks, ends
+from llmcli.backends.http.early import Ahead
+from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
+from llmcli.backends.http.reply import Head
 from llmcli.config.keys import Key
 from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import LlmcliError
@@ -80,7 +80,7 @@ class Client:
             except LlmcliError:
                 raise
             except Exception as error:
-                raise http_errors.in_answer(error, idle_timeout) from error
+                raise errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
             if not whole and not (self._connections and _ends(response)):
@@ -140,7 +140,7 @@ class Client:
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
             return error
-        return http_errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
+        return errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
 
 
 def _ends(response: Any) -> bool:

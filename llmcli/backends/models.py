@@ -12,7 +12,7 @@ from llmcli.errors import LlmcliError, ProtocolError
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.backends.endpoint import Endpoint
+    from llmcli.backends.http.endpoint import Endpoint
 
 # The vendor's catalogue, with prices, and its picks; other endpoints have the first path only.
 _PLAIN, _VENDOR, _PICKS = "/models", "/ai/cline/models", "/ai/cline/recommended-models"
@@ -57,9 +57,9 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
 
 
 def _get(endpoint: "Endpoint", path: str, trace: Trace) -> Any:
-    from llmcli.backends import http
+    from llmcli.backends.http import completions
 
-    return http.get_json(endpoint, path, trace)
+    return completions.get_json(endpoint, path, trace)
 
 
 def credits_left(endpoint: "Endpoint", trace: Trace) -> Decimal | None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, ChatRequest, Chunk
-from llmcli.backends import Stream, small_model
-from llmcli.backends.worker import Put, in_thread
+from llmcli.backends.embedded import smollm2
+from llmcli.backends.stream import Stream
+from llmcli.backends.thread import Put, in_thread
 from llmcli.errors import BadRequest, ConfigError, NoInput
 
 # As much as the embedded model was trained for; more only costs memory.
@@ -40,7 +41,7 @@ class Model:
             trace.stage(f"the answer of {self._name} is not complete")
 
             def produce(put: Put[Chunk]) -> None:
-                asked = small_model.adapt(request) if self._small else request
+                asked = smollm2.adapt(request) if self._small else request
                 _answer(self._loaded(), asked, put)
 
             def patience() -> float | None:
@@ -88,7 +89,7 @@ def _load(weights: Path, name: str, small: bool) -> Any:
     parameters.cpuparams_batch.n_threads = threads
     parameters.n_predict = _MOST_TOKENS
     if small:
-        small_model.prepare(parameters)
+        smollm2.prepare(parameters)
     parameters.verbosity = -1
     # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
     parameters.hostnames = ["127.0.0.1"]

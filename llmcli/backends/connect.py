@@ -3,23 +3,23 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from llmcli import weights
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
-from llmcli.backends import Stream
+from llmcli.backends.embedded import weights
+from llmcli.backends.embedded.weights import LocalModel
+from llmcli.backends.stream import Stream
 from llmcli.config import headers as header_rules
 from llmcli.config import keys, url
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.errors import HOW_TO_INSTALL, ConfigError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.weights import LocalModel
 
 # Where chunks come from, for a call that is traced.
 Backend = Callable[[Trace], Stream]
 
 if TYPE_CHECKING:
-    from llmcli.backends.endpoint import Endpoint
+    from llmcli.backends.http.endpoint import Endpoint
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,18 @@ def open_backend(
     Raises ConfigError."""
     if connection.local:
         return _open_local(environment, connection.local, connection.chosen_by_default)
-    from llmcli.backends import http
+    from llmcli.backends.http import completions
 
     target, pool = endpoint(environment, settings, connection), None
     if workers:
-        from llmcli.backends.pool import Pool
+        from llmcli.backends.http.pool import Pool
 
         pool = Pool(target, workers)
-    return lambda trace: http.stream(target, trace, pool)
+    return lambda trace: completions.stream(target, trace, pool)
 
 
 def _open_local(environment: Environment, local: LocalModel, chosen_by_default: bool) -> Backend:
-    from llmcli.backends import local as backend
+    from llmcli.backends.embedded import model as backend
 
     if not weights.runtime_installed():
         raise runtime_missing()
@@ -113,9 +113,9 @@ def _fetch(environment: Environment, by_default: str | None) -> None:
             f"no key or endpoint configured: using the embedded {by_default}; "
             "see `llmcli config check`, or choose it with -m local"
         )
-    from llmcli import fetch
+    from llmcli.backends.embedded import download
 
-    fetch.pull(environment)
+    download.pull(environment)
 
 
 def runtime_missing() -> ConfigError:
@@ -126,7 +126,7 @@ def endpoint(
     environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
 ) -> "Endpoint":
     """Everything needed to reach the endpoint. Raises ConfigError."""
-    from llmcli.backends.endpoint import Endpoint
+    from llmcli.backends.http.endpoint import Endpoint
 
     base_url = connection.base_url
     assert base_url is not None

@@ -7,8 +7,8 @@ from typing import Any
 from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, Chunk
-from llmcli.backends import sse
-from llmcli.backends.plain_events import PlainEvents
+from llmcli.backends.http import sse
+from llmcli.backends.http.repeated_events import PlainEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
