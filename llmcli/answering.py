@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from llmcli import estimate
 from llmcli.api.accumulator import Completion
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Message
@@ -26,10 +25,11 @@ from llmcli.errors import (
     TryLater,
     WriteError,
 )
-from llmcli.meter import Account, Meter, not_recorded
 from llmcli.pacing import Pace, Stopped
 from llmcli.retry import LONGEST_RETRY_AFTER, Policy, retrying
 from llmcli.shape import Shape, instructed
+from llmcli.spending import estimate
+from llmcli.spending.meter import Account, Meter, not_recorded
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 

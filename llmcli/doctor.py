@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from llmcli import budget
 from llmcli.api.models import Model
 from llmcli.api.trace import Trace
 from llmcli.api.usage import Price, dollars
@@ -14,6 +13,7 @@ from llmcli.backends.embedded import weights
 from llmcli.config import keys, url
 from llmcli.config.settings import Settings
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
+from llmcli.spending import budget
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 

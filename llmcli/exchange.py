@@ -11,12 +11,12 @@ from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.draft import Draft
-from llmcli.meter import Meter
 from llmcli.output.choose import Output
 from llmcli.recording import Recorder
 from llmcli.retry import Policy as Retries
 from llmcli.retry import retrying
 from llmcli.shape import instructed
+from llmcli.spending.meter import Meter
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 

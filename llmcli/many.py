@@ -3,7 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
-from llmcli import accounts, compose, draft, prompt
+from llmcli import compose, draft, prompt
 from llmcli.answering import How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
@@ -28,6 +28,7 @@ from llmcli.output.sink import Sink, open_sink
 from llmcli.output.tally import Tally
 from llmcli.planning import Plan
 from llmcli.results import Results, is_regular, is_there, remaining
+from llmcli.spending import account as accounts
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import STDERR, STDOUT, Environment
 from llmcli.work import Caps, Work, answerer

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llmcli import accounts
 from llmcli.answering import Answerer, How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
@@ -11,6 +10,7 @@ from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.pacing import Pace
+from llmcli.spending import account as accounts
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from llmcli import ledger
 from llmcli.api.usage import UNKNOWN, Tokens
 from llmcli.errors import WriteError
+from llmcli.spending import ledger
 from llmcli.system import private_dirs
 from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Journal

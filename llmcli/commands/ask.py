@@ -1,6 +1,6 @@
 """One completion, streamed to stdout."""
 
-from llmcli import accounts, compose
+from llmcli import compose
 from llmcli.api import models, request
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
@@ -22,12 +22,13 @@ from llmcli.config.settings import Settings
 from llmcli.draft import Wishes, draft
 from llmcli.errors import UsageError
 from llmcli.exchange import Exchange
-from llmcli.meter import Meter
 from llmcli.output.choose import Output
 from llmcli.output.json import escaped
 from llmcli.recording import Recorder
 from llmcli.run import Run
 from llmcli.shape import instructed
+from llmcli.spending import account as accounts
+from llmcli.spending.meter import Meter
 from llmcli.system.environment import STDOUT, Environment, write_all
 
 

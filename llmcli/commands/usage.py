@@ -10,14 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import budget, days, ledger, rollup
 from llmcli.api.usage import dollars
 from llmcli.config import file
-from llmcli.days import Zone
 from llmcli.errors import NoInput, UsageError
 from llmcli.output import table
 from llmcli.output.json import print_json
-from llmcli.rollup import KEYS, Sum
+from llmcli.spending import budget, calendar, ledger, summary
+from llmcli.spending.calendar import Zone
+from llmcli.spending.summary import KEYS, Sum
 from llmcli.system.environment import STDOUT, Environment, write_all
 
 _BAR = 20
@@ -107,10 +107,10 @@ def _day(text: str, zone: Zone, option: str, last: bool = False) -> date:
 def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By) -> dict[str, Sum]:
     """In the order of time, else the costliest first."""
     sums: dict[str, Sum] = {}
-    for month in days.months(first, last):
+    for month in calendar.months(first, last):
         path = ledger.file(environment, month)
         try:
-            found = rollup.of_file(path, zone.day_of, zone.name)
+            found = summary.of_file(path, zone.day_of, zone.name)
         except OSError as error:
             raise NoInput(f"cannot read the ledger {path}: {error.strerror}") from None
         for key, one in found.all_sums(zone.day_of):
@@ -121,7 +121,7 @@ def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By)
     return dict(sorted(sums.items(), key=lambda item: (-item[1].usd, item[0])))
 
 
-def _name(key: rollup.Key, by: By) -> str:
+def _name(key: summary.Key, by: By) -> str:
     day = str(key[0])
     if by is By.month:
         return day[:7]

@@ -4,7 +4,6 @@ import threading
 from decimal import Decimal
 from functools import cache
 
-from llmcli.allowance import Allowance
 from llmcli.api import models
 from llmcli.api.models import Model
 from llmcli.api.usage import Price, amount
@@ -13,8 +12,9 @@ from llmcli.config import url
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
-from llmcli.ledger import About, Ledger
-from llmcli.meter import Account
+from llmcli.spending.ledger import About, Ledger
+from llmcli.spending.max_cost import Allowance
+from llmcli.spending.meter import Account
 from llmcli.system.environment import Environment
 
 _ANY = "*"
@@ -34,7 +34,7 @@ def account(
     base_url = chosen.base_url
     holds = None
     if settings.budget:
-        from llmcli import budget
+        from llmcli.spending import budget
 
         holds = budget.parse(settings.budget, settings.source("budget"))
     recorded = settings.ledger and not options.no_ledger

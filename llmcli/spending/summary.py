@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.api.usage import ESTIMATED, amount, tokens
-from llmcli.ledger import INTENT
+from llmcli.spending.ledger import INTENT
 from llmcli.system.dataclass import dataclass, field
 
 _VERSION = 1

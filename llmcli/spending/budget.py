@@ -9,10 +9,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from llmcli import days, ledger, rollup
 from llmcli.api.usage import amount, dollars
-from llmcli.days import Zone
 from llmcli.errors import BudgetExceeded, ConfigError, WriteError
+from llmcli.spending import calendar, ledger, summary
+from llmcli.spending.calendar import Zone
 from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -57,7 +57,7 @@ def parse(table: Mapping[str, Any], where: str) -> Budget | None:
         else:
             hint = "it has day, month, timezone, tag.NAME.day and tag.NAME.month"
             raise ConfigError(f"{where}: budget cannot hold {key} = {value!r}", hint=hint)
-    zone = days.zone(table.get("timezone", "UTC"))
+    zone = calendar.zone(table.get("timezone", "UTC"))
     return Budget(tuple(limits), zone) if limits else None
 
 
@@ -69,7 +69,7 @@ def ledger_missing(option: str) -> ConfigError:
 def zone_of(table: Mapping[str, Any], where: str) -> Zone:
     """Whose days budgets and reports count by. Raises ConfigError."""
     parse(table, where)
-    return days.zone(table.get("timezone", "UTC"))
+    return calendar.zone(table.get("timezone", "UTC"))
 
 
 def _of_tag(name: str, table: Any, where: str) -> Iterator[Limit]:
@@ -92,10 +92,10 @@ def spent(environment: Environment, budget: Budget) -> dict[Limit, Decimal]:
     today = budget.zone.today()
     first = today.replace(day=1)
     sums: dict[Limit, Decimal] = dict.fromkeys(budget.limits, Decimal(0))
-    for month in days.months(first, today):
+    for month in calendar.months(first, today):
         path, day_of = ledger.file(environment, month), budget.zone.day_of
         try:
-            found = rollup.of_file(path, day_of, budget.zone.name)
+            found = summary.of_file(path, day_of, budget.zone.name)
         except OSError as error:
             raise WriteError(f"cannot read the ledger {path}: {error.strerror}") from None
         for (day, _, tag, *_), total in found.all_sums(day_of):

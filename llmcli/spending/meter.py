@@ -7,8 +7,6 @@ from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
-from llmcli import estimate
-from llmcli.allowance import Allowance
 from llmcli.api import usage as pricing
 from llmcli.api.models import Model
 from llmcli.api.types import ChatRequest
@@ -23,13 +21,15 @@ from llmcli.errors import (
     NetworkError,
     WriteError,
 )
-from llmcli.estimate import Bound
-from llmcli.ledger import About, Intent, Ledger, Settlement
+from llmcli.spending import estimate
+from llmcli.spending.estimate import Bound
+from llmcli.spending.ledger import About, Intent, Ledger, Settlement
+from llmcli.spending.max_cost import Allowance
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.budget import Budget
+    from llmcli.spending.budget import Budget
 
 T = TypeVar("T")
 _NO_TURN = nullcontext()
@@ -111,7 +111,7 @@ class Meter:
     def _begin(self, bound: Bound) -> Intent | None:
         account, environment = self.account, self.account.environment
         if account.budget and account.budget.of_tag(account.about.tag):
-            from llmcli import budget
+            from llmcli.spending import budget
 
             usd = self._known(bound)
             with account.alone, budget.alone(environment):
