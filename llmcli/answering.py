@@ -34,7 +34,7 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.running import Runner
+    from llmcli.tools.runner import Runner
 
 # What would end every other request in the same way.
 _FATAL = (AuthError, BudgetExceeded, ConfigError, NoModel, OutOfResources, PaymentRequired,

@@ -15,7 +15,7 @@ from llmcli.shape import Shape, Shaped
 from llmcli.system.dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
-    from llmcli.running import Runner  # it starts programs, for which most runs need nothing
+    from llmcli.tools.runner import Runner  # it starts programs, for which most runs need nothing
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.templates import Filled
-    from llmcli.tools import Toolbox
+    from llmcli.tools.definition import Toolbox
     from llmcli.transcript import Session
 
 
@@ -167,7 +167,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         raise UsageError("--approve and --strict-tools go with --run-tools")
     if options.tools is None:
         return None
-    from llmcli import tools
+    from llmcli.tools import definition as tools
 
     toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
@@ -176,16 +176,16 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         raise UsageError(f"--run-tools, but no tool of {options.tools} has a command")
     import shutil
 
-    from llmcli import validation
+    from llmcli.tools import json_schema
 
-    validation.require()
+    json_schema.require()
     for tool in toolbox.runnable:
         if shutil.which(tool.command[0]) is None:
             hint = "a relative path begins in the working directory; chmod +x makes it a program"
             problem = f"tool {tool.name}: there is no program {tool.command[0]}"
             raise ConfigError(problem, hint=hint)
         where = f"{options.tools}: the parameters of {tool.name}"
-        validation.check_schema(dict(tool.parameters), where)
+        json_schema.check_schema(dict(tool.parameters), where)
     return toolbox
 
 

@@ -21,7 +21,7 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.running import Runner
+    from llmcli.tools.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Exchange:
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:
             return None
-        from llmcli.running import Policy, Runner
+        from llmcli.tools.runner import Policy, Runner
 
         policy = Policy(tools.approve, tools.strict_tools)
         return Runner(self.environment, draft.toolbox, policy)

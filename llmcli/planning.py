@@ -19,7 +19,7 @@ from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:
     from llmcli.templates import Template
-    from llmcli.tools import Toolbox
+    from llmcli.tools.definition import Toolbox
 
 # How an answer is transported is no part of what is asked.
 _TRANSPORT = ("stream", "stream_options")

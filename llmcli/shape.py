@@ -61,9 +61,9 @@ def _parsed(text: str, schema: dict[str, Any]) -> Any:
     except ValueError as error:
         hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
-    from llmcli import validation
+    from llmcli.tools import json_schema
 
-    if problem := validation.problem(schema, value):
+    if problem := json_schema.problem(schema, value):
         raise BadRequest(f"the answer does not fit the schema: {problem}")
     return value
 
@@ -85,16 +85,16 @@ def first_block(text: str) -> str:
 
 def parse_schema(text: str, name: str) -> dict[str, Any]:
     """A JSON Schema. Raises BadRequest, and ConfigError where the extra is missing."""
-    from llmcli import validation
+    from llmcli.tools import json_schema
 
-    validation.require()
+    json_schema.require()
     try:
         schema = strict_json.parse(text)
     except ValueError as error:
         raise BadRequest(f"{name} is not JSON: {error}") from None
     if not isinstance(schema, dict):
         raise BadRequest(f"{name} is no JSON Schema: not an object")
-    validation.check_schema(schema, name)
+    json_schema.check_schema(schema, name)
     return schema
 
 
@@ -117,9 +117,9 @@ def _closed(schema: Any) -> bool:
             required = schema.get("required") or []
             if schema.get("additionalProperties") is not False or set(named) != set(required):
                 return False
-    from llmcli import validation
+    from llmcli.tools import json_schema
 
-    return all(map(_closed, validation.inside(schema)))
+    return all(map(_closed, json_schema.inside(schema)))
 
 
 def complaint(error: BadRequest) -> str:

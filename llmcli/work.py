@@ -15,8 +15,8 @@ from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.running import Runner
-    from llmcli.tools import Toolbox
+    from llmcli.tools.definition import Toolbox
+    from llmcli.tools.runner import Runner
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,6 @@ def answerer(environment: Environment, work: Work, finished: bool = True) -> Ans
 def _runner(environment: Environment, work: Work) -> "Runner | None":
     if work.toolbox is None or work.how.check_calls:
         return None
-    from llmcli.running import Policy, Runner
+    from llmcli.tools.runner import Policy, Runner
 
     return Runner(environment, work.toolbox, Policy(strict=work.strict_tools))

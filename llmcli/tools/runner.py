@@ -6,7 +6,6 @@ import sys
 import termios
 from collections.abc import Sequence
 
-from llmcli import validation
 from llmcli.api import messages
 from llmcli.api.tool_calls import arguments_of
 from llmcli.api.types import Message, ToolCall
@@ -16,7 +15,8 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment, undisturbed
 from llmcli.system.process import Job, Outcome
 from llmcli.system.text import harmless, one_line
-from llmcli.tools import Tool, Toolbox, environment_of
+from llmcli.tools import json_schema
+from llmcli.tools.definition import Tool, Toolbox, environment_of
 
 _SHOWN = 500
 # Read beyond the limit, so that a key at its end is seen whole.
@@ -74,7 +74,7 @@ class Runner:
         value = arguments_of(call)
         if value is None:
             return f"its arguments are not a JSON object: {one_line(arguments, _SHOWN)}"
-        if problem := validation.problem(dict(tool.parameters), value):
+        if problem := json_schema.problem(dict(tool.parameters), value):
             return f"its arguments do not fit its parameters: {problem}"
         if not self._policy.approve:
             self._environment.note(f"calls {_shown(call)}")
