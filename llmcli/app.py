@@ -11,9 +11,9 @@ from typer.exceptions import TyperException
 from llmcli import __version__
 from llmcli.api.trace import Trace
 from llmcli.call import Call
+from llmcli.chat.presenter import Output
 from llmcli.config.options import OutputOptions, grouped
 from llmcli.errors import UsageError
-from llmcli.output.choose import Output
 from llmcli.run import Run
 from llmcli.system.environment import Environment, print_line
 

@@ -6,12 +6,12 @@ from llmcli.api.accumulator import Accumulator, Completion
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
 from llmcli.call import Call, complete
+from llmcli.chat.presenter import Output
 from llmcli.compose import allows_cut
 from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.conversation import Answer, Limits, converse
 from llmcli.draft import Draft
-from llmcli.output.choose import Output
 from llmcli.recording import Recorder
 from llmcli.retry import Policy as Retries
 from llmcli.retry import retrying

@@ -8,11 +8,11 @@ from concurrent.futures import Executor
 from typing import Any, Protocol
 
 from llmcli.answering import Outcome, Task, lost
+from llmcli.batch.results.formats import Form
+from llmcli.batch.results.summary import Tally
 from llmcli.errors import Interrupted, LlmcliError, NetworkError, SomeFailed
 from llmcli.mapping import Mapping, nothing
-from llmcli.output.record import Form
 from llmcli.output.sink import Sink
-from llmcli.output.tally import Tally
 from llmcli.results import Results
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import STDERR, Environment

@@ -7,6 +7,8 @@ from llmcli import compose, draft, prompt
 from llmcli.answering import How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
+from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
+from llmcli.batch.results.summary import Tally
 from llmcli.config.map_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -23,9 +25,7 @@ from llmcli.forecast import forecast
 from llmcli.input import Input, open_input
 from llmcli.job import Job, Shown, Workers
 from llmcli.mapping import threads
-from llmcli.output.record import BatchForm, Form, JsonForm, TextForm
 from llmcli.output.sink import Sink, open_sink
-from llmcli.output.tally import Tally
 from llmcli.planning import Plan
 from llmcli.results import Results, is_regular, is_there, remaining
 from llmcli.spending import account as accounts
@@ -226,6 +226,6 @@ def _bar(
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None
-    from llmcli.output.progress_bar import ProgressBar
+    from llmcli.batch.results.progress_bar import ProgressBar
 
     return ProgressBar(tally, source.part)

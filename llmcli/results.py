@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from llmcli.answering import Task
+from llmcli.batch.results.formats import Form
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
-from llmcli.output.record import Form
 from llmcli.output.sink import names_descriptor, open_sink
 from llmcli.result_file import ResultFile, holds_lines
 from llmcli.system import jsonl

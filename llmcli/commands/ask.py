@@ -7,6 +7,7 @@ from llmcli.api.types import ChatRequest
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.call import Call
+from llmcli.chat.presenter import Output
 from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
@@ -22,7 +23,6 @@ from llmcli.config.settings import Settings
 from llmcli.draft import Wishes, draft
 from llmcli.errors import UsageError
 from llmcli.exchange import Exchange
-from llmcli.output.choose import Output
 from llmcli.output.json import escaped
 from llmcli.recording import Recorder
 from llmcli.run import Run

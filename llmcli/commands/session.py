@@ -5,9 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from llmcli import last_session, sessions
+from llmcli.chat.sessions.as_text import as_text
 from llmcli.errors import LlmcliError
 from llmcli.output.json import print_json
-from llmcli.output.transcript import as_text
 from llmcli.system.environment import STDOUT, Environment, print_line
 from llmcli.system.text import harmless, one_line
 from llmcli.transcript import Session

@@ -8,8 +8,8 @@ from llmcli.api.accumulator import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.api.unknown_fields import finite
 from llmcli.errors import Interrupted, LlmcliError
+from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
-from llmcli.output.thinking import Thinking
 from llmcli.system.environment import STDOUT, write_all
 from llmcli.system.text import UNSAFE
 

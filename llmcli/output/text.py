@@ -7,8 +7,8 @@ from typing import Any
 from llmcli.api.accumulator import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import AnswerCut, Interrupted, LlmcliError
+from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
-from llmcli.output.thinking import Thinking
 from llmcli.system.text import harmless
 
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from llmcli.api.usage import dollars
-from llmcli.output.tally import Fraction, Tally
+from llmcli.batch.results.summary import Fraction, Tally
 
 _WHOLE = 1000
 

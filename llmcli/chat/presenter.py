@@ -7,13 +7,13 @@ from llmcli.api.types import Message, ToolCall
 from llmcli.call import Call
 from llmcli.config.options import OutputOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
-from llmcli.output import events, usage
+from llmcli.output import events, usage_file
 from llmcli.output.events import EventsRenderer
 from llmcli.output.json import JsonRenderer, line
+from llmcli.output.reasoning import Thinking
 from llmcli.output.renderer import Renderer
 from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
-from llmcli.output.thinking import Thinking
 from llmcli.system.environment import STDERR, STDOUT, Environment, write_all
 
 
@@ -36,7 +36,7 @@ class Output:
         self._options = options
         self._call = call
         self._renderer: Renderer | None = None
-        self._usage_file: usage.UsageFile | None = None
+        self._usage_file: usage_file.UsageFile | None = None
         self._hold = hold
         self._last_turn_only = shaped and not (options.json or options.events)
         self._arrived: list[Delta] = []
@@ -50,7 +50,7 @@ class Output:
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
-            self._usage_file = usage.UsageFile(options.usage_file)
+            self._usage_file = usage_file.UsageFile(options.usage_file)
         thinking = Thinking(self._environment, options.show_reasoning)
         sink = open_sink(self._environment, options.output)
         if options.json:
@@ -131,7 +131,7 @@ class Output:
         self._record(None)
         for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
-        self._environment.note(usage.summary(self._call))
+        self._environment.note(usage_file.summary(self._call))
 
     def _record(self, error: LlmcliError | Interrupted | None) -> None:
         """One line for a run in --usage-file, whatever still happens."""
@@ -160,4 +160,4 @@ class Output:
         elif self._options.events:
             events.before_start(self._call.report(error))
         if self._call.usage():
-            self._environment.note(usage.summary(self._call))
+            self._environment.note(usage_file.summary(self._call))
