@@ -11,8 +11,10 @@ from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Message
 from llmcli.api.usage import Tokens
 from llmcli.backends.connect import Backend
-from llmcli.call import Call, complete
-from llmcli.conversation import Answer, Limits, converse
+from llmcli.chat.call import Call, complete
+from llmcli.chat.conversation import Answer, Limits, converse
+from llmcli.chat.response_format import Shape, instructed
+from llmcli.chat.retry import LONGEST_RETRY_AFTER, Policy, retrying
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -26,8 +28,6 @@ from llmcli.errors import (
     WriteError,
 )
 from llmcli.pacing import Pace, Stopped
-from llmcli.retry import LONGEST_RETRY_AFTER, Policy, retrying
-from llmcli.shape import Shape, instructed
 from llmcli.spending import estimate
 from llmcli.spending.meter import Account, Meter, not_recorded
 from llmcli.system.dataclass import dataclass

@@ -10,7 +10,7 @@ from typer.exceptions import TyperException
 
 from llmcli import __version__
 from llmcli.api.trace import Trace
-from llmcli.call import Call
+from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
 from llmcli.config.options import OutputOptions, grouped
 from llmcli.errors import UsageError

@@ -3,7 +3,8 @@
 import stat
 from collections.abc import Callable, Iterator
 
-from llmcli import prompt, records
+from llmcli import records
+from llmcli.chat.prompt import reading
 from llmcli.config.map_options import InputOptions
 from llmcli.errors import UsageError
 from llmcli.planning import Plan
@@ -25,7 +26,7 @@ def open_input(
 ) -> Input:
     """Raises UsageError, NoInput."""
     _check(options)
-    limit = prompt.size(max_input)
+    limit = reading.size(max_input)
     if options.files:
         return _files(environment, options.files, limit, plan.has_places)
     source = _source(environment, options.requests or "-", max_input, limit, use_stdin)
@@ -61,8 +62,8 @@ def _of_format(source: Source, options: InputOptions, wanted: list[str]) -> Iter
 def _source(
     environment: Environment, name: str, max_input: str, limit: int, use_stdin: bool
 ) -> Source:
-    if name not in prompt.STDIN_NAMES:
-        return Source(prompt.open_file(name), name, limit, max_input)
+    if name not in reading.STDIN_NAMES:
+        return Source(reading.open_file(name), name, limit, max_input)
     if not use_stdin or STDIN in environment.closed:
         why = "stdin is closed" if use_stdin else "-n forbids stdin"
         raise UsageError(f"no records: {why}", hint="name files by --files 'PATTERN'")
@@ -78,7 +79,7 @@ def _files(environment: Environment, patterns: list[str], limit: int, places: bo
 
     def data(name: str) -> bytes:
         read.append(name)
-        return prompt.Input(environment, limit, use_stdin=False).file(name)
+        return reading.Input(environment, limit, use_stdin=False).file(name)
 
     return Input(records.of_files(names, data, places), lambda: len(read) / len(names))
 

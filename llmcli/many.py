@@ -3,12 +3,14 @@
 import os
 from typing import TYPE_CHECKING
 
-from llmcli import compose, draft, prompt
 from llmcli.answering import How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
 from llmcli.batch.results.summary import Tally
+from llmcli.chat import draft, setup
+from llmcli.chat.conversation import Limits
+from llmcli.chat.prompt import reading
 from llmcli.config.map_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -19,7 +21,6 @@ from llmcli.config.options import (
     ToolOptions,
 )
 from llmcli.config.settings import Settings
-from llmcli.conversation import Limits
 from llmcli.errors import NoInput, UsageError
 from llmcli.forecast import forecast
 from llmcli.input import Input, open_input
@@ -34,7 +35,7 @@ from llmcli.system.environment import STDERR, STDOUT, Environment
 from llmcli.work import Caps, Work, answerer
 
 if TYPE_CHECKING:
-    from llmcli.templates import Template
+    from llmcli.chat.prompt.templates import Template
 
 # Answers that may wait for an earlier one, for each that is asked at once.
 _WINDOW = 64
@@ -66,7 +67,7 @@ class Wanted:
 def run(environment: Environment, wanted: Wanted) -> None:
     """Raises what stopped it; SomeFailed where records failed."""
     _check(wanted)
-    template = compose.template(environment, wanted.given)
+    template = setup.template(environment, wanted.given)
     settings = _settings(environment, wanted, template)
     chosen = connect.choose(environment, settings)
     plan = _plan(environment, wanted, settings, chosen, template)
@@ -112,7 +113,7 @@ def _check(wanted: Wanted) -> None:
 
 
 def _settings(environment: Environment, wanted: Wanted, template: "Template | None") -> Settings:
-    settings = compose.settings(
+    settings = setup.settings(
         environment, wanted.sampling, wanted.connecting, wanted.account, template, of_run=False
     )
     if wanted.of_batch and not settings.model:
@@ -128,7 +129,7 @@ def _plan(
     template: "Template | None",
 ) -> Plan:
     given = wanted.given
-    files = prompt.Input(environment, prompt.size(given.max_input), use_stdin=False)
+    files = reading.Input(environment, reading.size(given.max_input), use_stdin=False)
     system = given.system
     if system is None and not (template and template.system):
         system = settings.system
@@ -136,9 +137,9 @@ def _plan(
         settings,
         None if chosen.model == _OWN_MODEL else chosen.model,
         not wanted.sampling.no_stream,
-        prompt.words([] if wanted.words in (None, "-") else [wanted.words]),
+        reading.words([] if wanted.words in (None, "-") else [wanted.words]),
         None if system is None else files.text_of(system, "-s"),
-        prompt.attachments(files, given.file or []),
+        reading.attachments(files, given.file or []),
         template,
         given.param or [],
         draft.toolbox_of(files, wanted.tools),
@@ -156,7 +157,7 @@ def _work(wanted: Wanted, settings: Settings, chosen: Connection, plan: Plan) ->
         retries=settings.retries,
         limits=Limits(wanted.tools.max_turns, wanted.shape.repair),
         shape=plan.shape,
-        allow_cut=compose.allows_cut(wanted.options.allow_cut, in_text, settings),
+        allow_cut=setup.allows_cut(wanted.options.allow_cut, in_text, settings),
         check_calls=not wanted.tools.run_tools,
         verbose=wanted.options.verbose,
     )

@@ -6,19 +6,20 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmcli import draft, filling
 from llmcli.answering import Task
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
+from llmcli.chat import draft
+from llmcli.chat.prompt import placeholders
+from llmcli.chat.prompt.reading import STDIN_PLACE, Attachments
+from llmcli.chat.response_format import Shape
 from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError
-from llmcli.prompt import STDIN_PLACE, Attachments
 from llmcli.records import Record
-from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from llmcli.templates import Template
+    from llmcli.chat.prompt.templates import Template
     from llmcli.tools.definition import Toolbox
 
 # How an answer is transported is no part of what is asked.
@@ -44,7 +45,7 @@ class Plan:
     @cached_property
     def wanted(self) -> list[str]:
         """The fields that a record must have. Raises UsageError for a wrong -p."""
-        names = filling.names(self.prompt)
+        names = placeholders.names(self.prompt)
         if self.template:
             given = {pair.partition("=")[0] for pair in self.params} | set(self.template.defaults)
             names += [name for name in self.template.variables() if name not in given]
@@ -54,7 +55,7 @@ class Plan:
     def has_places(self) -> bool:
         """The prompt says where the record goes."""
         of_template = self.template is not None and STDIN_PLACE in self.template.prompt
-        return of_template or filling.has_places(self.prompt)
+        return of_template or placeholders.has_places(self.prompt)
 
     def tasks(self, records: Iterator[Record], of_batch: bool) -> Iterator[Task]:
         for index, record in enumerate(records):
@@ -82,7 +83,7 @@ class Plan:
 
     def _wording(self, record: Record) -> tuple[str | None, list[str]]:
         """The system message, and the parts of the prompt."""
-        prompt = filling.filled(self.prompt, record.text, record.fields)
+        prompt = placeholders.filled(self.prompt, record.text, record.fields)
         front = [] if self.has_places or record.files.texts else [record.text]
         if self.template is None:
             return self.system, [*front, prompt]
@@ -90,7 +91,9 @@ class Plan:
         if named and record.fields is None:
             hint = "give " + " ".join(f"-p {name}=…" for name in named)
             raise UsageError(f"template {self.template.name} lacks {', '.join(named)}", hint=hint)
-        values = [f"{n}={filling.text(filling.lookup(record.fields or {}, n))}" for n in named]
+        values = [
+            f"{n}={placeholders.text(placeholders.lookup(record.fields or {}, n))}" for n in named
+        ]
         filled = self.template.fill([*self.params, *values], prompt)
         return self.system or filled.system, [*front, filled.prompt.filled(record.text)]
 

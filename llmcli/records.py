@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from llmcli import prompt
 from llmcli.api import strict_json as strict_json
+from llmcli.chat.prompt import reading
+from llmcli.chat.prompt.reading import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
-from llmcli.prompt import Attachments
 from llmcli.system.dataclass import dataclass, field
 
 _BLOCK = 1 << 16
@@ -60,7 +60,7 @@ class Source:
         """What stands between two `end`s; a last one may be missing. Raises NoInput."""
         begun: list[bytes] = []
         size = 0
-        while block := prompt.read_block(self._descriptor, self.name, _BLOCK):
+        while block := reading.read_block(self._descriptor, self.name, _BLOCK):
             for number, part in enumerate(block.split(end)):
                 if number:
                     yield self._whole(begun, size)
@@ -87,7 +87,7 @@ class Source:
         if isinstance(piece, TooLong):
             raise self.too_long()
         try:
-            return prompt.text(piece.removesuffix(b"\r"), "the record")
+            return reading.text(piece.removesuffix(b"\r"), "the record")
         except BadRequest as error:
             error.hint = None  # its words are for whole files
             raise
@@ -187,7 +187,7 @@ def _row(header: Sequence[str], row: Sequence[str]) -> Record:
         if len(row) != len(header):
             raise BadRequest(f"the row has {len(row)} columns, the header {len(header)}")
         for name, cell in value.items():
-            prompt.check_text(cell, name)
+            reading.check_text(cell, name)
     except BadRequest as error:
         shown = {name: _readable(cell) for name, cell in value.items()}
         return Record(shown, problem=error)
@@ -232,10 +232,10 @@ def of_files(names: Sequence[str], read: Callable[[str], bytes], places: bool) -
 
 def _of_file(name: str, data: bytes, places: bool) -> Record:
     fields = {"path": name, "name": os.path.basename(name)}
-    if part := prompt.image(data):
+    if part := reading.image(data):
         return Record(name, fields=fields, files=Attachments(images=(part,)))
-    text = prompt.text(data, name)
-    attached = Attachments() if places else Attachments(texts=(prompt.named_text(name, text),))
+    text = reading.text(data, name)
+    attached = Attachments() if places else Attachments(texts=(reading.named_text(name, text),))
     return Record(name, text.rstrip("\n"), fields, attached)
 
 

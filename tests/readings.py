@@ -10,7 +10,7 @@ from typing import Any
 from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.backends.http import reply
-from llmcli.call import Call, complete
+from llmcli.chat.call import Call, complete
 from llmcli.errors import LlmcliError
 
 DATA = Path(__file__).parent / "data"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from llmcli.api.trace import Trace
 from llmcli.backends.http import completions, sse
 from llmcli.backends.http import endpoint as backend
-from llmcli.call import Call, complete
+from llmcli.chat.call import Call, complete
 from llmcli.errors import LlmcliError
 from tests import readings
 from tests.conftest import Run

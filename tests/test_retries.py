@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from llmcli import retry
+from llmcli.chat import retry
 from tests.conftest import Run, one_line
 from tests.fakes import Request, Script, Server, Wire, answer, chunk, in_turn
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from llmcli.api.accumulator import Delta
 from llmcli.api.types import Message, ToolCall
-from llmcli.call import Call
+from llmcli.chat.call import Call
 from llmcli.config.options import OutputOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.output import events, usage_file

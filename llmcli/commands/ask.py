@@ -1,13 +1,17 @@
 """One completion, streamed to stdout."""
 
-from llmcli import compose
 from llmcli.api import models, request
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
-from llmcli.call import Call
+from llmcli.chat import setup
+from llmcli.chat.call import Call
+from llmcli.chat.draft import Wishes, draft
+from llmcli.chat.pipeline import Exchange
 from llmcli.chat.presenter import Output
+from llmcli.chat.response_format import instructed
+from llmcli.chat.sessions.recorder import Recorder
 from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
@@ -20,13 +24,9 @@ from llmcli.config.options import (
     Words,
 )
 from llmcli.config.settings import Settings
-from llmcli.draft import Wishes, draft
 from llmcli.errors import UsageError
-from llmcli.exchange import Exchange
 from llmcli.output.json import escaped
-from llmcli.recording import Recorder
 from llmcli.run import Run
-from llmcli.shape import instructed
 from llmcli.spending import account as accounts
 from llmcli.spending.meter import Meter
 from llmcli.system.environment import STDOUT, Environment, write_all
@@ -71,23 +71,23 @@ def ask(
     output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)
     environment.renderer = output
 
-    text = compose.check_words(words or [], run.implicit, run.commands)
-    compose.check_given(environment, given, talk, text)
-    template = compose.template(environment, given)
+    text = setup.check_words(words or [], run.implicit, run.commands)
+    setup.check_given(environment, given, talk, text)
+    template = setup.template(environment, given)
     filled = template.fill(given.param or [], text) if template else None
-    session = compose.session(environment, talk)
-    settings = compose.settings(environment, sampling, connecting, account, template, session)
+    session = setup.session(environment, talk)
+    settings = setup.settings(environment, sampling, connecting, account, template, session)
     chosen = connect.choose(environment, settings)
     call.model, call.local = chosen.model, chosen.local is not None
     if session:
         call.session = session.name
-        compose.tell_of_another_model(environment, session, chosen.model)
+        setup.tell_of_another_model(environment, session, chosen.model)
     call.known_models = lambda: models.known(environment, chosen.base_url or "")
     payer = accounts.account(environment, settings, account, chosen, "ask", call.session)
     call.price, call.tag = payer.price, settings.tag
     meter = Meter(payer, call)
     recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
-    compose.check_files(options, talk, session)
+    setup.check_files(options, talk, session)
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()

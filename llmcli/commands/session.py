@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import last_session, sessions
+from llmcli.chat.sessions import last, store
 from llmcli.chat.sessions.as_text import as_text
+from llmcli.chat.sessions.history import Session
 from llmcli.errors import LlmcliError
 from llmcli.output.json import print_json
 from llmcli.system.environment import STDOUT, Environment, print_line
 from llmcli.system.text import harmless, one_line
-from llmcli.transcript import Session
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -50,9 +50,9 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
     """
     environment: Environment = context.obj.environment
     rows: list[dict[str, Any]] = []
-    for name in sessions.names(environment):
+    for name in store.names(environment):
         try:
-            rows.append(_row(sessions.load(environment, name)))
+            rows.append(_row(store.load(environment, name)))
         except LlmcliError as error:
             environment.say(str(error))
     if as_json:
@@ -121,7 +121,7 @@ def remove(context: typer.Context, names: Names) -> None:
     failure: LlmcliError | None = None
     for name in names:
         try:
-            sessions.remove(context.obj.environment, name)
+            store.remove(context.obj.environment, name)
         except LlmcliError as error:
             if failure:
                 context.obj.environment.say(str(failure))
@@ -131,5 +131,5 @@ def remove(context: typer.Context, names: Names) -> None:
 
 
 def _named(environment: Environment, name: str | None) -> Session:
-    name = last_session.name(environment)[0] if name is None else name
-    return sessions.load(environment, name, must_exist=True)
+    name = last.name(environment)[0] if name is None else name
+    return store.load(environment, name, must_exist=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from llmcli import templates
+from llmcli.chat.prompt import templates
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
 from llmcli.system.environment import STDIN, STDOUT, Environment, print_line
 from llmcli.system.text import harmless, one_line

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from llmcli.api.usage import ESTIMATED, Tokens, dollars
-from llmcli.call import Call
+from llmcli.chat.call import Call
 from llmcli.errors import CantCreate, Interrupted, LlmcliError, WriteError
 from llmcli.output.json import line
 from llmcli.system.environment import write_all

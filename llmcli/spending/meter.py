@@ -11,7 +11,7 @@ from llmcli.api import usage as pricing
 from llmcli.api.models import Model
 from llmcli.api.types import ChatRequest
 from llmcli.api.usage import Cost, Price, Tokens
-from llmcli.call import Call
+from llmcli.chat.call import Call
 from llmcli.errors import (
     BudgetExceeded,
     ConfigError,

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmcli.api.types import Message
+from llmcli.chat.sessions.history import Session
 from llmcli.system.jsonl import Record
-from llmcli.transcript import Session
 
 
 def as_text(session: Session) -> str:

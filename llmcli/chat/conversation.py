@@ -6,12 +6,12 @@ Results of tools that were run, and complaints about an answer that has not the 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from llmcli import shape
 from llmcli.api.accumulator import Completion
 from llmcli.api.tool_calls import malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
+from llmcli.chat import response_format
+from llmcli.chat.response_format import Shape, Shaped
 from llmcli.errors import BadRequest, ToolError
-from llmcli.shape import Shape, Shaped
 from llmcli.system.dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def converse(
                 if not limits.repairs:
                     raise
                 limits = replace(limits, repairs=limits.repairs - 1)
-                said.append(Message(role="user", content=shape.complaint(error)))
+                said.append(Message(role="user", content=response_format.complaint(error)))
                 rejected += said[-2:]
         shown.next_turn()
 

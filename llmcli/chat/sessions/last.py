@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from llmcli.chat.sessions.history import Session
 from llmcli.errors import NoInput
 from llmcli.system import private_dirs
 from llmcli.system.environment import Environment
-from llmcli.transcript import Session
 
 _OF_ALL = "all"
 _KEPT = 86_400  # seconds after its last use that a terminal which seems gone is remembered

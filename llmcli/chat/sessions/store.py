@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from llmcli import last_session
 from llmcli.api import messages, request
+from llmcli.chat.sessions import last
+from llmcli.chat.sessions.history import Session
 from llmcli.errors import CantCreate, NoInput, UsageError, WriteError
 from llmcli.system import jsonl, private_dirs
 from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Record
-from llmcli.transcript import Session
 
 SUFFIX = ".jsonl"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
@@ -95,7 +95,7 @@ def append(environment: Environment, session: Session, turn: Record, patience: f
     except OSError as error:
         raise WriteError(f"session {session.name} not written: {error.strerror}") from None
     with suppress(OSError):
-        last_session.remember(environment, session)
+        last.remember(environment, session)
 
 
 def names(environment: Environment) -> Iterator[str]:

@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING
 from llmcli.api.accumulator import Accumulator, Completion
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
-from llmcli.call import Call, complete
+from llmcli.chat.call import Call, complete
+from llmcli.chat.conversation import Answer, Limits, converse
+from llmcli.chat.draft import Draft
 from llmcli.chat.presenter import Output
-from llmcli.compose import allows_cut
+from llmcli.chat.response_format import instructed
+from llmcli.chat.retry import Policy as Retries
+from llmcli.chat.retry import retrying
+from llmcli.chat.sessions.recorder import Recorder
+from llmcli.chat.setup import allows_cut
 from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
-from llmcli.conversation import Answer, Limits, converse
-from llmcli.draft import Draft
-from llmcli.recording import Recorder
-from llmcli.retry import Policy as Retries
-from llmcli.retry import retrying
-from llmcli.shape import instructed
 from llmcli.spending.meter import Meter
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment

@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from llmcli.chat.prompt.reading import STDIN_PLACE, Wording, check_text
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
-from llmcli.prompt import STDIN_PLACE, Wording, check_text
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
 

@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmcli import prompt, shape
 from llmcli.api import messages, request
 from llmcli.api.types import ChatRequest, Message
+from llmcli.chat import response_format as shape
+from llmcli.chat.prompt import reading
+from llmcli.chat.prompt.reading import Input, Wording
+from llmcli.chat.response_format import Shape
 from llmcli.config.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
-from llmcli.prompt import Input, Wording
-from llmcli.shape import Shape
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.templates import Filled
+    from llmcli.chat.prompt.templates import Filled
+    from llmcli.chat.sessions.history import Session
     from llmcli.tools.definition import Toolbox
-    from llmcli.transcript import Session
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ def draft(
 ) -> Draft:
     """Reads stdin and files. Raises UsageError, NoInput, BadRequest, ConfigError."""
     given = wishes.given
-    source = Input(environment, prompt.size(given.max_input), use_stdin=not given.no_stdin)
+    source = Input(environment, reading.size(given.max_input), use_stdin=not given.no_stdin)
     toolbox = toolbox_of(source, wishes.tools)
     wanted = shape_of(source, wishes.shape)
     known, history = _history(source, wishes)
     results = _results(source, wishes, [*known, *history])
     wording = wishes.filled.prompt if wishes.filled else Wording.of(wishes.text)
     other = bool(history or results)
-    content = prompt.content(source, wording, given.file or [], other=other)
+    content = reading.content(source, wording, given.file or [], other=other)
     if known and not content and not other:
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     system = _system(source, settings, wishes, [*known, *history])
@@ -103,7 +104,7 @@ def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message
     if known:
         raise UsageError("--messages can begin a session, but this one has messages already")
     name = "stdin" if talk.messages == "-" else talk.messages
-    return known, messages.parse(prompt.text(source.file(talk.messages), name), name)
+    return known, messages.parse(reading.text(source.file(talk.messages), name), name)
 
 
 def _possible_ids(pair: str) -> list[str]:
@@ -137,7 +138,7 @@ def _results(source: Input, wishes: Wishes, history: Sequence[Message]) -> list[
 def _result_text(source: Input, value: str) -> str:
     """`@FILE`, or the text itself; `@@` stands for one @, as what a tool printed may begin so."""
     if value.startswith("@@"):
-        return prompt.check_text(value[1:], "--tool-result")
+        return reading.check_text(value[1:], "--tool-result")
     return source.text_of(value, "--tool-result")
 
 
@@ -169,7 +170,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         return None
     from llmcli.tools import definition as tools
 
-    toolbox = tools.parse(prompt.text(source.file(options.tools), options.tools), options.tools)
+    toolbox = tools.parse(reading.text(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
         return toolbox
     if not toolbox.runnable:
@@ -194,7 +195,7 @@ def shape_of(source: Input, options: ShapeOptions) -> Shape:
     if options.schema is not None:
         inline = options.schema.lstrip().startswith("{")
         name = "--schema" if inline else options.schema
-        data = options.schema if inline else prompt.text(source.file(options.schema), name)
+        data = options.schema if inline else reading.text(source.file(options.schema), name)
         schema = shape.parse_schema(data, name)
     wanted = Shape(schema, options.extract, options.yes_no)
     shape.check_options(wanted, options.repair)

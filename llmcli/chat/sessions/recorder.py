@@ -8,13 +8,13 @@ from llmcli.api import messages
 from llmcli.api.request import encode
 from llmcli.api.types import Message
 from llmcli.api.unknown_fields import finite
-from llmcli.call import Call
+from llmcli.chat.call import Call
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.output.sink import Sink, open_sink
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.transcript import Session
+    from llmcli.chat.sessions.history import Session
 
 # Seconds to wait for another process with the session, where this one is to end at once.
 _SHORT = 0.1
@@ -50,9 +50,9 @@ class Recorder:
     def open(self) -> None:
         """Before anything is sent. Raises CantCreate, UsageError."""
         if self._session:
-            from llmcli import sessions
+            from llmcli.chat.sessions import store
 
-            sessions.check_writable(self._environment, self._session)
+            store.check_writable(self._environment, self._session)
         if self._save_as in _STDOUT:
             raise UsageError("--save-messages writes a file; stdout is the answer's")
         if self._save_as:
@@ -61,11 +61,11 @@ class Recorder:
     def keep(self, known: Sequence[Message], said: Sequence[Message]) -> None:
         """The whole conversation, of which the session has what is `known`. Raises WriteError."""
         if self._session:
-            from llmcli import sessions
+            from llmcli.chat.sessions import store
 
             turn = self._turn(added(known, said), None)
             self._environment.stage = f"session {self._session.name} is held by another process"
-            sessions.append(self._environment, self._session, turn, float("inf"))
+            store.append(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:
             self._sink.write(encode(list(said), indent=1) + b"\n")
@@ -81,13 +81,13 @@ class Recorder:
         own = added(known, said)
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
             own.append(partial.partial().passed_back())
-        from llmcli import sessions
+        from llmcli.chat.sessions import store
 
         internal = "internal" if isinstance(error, Exception) else "interrupted"
         kind = getattr(error, "kind", internal)
         try:
             turn = self._turn(own, kind)
-            sessions.append(self._environment, self._session, turn, _SHORT)
+            store.append(self._environment, self._session, turn, _SHORT)
         except LlmcliError as failure:
             words = failure.message
         else:

@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmcli import prompt
 from llmcli.api import request
+from llmcli.chat.prompt import reading
 from llmcli.config import file, url
 from llmcli.config import headers as header_rules
 from llmcli.config.options import (
@@ -22,8 +22,8 @@ from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.templates import Template
-    from llmcli.transcript import Session
+    from llmcli.chat.prompt.templates import Template
+    from llmcli.chat.sessions.history import Session
 
 # An answer in one piece is silence until it is complete.
 _WHOLE_ANSWER_TIMEOUT = 300.0
@@ -32,7 +32,7 @@ _WHOLE_ANSWER_TIMEOUT = 300.0
 def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -> str:
     """The prompt in `words`. A typo must not cost money: raises UsageError for what looks like
     one where `ask` was not written (`implicit`)."""
-    text = prompt.words(words)
+    text = reading.words(words)
     if words and not text.strip():
         raise UsageError("empty prompt; nothing sent")
     if len(words) > 1 and "-" in (words[0], words[-1]):
@@ -57,7 +57,7 @@ def check_given(
     if given.param and not given.template:
         raise UsageError("-p gives a template's variable; name the template with -t")
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
-    if nothing and (given.no_stdin or prompt.nothing_given(environment)):
+    if nothing and (given.no_stdin or reading.nothing_given(environment)):
         hint = 'llmcli "your question", or pipe text in, or `-` to type it; see llmcli --help'
         raise UsageError("no prompt", hint=hint)
 
@@ -83,7 +83,7 @@ def flags(sampling: SamplingOptions, connecting: ConnectionOptions) -> dict[str,
     for name, value in given.items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str):
-                prompt.check_text(item, f"--{name.replace('_', '-')}")
+                reading.check_text(item, f"--{name.replace('_', '-')}")
     return given
 
 
@@ -128,7 +128,7 @@ def _real(name: str) -> str:
 def template(environment: Environment, given: PromptOptions) -> "Template | None":
     if given.template is None:
         return None
-    from llmcli import templates
+    from llmcli.chat.prompt import templates
 
     return templates.load(environment, given.template)
 
@@ -136,15 +136,15 @@ def template(environment: Environment, given: PromptOptions) -> "Template | None
 def session(environment: Environment, talk: ConversationOptions) -> "Session | None":
     if talk.session is None and not talk.go_on:
         return None
-    from llmcli import last_session, sessions
+    from llmcli.chat.sessions import last, store
 
     if talk.go_on:
-        name, of_terminal = last_session.name(environment)
+        name, of_terminal = last.name(environment)
         if not of_terminal:
             environment.note(f"going on with session {name}, the last of all")
-        return sessions.load(environment, name, must_exist=True)
+        return store.load(environment, name, must_exist=True)
     assert talk.session is not None
-    return sessions.load(environment, talk.session)
+    return store.load(environment, talk.session)
 
 
 def settings(
@@ -175,7 +175,7 @@ def settings(
 def _tag(tag: str | None) -> str | None:
     if tag is not None and not (tag.strip() and tag.isprintable()):
         raise UsageError(f"--tag {tag!r} is no name")
-    return None if tag is None else prompt.check_text(tag, "--tag")
+    return None if tag is None else reading.check_text(tag, "--tag")
 
 
 def allows_cut(asked: bool, in_text: bool, settings: Settings) -> bool:
