@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from llmcli.pacing import Pace, Stopped
+from llmcli.batch.rate_limit import Pace, Stopped
 from tests.conftest import Run, one_line
 from tests.mapped import Echo, Handler, lines
 

@@ -1,6 +1,7 @@
 """A completion for every line, record or file."""
 
-from llmcli import many
+from llmcli.batch import setup
+from llmcli.batch.setup import Wanted
 from llmcli.config.map_options import InputOptions, PaceOptions, Prompt, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -10,7 +11,6 @@ from llmcli.config.options import (
     ShapeOptions,
     ToolOptions,
 )
-from llmcli.many import Wanted
 from llmcli.run import Run
 
 
@@ -45,5 +45,5 @@ def map(
     wanted = Wanted(
         given, source, pace, options, tools, shape, sampling, connecting, account, words
     )
-    many.run(environment, wanted)
+    setup.run(environment, wanted)
     return 0

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from llmcli.answering import Outcome
+from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
+from llmcli.batch.worker import Outcome
 from llmcli.output.json import line
-from llmcli.result_file import BATCH, BATCH_LINES, JSON, TEXT
 from llmcli.system.text import harmless
 
 

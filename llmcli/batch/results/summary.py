@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from llmcli.answering import Outcome
 from llmcli.api.usage import Tokens, dollars
+from llmcli.batch.worker import Outcome
 
 # How many records are told of how much of the input has been read; None where nobody knows.
 Fraction = Callable[[], float | None]

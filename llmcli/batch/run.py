@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
-from llmcli.answering import Outcome, Task, lost
+from llmcli.batch.ordered_map import Mapping, nothing
 from llmcli.batch.results.formats import Form
+from llmcli.batch.results.store import Results
 from llmcli.batch.results.summary import Tally
+from llmcli.batch.worker import Outcome, Task, lost
 from llmcli.errors import Interrupted, LlmcliError, NetworkError, SomeFailed
-from llmcli.mapping import Mapping, nothing
 from llmcli.output.sink import Sink
-from llmcli.results import Results
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import STDERR, Environment
 

@@ -3,11 +3,18 @@
 import os
 from typing import TYPE_CHECKING
 
-from llmcli.answering import How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
+from llmcli.batch.dry_run import forecast
+from llmcli.batch.input.open import Input, open_input
+from llmcli.batch.ordered_map import threads
+from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
+from llmcli.batch.results.store import Results, is_regular, is_there, remaining
 from llmcli.batch.results.summary import Tally
+from llmcli.batch.run import Job, Shown, Workers
+from llmcli.batch.spec import Caps, Work, answerer
+from llmcli.batch.worker import How
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
 from llmcli.chat.prompt import reading
@@ -22,17 +29,10 @@ from llmcli.config.options import (
 )
 from llmcli.config.settings import Settings
 from llmcli.errors import NoInput, UsageError
-from llmcli.forecast import forecast
-from llmcli.input import Input, open_input
-from llmcli.job import Job, Shown, Workers
-from llmcli.mapping import threads
 from llmcli.output.sink import Sink, open_sink
-from llmcli.planning import Plan
-from llmcli.results import Results, is_regular, is_there, remaining
 from llmcli.spending import account as accounts
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import STDERR, STDOUT, Environment
-from llmcli.work import Caps, Work, answerer
 
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template
@@ -211,9 +211,9 @@ def _job(
 
 def _workers(environment: Environment, wanted: Wanted, work: Work) -> Workers:
     if wanted.pace.cluster is not None:
-        from llmcli import cluster
+        from llmcli.batch import dask
 
-        return cluster.workers(work, wanted.pace.cluster)
+        return dask.workers(work, wanted.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
     return Workers(own, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)

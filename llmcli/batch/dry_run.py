@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from llmcli.answering import Task
 from llmcli.api import usage
 from llmcli.api.types import ChatRequest
 from llmcli.api.usage import dollars
 from llmcli.backends.connect import Connection
+from llmcli.batch.results.store import Results
+from llmcli.batch.worker import Task
 from llmcli.output.json import print_json
-from llmcli.results import Results
 from llmcli.spending import estimate
 from llmcli.spending.meter import Account
 from llmcli.system.environment import print_line

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from llmcli.answering import Answerer, How
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
+from llmcli.batch.rate_limit import Pace
+from llmcli.batch.worker import Answerer, How
 from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
-from llmcli.pacing import Pace
 from llmcli.spending import account as accounts
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment

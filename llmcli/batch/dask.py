@@ -11,12 +11,12 @@ import threading
 import warnings
 from functools import partial
 
-from llmcli.answering import Answerer, Outcome, Task
+from llmcli.batch.ordered_map import nothing
+from llmcli.batch.run import Workers
+from llmcli.batch.spec import Work, answerer
+from llmcli.batch.worker import Answerer, Outcome, Task
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, NetworkError
-from llmcli.job import Workers
-from llmcli.mapping import nothing
 from llmcli.system.environment import Environment
-from llmcli.work import Work, answerer
 
 _PATIENCE = 10.0
 _answerers: dict[bytes, Answerer] = {}

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from llmcli.answering import Task
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
+from llmcli.batch.input.readers import Record
+from llmcli.batch.worker import Task
 from llmcli.chat import draft
 from llmcli.chat.prompt import placeholders
 from llmcli.chat.prompt.reading import STDIN_PLACE, Attachments
 from llmcli.chat.response_format import Shape
 from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError
-from llmcli.records import Record
 from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -3,12 +3,12 @@
 import stat
 from collections.abc import Callable, Iterator
 
-from llmcli import records
+from llmcli.batch.input import readers as records
+from llmcli.batch.input.readers import Record, Source
+from llmcli.batch.plan import Plan
 from llmcli.chat.prompt import reading
 from llmcli.config.map_options import InputOptions
 from llmcli.errors import UsageError
-from llmcli.planning import Plan
-from llmcli.records import Record, Source
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import STDIN, Environment
 

@@ -11,6 +11,7 @@ from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Message
 from llmcli.api.usage import Tokens
 from llmcli.backends.connect import Backend
+from llmcli.batch.rate_limit import Pace, Stopped
 from llmcli.chat.call import Call, complete
 from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.response_format import Shape, instructed
@@ -27,7 +28,6 @@ from llmcli.errors import (
     TryLater,
     WriteError,
 )
-from llmcli.pacing import Pace, Stopped
 from llmcli.spending import estimate
 from llmcli.spending.meter import Account, Meter, not_recorded
 from llmcli.system.dataclass import dataclass

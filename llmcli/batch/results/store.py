@@ -10,12 +10,12 @@ from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 
-from llmcli.answering import Task
+from llmcli.batch.results.file import ResultFile, holds_lines
 from llmcli.batch.results.formats import Form
+from llmcli.batch.worker import Task
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
 from llmcli.output.sink import names_descriptor, open_sink
-from llmcli.result_file import ResultFile, holds_lines
 from llmcli.system import jsonl
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
