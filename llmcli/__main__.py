@@ -9,6 +9,6 @@ import sys
 if not sys.flags.safe_path and sys.path and sys.path[0]:
     del sys.path[0]
 
-from llmcli.entry import main
+from llmcli.cli.entry import main
 
 main()

@@ -95,7 +95,7 @@ def test_it_does_not_wait_for_requests() -> None:
     with capturing() as (port, came):
         script = f"""
 import sys
-from llmcli.backends.ahead import Ahead
+from llmcli.backends.http.early import Ahead
 from llmcli.backends.endpoint import Endpoint
 from llmcli.backends.progress import Progress
 endpoint = Endpoint("http://127.0.0.1:{port}/v1")

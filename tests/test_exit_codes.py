@@ -84,7 +84,7 @@ def test_a_defect_is_one_line_without_traceback(
 ) -> None:
     endpoint(answer("x"))
     (tmp_path / "sitecustomize.py").write_text(
-        "import base64, llmcli.request\nllmcli.request.build = lambda *a, **k: 1 / 0\n"
+        "import base64, llmcli.api.request\nllmcli.api.request.build = lambda *a, **k: 1 / 0\n"
     )
     env["PYTHONPATH"] = str(tmp_path)
     done = run("ask", "hi")

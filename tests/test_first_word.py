@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from llmcli.commands.ask import ask
+from llmcli.cli.commands.ask import ask
 from llmcli.system.dataclass import fields
 from tests.conftest import Run
 from tests.fakes import Script, Server, answer

@@ -273,10 +273,10 @@ def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
     kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
     about = ledger.About("m", None, None, "map", None, None)
     private_dirs.make(home / ".local/state/llmcli/ledger/2026-10.jsonl")
-    monkeypatch.setattr("llmcli.ledger.now", lambda: "2026-10-31T23:59:59Z")
+    monkeypatch.setattr("llmcli.spending.ledger.now", lambda: "2026-10-31T23:59:59Z")
     with pytest.raises(WriteError):
         kept.begin(about, UNKNOWN)
-    monkeypatch.setattr("llmcli.ledger.now", lambda: "2026-11-01T00:00:01Z")
+    monkeypatch.setattr("llmcli.spending.ledger.now", lambda: "2026-11-01T00:00:01Z")
     intent = kept.begin(about, UNKNOWN)
     kept.settle(intent, ledger.Settlement("ok", 200, None, Tokens(), UNKNOWN, 1.0))
     with pytest.raises(WriteError, match="2026-10"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli import cli
+from llmcli.cli import main
 from llmcli.errors import Interrupted
 from llmcli.system.environment import Environment
 from tests.conftest import PROGRAM, shell
@@ -121,7 +121,7 @@ def test_interrupt_while_waiting_to_try_again(endpoint: Endpoint, env: dict[str,
 
 _WHILE_IMPORTING = """
 import os, signal, time
-from llmcli.environment import Environment
+from llmcli.system.environment import Environment
 from llmcli.errors import LlmcliError, Interrupted
 environment = Environment.of_process()
 if {deadline}:
@@ -150,6 +150,6 @@ def test_a_signal_while_a_class_is_made_is_no_defect(monkeypatch: pytest.MonkeyP
         def __set_name__(self, *_: object) -> None:
             raise Interrupted(signal.SIGINT)
 
-    monkeypatch.setattr(cli, "run", lambda *_: type("Class", (), {"made": Made()}))
+    monkeypatch.setattr(main, "run", lambda *_: type("Class", (), {"made": Made()}))
     with pytest.raises(Interrupted):
-        cli._guarded([], Environment({}))
+        main._guarded([], Environment({}))

@@ -12,11 +12,11 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llmcli.cli.commands.ask import ask
 
-from llmcli import argv
-from llmcli.app import app
-from llmcli.cli import COMMANDS
-from llmcli.commands.ask import ask
+from llmcli.cli import parser
+from llmcli.cli.app import app
+from llmcli.cli.main import COMMANDS
 from llmcli.config.options import grouped
 from llmcli.system.dataclass import fields
 from tests.fakes import Script, Server, answer
@@ -31,7 +31,7 @@ def note(code):
     end(code)
 os._exit = note
 sys.argv = ["llmcli", *{arguments!r}]
-from llmcli.entry import main
+from llmcli.cli.entry import main
 main()
 """
 # Slow to load, or of no use to most runs.
@@ -39,11 +39,12 @@ HEAVY = {
     *("requests", "urllib3", "typer", "rich", "pydantic", "sseclient", "jsonschema", "keyring"),
     *("dataclasses", "inspect", "difflib", "tomllib", "datetime", "decimal", "tempfile", "random"),
     *("subprocess", "base64", "hashlib", "shutil", "zipfile", "asyncio", "json", "re", "logging"),
-    *("llmcli.cli", "llmcli.app", "llmcli.budget", "llmcli.rollup", "llmcli.sessions"),
-    *("llmcli.templates", "llmcli.tools", "llmcli.validation", "llmcli.running", "llmcli.fetch"),
+    *("llmcli.cli.main", "llmcli.cli.app", "llmcli.spending.budget", "llmcli.spending.summary"),
+    *("llmcli.chat.sessions.store", "llmcli.chat.prompt.templates", "llmcli.tools.definition"),
+    *("llmcli.tools.json_schema", "llmcli.tools.runner", "llmcli.backends.embedded.download"),
     *(f"llmcli.commands.{name}" for name in COMMANDS),
 }
-ASK = {"llmcli.cli", "llmcli.commands.ask", "json", "re", "decimal"}
+ASK = {"llmcli.cli.main", "llmcli.cli.commands.ask", "json", "re", "decimal"}
 SENT = {"requests", "urllib3", "sseclient", "logging", "datetime", "tempfile", "random", "base64"}
 TYPER = {"typer", "inspect"}
 
@@ -143,14 +144,14 @@ LINES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_plain_arguments_mean_what_they_mean_to_typer(arguments: list[str]) -> None:
-    plain = argv.parse(arguments, ask)
+    plain = parser.parse(arguments, ask)
     if plain is not None:
         assert repr(plain) == repr(by_typer(arguments))  # not ==, for NaN
 
 
 def test_each_option_is_read_without_typer() -> None:
     for name in NAMES:
-        found = [argv.parse([name, *more, "hi"], ask) for more in ([], ["5"])]
+        found = [parser.parse([name, *more, "hi"], ask) for more in ([], ["5"])]
         assert any(one is not None for one in found), name
 
 

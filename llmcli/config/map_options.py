@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from llmcli.argv import Argument, Option
+from llmcli.cli.parser import Argument, Option
 from llmcli.system.dataclass import dataclass
 
 Prompt = Annotated[

@@ -6,8 +6,8 @@
 from collections.abc import Callable
 from typing import Annotated, Any, get_type_hints
 
-from llmcli.argv import Argument, Option
-from llmcli.run import Run
+from llmcli.cli.parser import Argument, Option
+from llmcli.cli.run import Run
 from llmcli.system.dataclass import dataclass, fields
 
 Words = Annotated[

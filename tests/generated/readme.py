@@ -8,8 +8,8 @@ from typing import Any
 
 import typer
 
-from llmcli.app import app, load
-from llmcli.cli import COMMANDS
+from llmcli.cli.app import app, load
+from llmcli.cli.main import COMMANDS
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import ExitCode
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli import doctor
+from llmcli.cli import doctor
 from llmcli.config import file, keys
 from llmcli.config.headers import is_secret
 from llmcli.config.settings import DOCS, Settings

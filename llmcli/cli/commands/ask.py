@@ -12,6 +12,7 @@ from llmcli.chat.pipeline import Exchange
 from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
+from llmcli.cli.run import Run
 from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
@@ -26,7 +27,6 @@ from llmcli.config.options import (
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
 from llmcli.output.json import escaped
-from llmcli.run import Run
 from llmcli.spending import account as accounts
 from llmcli.spending.meter import Meter
 from llmcli.system.environment import STDOUT, Environment, write_all

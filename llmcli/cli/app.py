@@ -12,9 +12,9 @@ from llmcli import __version__
 from llmcli.api.trace import Trace
 from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
+from llmcli.cli.run import Run
 from llmcli.config.options import OutputOptions, grouped
 from llmcli.errors import UsageError
-from llmcli.run import Run
 from llmcli.system.environment import Environment, print_line
 
 
@@ -39,7 +39,7 @@ def _typer() -> typer.Typer:
 
 def load(name: str) -> Any:
     """The command itself: the module's `app`, or its function of this name."""
-    module, alone = import_module(f".commands.{name}", __package__), _typer()
+    module, alone = import_module(f"llmcli.cli.commands.{name}"), _typer()
     if hasattr(module, "app"):
         alone.add_typer(module.app, name=name)
     else:

@@ -2,6 +2,7 @@
 
 from llmcli.batch import setup
 from llmcli.batch.setup import Wanted
+from llmcli.cli.run import Run
 from llmcli.config.map_options import InputOptions, PaceOptions, Prompt, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -11,7 +12,6 @@ from llmcli.config.options import (
     ShapeOptions,
     ToolOptions,
 )
-from llmcli.run import Run
 
 
 def map(

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from llmcli import argv
+from llmcli.cli import parser
+from llmcli.cli.run import Run
 from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
-from llmcli.run import Run
 from llmcli.system.environment import (
     STDERR,
     CheckedStdout,
@@ -61,11 +61,11 @@ def run(arguments: Sequence[str], environment: Environment) -> int:
     arguments, implicit = with_default_command(arguments)
     this = Run(environment, implicit, tuple(COMMANDS))
     if arguments[0] == "ask":
-        from llmcli.commands.ask import ask
+        from llmcli.cli.commands.ask import ask
 
-        if (plain := argv.parse(arguments[1:], ask)) is not None:
+        if (plain := parser.parse(arguments[1:], ask)) is not None:
             return ask(this, **plain)
-    from llmcli import app  # Typer, which a plain command line does not need
+    from llmcli.cli import app  # Typer, which a plain command line does not need
 
     return app.run(arguments, this, COMMANDS)
 

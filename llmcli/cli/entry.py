@@ -16,9 +16,9 @@ def main() -> None:
         _print_version()
     # What loading makes is no garbage, and looking through it for some takes as long as a module.
     gc.set_threshold(100_000)
-    from llmcli import cli
+    from llmcli.cli.main import main as run
 
-    cli.main()
+    run()
 
 
 def _print_version() -> None:

@@ -1,1 +1,0 @@
-"""One file a command. Its docstring is its --help; it parses, calls and returns."""
