@@ -11,6 +11,7 @@ from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.backends.http import reply
 from llmcli.chat.call import Call, complete
+from llmcli.chat.report import report
 from llmcli.errors import LlmcliError
 
 DATA = Path(__file__).parent / "data"
@@ -110,8 +111,8 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
             allow_cut=False,
         )
     except LlmcliError as error:
-        return call.report(error), error
-    return call.report(None), None
+        return report(call, error), error
+    return report(call, None), None
 
 
 def check(shape: Shape, report: dict[str, Any], exit_code: int) -> None:

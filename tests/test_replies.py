@@ -13,6 +13,7 @@ from llmcli.api.trace import Trace
 from llmcli.backends.http import completions, sse
 from llmcli.backends.http import endpoint as backend
 from llmcli.chat.call import Call, complete
+from llmcli.chat.report import report
 from llmcli.errors import LlmcliError
 from tests import readings
 from tests.conftest import Run
@@ -74,7 +75,7 @@ def test_every_shape_at_every_framing(framing: str, size: int) -> None:
                 complete(stream, {}, call, lambda _: None, allow_cut=False)
             except LlmcliError as raised:
                 error = raised
-        readings.check(shape, call.report(error), error.exit_code if error else 0)
+        readings.check(shape, report(call, error), error.exit_code if error else 0)
 
 
 @settings(max_examples=300, deadline=None)

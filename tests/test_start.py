@@ -12,12 +12,11 @@ import pytest
 import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llmcli.cli.commands.ask import ask
 
 from llmcli.cli import parser
-from llmcli.cli.app import app
+from llmcli.cli.app import app, grouped
+from llmcli.cli.commands.ask import ask
 from llmcli.cli.main import COMMANDS
-from llmcli.config.options import grouped
 from llmcli.system.dataclass import fields
 from tests.fakes import Script, Server, answer
 
@@ -42,7 +41,7 @@ HEAVY = {
     *("llmcli.cli.main", "llmcli.cli.app", "llmcli.spending.budget", "llmcli.spending.summary"),
     *("llmcli.chat.sessions.store", "llmcli.chat.prompt.templates", "llmcli.tools.definition"),
     *("llmcli.tools.json_schema", "llmcli.tools.runner", "llmcli.backends.embedded.download"),
-    *(f"llmcli.commands.{name}" for name in COMMANDS),
+    *(f"llmcli.cli.commands.{name}" for name in COMMANDS),
 }
 ASK = {"llmcli.cli.main", "llmcli.cli.commands.ask", "json", "re", "decimal"}
 SENT = {"requests", "urllib3", "sseclient", "logging", "datetime", "tempfile", "random", "base64"}
@@ -70,14 +69,14 @@ def test_help_loads_no_command(env: dict[str, str], tmp_path: Path) -> None:
     found = loaded(env, tmp_path, "--help")
     assert found >= TYPER
     assert not found & {"requests", "rich", "pydantic", "dataclasses", "tomllib", "urllib3"}
-    assert not {name for name in found if name.startswith("llmcli.commands.")}
+    assert not {name for name in found if name.startswith("llmcli.cli.commands.")}
 
 
 @pytest.mark.parametrize("command", ["ask", "models", "config", "session"])
 def test_a_command_loads_no_other(env: dict[str, str], tmp_path: Path, command: str) -> None:
     found = loaded(env, tmp_path, command, "--help")
-    commands = {name for name in found if name.startswith("llmcli.commands.")}
-    assert commands == {f"llmcli.commands.{command}"}
+    commands = {name for name in found if name.startswith("llmcli.cli.commands.")}
+    assert commands == {f"llmcli.cli.commands.{command}"}
     assert not found & {"requests", "rich", "pydantic", "urllib3"}
 
 
@@ -97,7 +96,7 @@ def test_a_request_loads_what_sends_it(
 
 def test_commands_are_listed_as_they_say_of_themselves() -> None:
     for name, about in COMMANDS.items():
-        module = import_module(f"llmcli.commands.{name}")
+        module = import_module(f"llmcli.cli.commands.{name}")
         group = getattr(module, "app", None)
         function = group.registered_callback.callback if group else getattr(module, name)
         assert inspect.getdoc(function).splitlines()[0] == about  # type: ignore[union-attr]

@@ -1,24 +1,16 @@
-"""The models that an endpoint has listed: what they take, what they cost; kept in the cache.
+"""The models that an endpoint has listed: what they take, what they cost; as it lists them.
 
 Two forms are read: OpenAI's `{"data": [{"id"}]}`, and the same with `context_length`, `pricing` in
 USD a token, `architecture.input_modalities` and `supported_parameters`.
 """
 
-import json
-import math
-import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from llmcli.api.usage import Price, amount, tokens
-from llmcli.config import url
-from llmcli.system.dataclass import asdict, dataclass, field, replace
-from llmcli.system.environment import Environment
-
-_VERSION = 1
+from llmcli.api.usage import Price, tokens
+from llmcli.system.dataclass import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -47,9 +39,9 @@ class Catalogue:
 
     def find(self, name: str) -> Model | None:
         """By its id; `claude-sonnet-4-6` and `claude-sonnet-4.6` are spellings of one."""
-        wanted = _spelled(name)
+        wanted = spelled(name)
         exact = (model for model in self.models if model.id == name)
-        near = (model for model in self.models if _spelled(model.id) == wanted)
+        near = (model for model in self.models if spelled(model.id) == wanted)
         return next(exact, None) or next(near, None)
 
     @property
@@ -58,7 +50,7 @@ class Catalogue:
         return max(0.0, time.time() - self.time)
 
 
-def _spelled(name: str) -> str:
+def spelled(name: str) -> str:
     return re.sub(r"(?<=\d)[-.](?=\d)", ".", name)
 
 
@@ -73,108 +65,29 @@ def read(listed: Any) -> list[Model]:
 
 def _model(entry: dict[str, Any]) -> Model:
     price = Price.of(entry.get("pricing"))
-    provider, architecture = _table(entry, "top_provider"), _table(entry, "architecture")
+    provider, architecture = table(entry, "top_provider"), table(entry, "architecture")
     return Model(
         id=entry["id"],
-        context=_count(entry, "context_length", "context_window", "max_model_len"),
-        max_output=_count(provider, "max_completion_tokens") or _count(entry, "max_output_tokens"),
+        context=count(entry, "context_length", "context_window", "max_model_len"),
+        max_output=count(provider, "max_completion_tokens") or count(entry, "max_output_tokens"),
         price=price,
-        inputs=_texts(architecture.get("input_modalities")),
-        parameters=_texts(entry.get("supported_parameters")),
+        inputs=texts(architecture.get("input_modalities")),
+        parameters=texts(entry.get("supported_parameters")),
         free=(price.prompt == price.completion == 0) or entry["id"].endswith(":free"),
     )
 
 
-def _table(entry: dict[str, Any], key: str) -> dict[str, Any]:
+def table(entry: dict[str, Any], key: str) -> dict[str, Any]:
     value = entry.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def _count(entry: dict[str, Any], *keys: str) -> int | None:
+def count(entry: dict[str, Any], *keys: str) -> int | None:
     return next((count for key in keys if (count := tokens(entry.get(key)))), None)
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def texts(value: Any) -> tuple[str, ...]:
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list) else ()
-
-
-def _file(environment: Environment, base_url: str, suffix: str) -> Path:
-    name = re.sub(r"[^\w.-]", "_", url.host_of(base_url))
-    return environment.cache_directory / "models" / f"{name}{suffix}"
-
-
-def remember(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
-    """Replaced in one step; never an error, but said. Shells read the ids, one a line, as they
-    are."""
-    kept = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
-    ids = (m.id for m in models if not any(c.isspace() for c in m.id))
-    path = _file(environment, base_url, ".json")
-    try:
-        _replace(path, json.dumps(kept, default=str))
-        _replace(path.with_suffix(".txt"), "".join(f"{i}\n" for i in ids))
-    except OSError as error:
-        environment.note(f"warning: the list is not kept: cannot write {path}: {error.strerror}")
-
-
-def _replace(target: Path, text: str) -> None:
-    scratch = target.with_suffix(f".{os.getpid()}")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch.touch(mode=0o600)
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
-
-
-def cached(environment: Environment, base_url: str) -> Catalogue | None:
-    """What is remembered; None if there is nothing that can be read."""
-    kept = _read(environment, base_url)
-    when = kept.get("time")
-    if not kept or not isinstance(when, (int, float)) or not math.isfinite(when):
-        return None
-    return Catalogue([_kept(entry) for entry in _entries(kept)], when)
-
-
-def lookup(environment: Environment, base_url: str, name: str) -> Model | None:
-    """As `Catalogue.find`, without making all the others."""
-    spelled = _spelled(name)
-    entries = _entries(_read(environment, base_url))
-    near = [e for e in entries if e["id"] == name or _spelled(e["id"]) == spelled]
-    near.sort(key=lambda entry: bool(entry["id"] != name))
-    return _kept(near[0]) if near else None
-
-
-def _read(environment: Environment, base_url: str) -> dict[str, Any]:
-    """The file; {} for one that is not there, torn, or of another version."""
-    try:
-        kept = json.loads(_file(environment, base_url, ".json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return kept if isinstance(kept, dict) and kept.get("version") == _VERSION else {}
-
-
-def _entries(kept: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = kept.get("models")
-    listed = entries if isinstance(entries, list) else []
-    return [e for e in listed if isinstance(e, dict) and isinstance(e.get("id"), str)]
-
-
-def _kept(entry: dict[str, Any]) -> Model:
-    """Believed no more than what a server sends."""
-    price = _table(entry, "price")
-    return Model(
-        id=entry["id"],
-        context=_count(entry, "context"),
-        max_output=_count(entry, "max_output"),
-        price=Price(**{name: amount(price.get(name)) for name in Price.__dataclass_fields__}),
-        inputs=_texts(entry.get("inputs")),
-        parameters=_texts(entry.get("parameters")),
-        free=entry.get("free") is True,
-        recommended=entry.get("recommended") is True,
-    )
-
-
-def known(environment: Environment, base_url: str) -> list[str]:
-    catalogue = cached(environment, base_url)
-    return catalogue.ids() if catalogue else []
 
 
 def marked(models: Sequence[Model], recommended: Any) -> Iterator[Model]:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from llmcli.api.types import Usage
 from llmcli.errors import deadline_reached
 from llmcli.system.dataclass import dataclass, field
 
@@ -32,6 +33,7 @@ class Trace:
     warnings: list[str] = field(default_factory=list)
     redact: Callable[[str], str] = str
     apart: bool = False
+    _before: int = 0  # attempts of earlier turns
 
     def time_left(self, awaited: str) -> float:
         """Seconds, of a deadline that is this call's own. Raises TimedOut."""
@@ -54,6 +56,18 @@ class Trace:
         self.attempts.append(attempt)
         self.sent = False
         return attempt
+
+    def begin_turn(self) -> None:
+        """Count attempts anew: those so far belong to earlier turns."""
+        self._before = len(self.attempts)
+
+    def attempts_of_turn(self) -> int:
+        return len(self.attempts) - self._before
+
+    def discard(self, usage: Usage | None) -> None:
+        """Note what an attempt took that is tried again."""
+        if usage:
+            self.attempts[-1]["usage"] = usage
 
     def failed(self, reason: str) -> None:
         """The attempt; of one that was not begun nothing is kept."""

@@ -4,10 +4,10 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from llmcli.api import models as catalogue
-from llmcli.api.models import Catalogue, Model
+from llmcli.api.models import Catalogue, Model, marked, read
 from llmcli.api.trace import Trace
 from llmcli.api.usage import amount
+from llmcli.config import model_cache
 from llmcli.errors import LlmcliError, ProtocolError
 from llmcli.system.environment import Environment
 
@@ -27,7 +27,7 @@ def fetch(environment: Environment, endpoint: "Endpoint", trace: Trace) -> Catal
     models = _models(endpoint, trace)
     if not models:
         raise ProtocolError(_NOTHING, hint="check base_url", code=NO_MODELS)
-    catalogue.remember(environment, endpoint.base_url, models)
+    model_cache.remember(environment, endpoint.base_url, models)
     return Catalogue(models, time.time())
 
 
@@ -35,7 +35,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
     """The list that says most: where the plain one has no prices, the vendor's."""
     failure: LlmcliError | None = None
     try:
-        plain = catalogue.read(_get(endpoint, _PLAIN, trace))
+        plain = read(_get(endpoint, _PLAIN, trace))
     except LlmcliError as error:
         if error.status is None:
             raise
@@ -43,7 +43,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
     if any(model.price.prompt is not None for model in plain):
         return plain
     try:
-        priced = catalogue.read(_get(endpoint, _VENDOR, trace))
+        priced = read(_get(endpoint, _VENDOR, trace))
     except LlmcliError:
         priced = []
     if not priced:
@@ -51,7 +51,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
             raise failure
         return plain
     try:
-        return list(catalogue.marked(priced, _get(endpoint, _PICKS, trace)))
+        return list(marked(priced, _get(endpoint, _PICKS, trace)))
     except LlmcliError:
         return priced
 

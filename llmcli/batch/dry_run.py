@@ -11,7 +11,7 @@ from llmcli.batch.results.store import Results
 from llmcli.batch.worker import Task
 from llmcli.output.json import print_json
 from llmcli.spending import estimate
-from llmcli.spending.meter import Account
+from llmcli.spending.account import Account
 from llmcli.system.environment import print_line
 
 # Bytes of text for a token, as English has it.

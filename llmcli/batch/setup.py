@@ -31,6 +31,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import Sink, open_sink
 from llmcli.spending import account as accounts
+from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import STDERR, STDOUT, Environment
 
@@ -80,7 +81,8 @@ def run(environment: Environment, wanted: Wanted) -> None:
     if results:
         tasks = remaining(tasks, results, wanted.options.retry_failed)
     if wanted.options.dry_run:
-        payer = accounts.account(environment, settings, wanted.account, chosen, "map")
+        purpose = Purpose("map", chosen.model, chosen.base_url)
+        payer = accounts.account(environment, settings, wanted.account, purpose)
         forecast(tasks, payer, chosen, results, wanted.options.json)
         return
     work = _work(wanted, settings, chosen, plan)

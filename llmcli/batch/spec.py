@@ -11,6 +11,7 @@ from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.spending import account as accounts
+from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 
@@ -61,9 +62,8 @@ class Work:
 def answerer(environment: Environment, work: Work, finished: bool = True) -> Answerer:
     """`finished`: it will be told when nothing more is to be answered. Raises ConfigError,
     UsageError."""
-    payer = accounts.account(
-        environment, work.settings, work.account, work.chosen, "map", many=finished
-    )
+    purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=finished)
+    payer = accounts.account(environment, work.settings, work.account, purpose)
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )

@@ -14,6 +14,7 @@ from llmcli.backends.connect import Backend
 from llmcli.batch.rate_limit import Pace, Stopped
 from llmcli.chat.call import Call, complete
 from llmcli.chat.conversation import Answer, Limits, converse
+from llmcli.chat.report import report
 from llmcli.chat.response_format import Shape, instructed
 from llmcli.chat.retry import LONGEST_RETRY_AFTER, Policy, retrying
 from llmcli.errors import (
@@ -29,7 +30,9 @@ from llmcli.errors import (
     WriteError,
 )
 from llmcli.spending import estimate
-from llmcli.spending.meter import Account, Meter, not_recorded
+from llmcli.spending.account import Account
+from llmcli.spending.bill import Bill
+from llmcli.spending.meter import Meter, not_recorded
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
@@ -121,7 +124,7 @@ class Answerer:
             return self._failed(task, call, OutOfResources("out of memory"))
         except Exception as error:
             return self._failed(task, call, self._environment.defect(error))
-        return Outcome(task, call.report(None), text, warnings=tuple(call.trace.warnings))
+        return Outcome(task, report(call, None), text, warnings=tuple(call.trace.warnings))
 
     def stop(self) -> None:
         """Send nothing more, also not again."""
@@ -150,8 +153,8 @@ class Answerer:
         if how.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
         model = (task.request or {}).get("model", how.model)
-        return Call(trace, model=model, local=how.local, price=self._account.of_model(model).price,
-                    tag=how.tag, redact=environment.redact)  # fmt: skip
+        bill = Bill(self._account.of_model(model).price, how.local)
+        return Call(trace, bill, model, how.tag, redact=environment.redact)
 
     def _answered(self, task: Task, call: Call) -> str:
         if task.request is None:
@@ -159,7 +162,7 @@ class Answerer:
             raise task.problem
         stream, how = self._backend(call.trace), self._how
         payer = self._account.of_model(call.model or how.model)
-        meter, quiet = Meter(payer, call), _Quiet(call)
+        meter, quiet = Meter(payer, call.bill, call.trace), _Quiet(call)
         policy = Policy(
             how.retries,
             lambda: call.trace.until - time.monotonic(),
@@ -221,7 +224,7 @@ class Answerer:
         fatal = (too_late or isinstance(error, _FATAL)) and not own
         return Outcome(
             task,
-            call.report(error),
+            report(call, error),
             error=error,
             sent=sent,
             fatal=fatal and not task.problem,
@@ -232,7 +235,7 @@ class Answerer:
 def lost(task: Task, error: BaseException) -> Outcome:
     """The worker died, or what it has made cannot come back."""
     failure = InternalError(f"the worker was lost: {type(error).__name__}")
-    return Outcome(task, Call(Trace()).report(failure), "", failure)
+    return Outcome(task, report(Call(Trace()), failure), "", failure)
 
 
 class _Quiet:

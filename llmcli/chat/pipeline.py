@@ -66,7 +66,7 @@ class Exchange:
         runner = self._runner(draft, tools)
         if in_text and runner is None and not self.recorder.keeps:
             # Nobody looks at the text once it is shown.
-            self.call.accumulator = Accumulator.of(kept=False)
+            self.call.bill.accumulator = Accumulator.of(kept=False)
         try:
             self.recorder.open()
             answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)

@@ -1,19 +1,22 @@
 """The output that the options ask for, opened before anything is sent."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from llmcli.api.accumulator import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.chat.call import Call
+from llmcli.chat.report import report, summary, usage_record
 from llmcli.config.options import OutputOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
-from llmcli.output import events, usage_file
+from llmcli.output import events
 from llmcli.output.events import EventsRenderer
 from llmcli.output.json import JsonRenderer, line
 from llmcli.output.reasoning import Thinking
 from llmcli.output.renderer import Renderer
 from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
+from llmcli.output.usage_file import UsageFile
 from llmcli.system.environment import STDERR, STDOUT, Environment, write_all
 
 
@@ -36,7 +39,7 @@ class Output:
         self._options = options
         self._call = call
         self._renderer: Renderer | None = None
-        self._usage_file: usage_file.UsageFile | None = None
+        self._usage_file: UsageFile | None = None
         self._hold = hold
         self._last_turn_only = shaped and not (options.json or options.events)
         self._arrived: list[Delta] = []
@@ -50,13 +53,13 @@ class Output:
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
-            self._usage_file = usage_file.UsageFile(options.usage_file)
+            self._usage_file = UsageFile(options.usage_file)
         thinking = Thinking(self._environment, options.show_reasoning)
         sink = open_sink(self._environment, options.output)
         if options.json:
-            self._renderer = JsonRenderer(sink, thinking, call.report)
+            self._renderer = JsonRenderer(sink, thinking, self._report)
         elif options.events:
-            renderer = EventsRenderer(sink, thinking, call.report)
+            renderer = EventsRenderer(sink, thinking, self._report)
             self._renderer = renderer
             renderer.start(call.model or "")
         else:
@@ -131,13 +134,16 @@ class Output:
         self._record(None)
         for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
-        self._environment.note(usage_file.summary(self._call))
+        self._environment.note(summary(self._call))
+
+    def _report(self, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
+        return report(self._call, error)
 
     def _record(self, error: LlmcliError | Interrupted | None) -> None:
         """One line for a run in --usage-file, whatever still happens."""
         if self._usage_file and self._call.trace.attempts and not self._recorded:
             self._recorded = True
-            self._usage_file.append(self._call, error)
+            self._usage_file.append(usage_record(self._call, error))
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
         if self._finished:
@@ -156,8 +162,8 @@ class Output:
             self._release()
             self._renderer.fail(error)
         elif self._options.json:
-            write_all(STDOUT, line(self._call.report(error)))
+            write_all(STDOUT, line(self._report(error)))
         elif self._options.events:
-            events.before_start(self._call.report(error))
-        if self._call.usage():
-            self._environment.note(usage_file.summary(self._call))
+            events.before_start(self._report(error))
+        if self._call.bill.usage():
+            self._environment.note(summary(self._call))

@@ -1,8 +1,9 @@
 """The Typer app: help, all that is not a plain command line, and the errors in it."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Annotated, Any
+from typing import Annotated, Any, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -13,8 +14,9 @@ from llmcli.api.trace import Trace
 from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
 from llmcli.cli.run import Run
-from llmcli.config.options import OutputOptions, grouped
+from llmcli.config.options import Argument, Option, OutputOptions
 from llmcli.errors import UsageError
+from llmcli.system.dataclass import fields
 from llmcli.system.environment import Environment, print_line
 
 
@@ -114,3 +116,43 @@ def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else f"llmcli {arguments[0]}"
     return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")
+
+
+def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`command` as Typer takes it: each group spread into its options, Run out of the context."""
+
+    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+        own = getattr(kind, "__metadata__", (None,))[0]
+        if isinstance(own, Option):
+            make = typer.Argument if isinstance(own, Argument) else typer.Option
+            kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
+        return inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
+        )
+
+    hints = get_type_hints(command, include_extras=True)
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, Any] = {}
+    of_run: list[str] = []
+    for name, given in inspect.signature(command).parameters.items():
+        kind = hints[name]
+        if kind is Run:
+            of_run.append(name)
+            parameters.append(parameter(name, typer.Context, given.default))
+        elif hasattr(kind, "__dataclass_fields__"):
+            groups[name] = kind
+            parameters += [parameter(f.name, f.type, f.default) for f in fields(kind)]
+        else:
+            parameters.append(parameter(name, kind, given.default))
+
+    def run(**values: Any) -> Any:
+        for name in of_run:
+            values[name] = values[name].obj
+        for name, kind in groups.items():
+            values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind)})
+        return command(**values)
+
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    return run

@@ -11,18 +11,6 @@ from typing import Any, get_args
 from llmcli.system.dataclass import Field, fields
 
 
-class Option:
-    """As `typer.Option` takes it."""
-
-    def __init__(self, *names: str, **about: Any) -> None:
-        self.names = names
-        self.about = about
-
-
-class Argument(Option):
-    """As `typer.Argument` takes it: the words that belong to no option."""
-
-
 def parse(arguments: Sequence[str], command: Callable[..., Any]) -> dict[str, Any] | None:
     """The parameters of `command`, whose groups of options and whose words these are.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from llmcli.cli.parser import Argument, Option
+from llmcli.config.options import Argument, Option
 from llmcli.system.dataclass import dataclass
 
 Prompt = Annotated[

@@ -1,14 +1,21 @@
-"""Every shared option, once: frozen groups that commands take whole.
+"""Every shared option, once: frozen groups that commands take whole."""
 
-`grouped` makes a command whose parameters are groups look, to Typer, as if it had each option.
-"""
+from typing import Annotated, Any
 
-from collections.abc import Callable
-from typing import Annotated, Any, get_type_hints
+from llmcli.system.dataclass import dataclass
 
-from llmcli.cli.parser import Argument, Option
-from llmcli.cli.run import Run
-from llmcli.system.dataclass import dataclass, fields
+
+class Option:
+    """As `typer.Option` takes it."""
+
+    def __init__(self, *names: str, **about: Any) -> None:
+        self.names = names
+        self.about = about
+
+
+class Argument(Option):
+    """As `typer.Argument` takes it: the words that belong to no option."""
+
 
 Words = Annotated[
     list[str] | None,
@@ -212,46 +219,3 @@ class OutputOptions:
         False
     )
     curl: Annotated[bool, Option("--curl", help="Print a curl command; send nothing.")] = False
-
-
-def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command` as Typer takes it: each group spread into its options, Run out of the context."""
-    import inspect
-
-    import typer
-
-    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
-        own = getattr(kind, "__metadata__", (None,))[0]
-        if isinstance(own, Option):
-            make = typer.Argument if isinstance(own, Argument) else typer.Option
-            kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
-        return inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
-        )
-
-    hints = get_type_hints(command, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    groups: dict[str, Any] = {}
-    of_run: list[str] = []
-    for name, given in inspect.signature(command).parameters.items():
-        kind = hints[name]
-        if kind is Run:
-            of_run.append(name)
-            parameters.append(parameter(name, typer.Context, given.default))
-        elif hasattr(kind, "__dataclass_fields__"):
-            groups[name] = kind
-            parameters += [parameter(f.name, f.type, f.default) for f in fields(kind)]
-        else:
-            parameters.append(parameter(name, kind, given.default))
-
-    def run(**values: Any) -> Any:
-        for name in of_run:
-            values[name] = values[name].obj
-        for name, kind in groups.items():
-            values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind)})
-        return command(**values)
-
-    run.__doc__, run.__name__ = command.__doc__, command.__name__
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run

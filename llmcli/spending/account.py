@@ -1,64 +1,96 @@
-"""From options and settings to a meter: prices, budgets, and on whose account it goes."""
+"""On whose account requests go: the ledger, the budgets and the price that hold for them."""
 
 import threading
+from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
+from typing import TYPE_CHECKING
 
-from llmcli.api import models
 from llmcli.api.models import Model
 from llmcli.api.usage import Price, amount
-from llmcli.backends.connect import Connection
-from llmcli.config import url
+from llmcli.config import model_cache, url
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
 from llmcli.spending.ledger import About, Ledger
 from llmcli.spending.max_cost import Allowance
-from llmcli.spending.meter import Account
+from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
+
+if TYPE_CHECKING:
+    from llmcli.spending.budget import Budget
 
 _ANY = "*"
 _MILLION = 1_000_000
 
 
-def account(
-    environment: Environment,
-    settings: Settings,
-    options: AccountOptions,
-    chosen: Connection,
-    command: str,
-    session: str | None = None,
-    many: bool = False,
-) -> Account:
-    """`many`: one run makes many requests. Raises UsageError, ConfigError."""
-    base_url = chosen.base_url
-    holds = None
-    if settings.budget:
-        from llmcli.spending import budget
+@dataclass
+class Account:
+    """On whose account the requests of a run go. `recorded`: whether the ledger is kept; `alone`:
+    no other thread looks at a budget; `of_model`: the same, for another model."""
 
-        holds = budget.parse(settings.budget, settings.source("budget"))
+    environment: Environment
+    about: About
+    model: Model | None
+    price: Price | None
+    recorded: bool
+    budget: "Budget | None"
+    allowance: Allowance
+    ledger: Ledger
+    alone: "threading.Lock"
+    of_model: Callable[[str], "Account"]
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What requests are made for: `command` asks `model` at `base_url` (None: in this process), in
+    `session` if there is one; `many`: one run makes many of them."""
+
+    command: str
+    model: str
+    base_url: str | None
+    session: str | None = None
+    many: bool = False
+
+
+def account(
+    environment: Environment, settings: Settings, options: AccountOptions, purpose: Purpose
+) -> Account:
+    """Return the account for the first model. Raises UsageError, ConfigError."""
+    base_url = purpose.base_url
+    holds = _budget(settings, options)
     recorded = settings.ledger and not options.no_ledger
-    if holds and holds.of_tag(settings.tag) and not recorded:
-        raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
     # A budget is to be settled at once: what is left of it depends on that.
-    ledger = Ledger(environment, lazily=many and holds is None)
+    ledger = Ledger(environment, lazily=purpose.many and holds is None)
     shared = recorded, holds, Allowance(max_cost(options)), ledger, threading.Lock()
 
     @cache
     def of_model(name: str) -> Account:
-        model = models.lookup(environment, base_url, name) if base_url else None
+        model = model_cache.lookup(environment, base_url, name) if base_url else None
         about = About(
             model=name,
             host=url.host_of(base_url) if base_url else None,
             profile=settings.profile,
-            command=command,
+            command=purpose.command,
             tag=settings.tag,
-            session=session,
+            session=purpose.session,
         )
         price = price_of(settings, name, model)
         return Account(environment, about, model, price, *shared, of_model)
 
-    return of_model(chosen.model)
+    return of_model(purpose.model)
+
+
+def _budget(settings: Settings, options: AccountOptions) -> "Budget | None":
+    """Return the budgets that hold. Raises ConfigError where they do without the ledger."""
+    if not settings.budget:
+        return None
+    from llmcli.spending import budget
+
+    holds = budget.parse(settings.budget, settings.source("budget"))
+    if holds and holds.of_tag(settings.tag) and (options.no_ledger or not settings.ledger):
+        raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
+    return holds
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:

@@ -1,6 +1,5 @@
 """Around each request: what it may cost is looked at before, what it did cost is recorded after."""
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -8,10 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
 from llmcli.api import usage as pricing
-from llmcli.api.models import Model
+from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
-from llmcli.api.usage import Cost, Price, Tokens
-from llmcli.chat.call import Call
+from llmcli.api.usage import Cost, Tokens
 from llmcli.errors import (
     BudgetExceeded,
     ConfigError,
@@ -22,42 +20,26 @@ from llmcli.errors import (
     WriteError,
 )
 from llmcli.spending import estimate
+from llmcli.spending.account import Account
+from llmcli.spending.bill import Bill
 from llmcli.spending.estimate import Bound
-from llmcli.spending.ledger import About, Intent, Ledger, Settlement
-from llmcli.spending.max_cost import Allowance
+from llmcli.spending.ledger import Intent, Settlement
 from llmcli.system.dataclass import dataclass
-from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
-    from llmcli.spending.budget import Budget
+    pass
 
 T = TypeVar("T")
 _NO_TURN = nullcontext()
 
 
 @dataclass
-class Account:
-    """On whose account the requests of a run go. `recorded`: whether the ledger is kept; `alone`:
-    no other thread looks at a budget; `of_model`: the same, for another model."""
-
-    environment: Environment
-    about: About
-    model: Model | None
-    price: Price | None
-    recorded: bool
-    budget: "Budget | None"
-    allowance: Allowance
-    ledger: Ledger
-    alone: "threading.Lock"
-    of_model: Callable[[str], "Account"]
-
-
-@dataclass
 class Meter:
-    """Of one call, on an account that it may share with others."""
+    """Of one call, whose `bill` it reads, on an account that it may share with others."""
 
     account: Account
-    call: Call
+    bill: Bill
+    trace: Trace
 
     def around(
         self,
@@ -90,19 +72,19 @@ class Meter:
 
     def bound(self, request: ChatRequest) -> Bound:
         """What the request may cost at most."""
-        if self.call.local:
+        if self.bill.local:
             return Bound(0, 0, pricing.LOCAL)
-        if self.call.price is None:
+        if self.bill.price is None:
             return Bound(0, None, pricing.UNKNOWN)
-        return estimate.bound(request, self.account.model, self.call.price)
+        return estimate.bound(request, self.account.model, self.bill.price)
 
     def _known(self, bound: Bound) -> Decimal:
         """A request of unknown cost keeps to no budget. Raises BudgetExceeded."""
         if bound.cost.usd is not None:
             return bound.cost.usd
-        why = f"the price of {self.call.model} is not known"
+        why = f"the price of {self.account.about.model} is not known"
         hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
-        if bound.output is None and self.call.price is not None:
+        if bound.output is None and self.bill.price is not None:
             why, hint = "the answer has no bound", "give --max-tokens"
         error = BudgetExceeded(f"{why}, so no budget can be kept; nothing sent", hint=hint)
         error.unbounded = True
@@ -127,22 +109,22 @@ class Meter:
 
     def _unrecorded(self, error: LlmcliError) -> None:
         """It costs nobody the answer."""
-        self.call.trace.warn(not_recorded(error))
+        self.trace.warn(not_recorded(error))
 
     def _settle(
         self, intent: Intent | None, bound: Bound, started: float, error: BaseException | None
     ) -> Decimal:
         """USD that are known to be spent."""
-        usage = self.call.accumulator.usage
+        usage = self.bill.accumulator.usage
         cost = self._cost(bound, error)
         spent = cost.usd or Decimal(0)
         if intent is None:
             return spent
-        attempts = self.call.trace.attempts
+        attempts = self.trace.attempts
         settlement = Settlement(
             exit=_exit(error),
             status=attempts[-1]["status"] if attempts else None,
-            request_id=self.call.trace.request_id,
+            request_id=self.trace.request_id,
             tokens=Tokens.of(usage),
             cost=cost,
             seconds=time.monotonic() - started,
@@ -155,17 +137,17 @@ class Meter:
 
     def _cost(self, bound: Bound, error: BaseException | None) -> Cost:
         """As the server says; of what it does not say, a bound: no more than was reckoned with."""
-        told = self.call.attempt_cost()
+        told = self.bill.attempt_cost()
         if told.usd is not None:
             return told
-        if not self.call.accumulator.begun and _refused(error, self.call):
+        if not self.bill.accumulator.begun and _refused(error, self.trace):
             return pricing.NOT_BILLED
-        price = self.call.price
+        price = self.bill.price
         if price is None:
             return pricing.UNKNOWN
-        if isinstance(error, Interrupted) and not self.call.accumulator.begun:
+        if isinstance(error, Interrupted) and not self.bill.accumulator.begun:
             return bound.cost  # the server may go on, and nobody hears how far
-        reckoned = price.times(bound.input, self.call.accumulator.bytes)
+        reckoned = price.times(bound.input, self.bill.accumulator.bytes)
         if bound.cost.usd is not None and reckoned.usd is not None:
             return min(reckoned, bound.cost, key=lambda cost: cost.usd or 0)
         return reckoned
@@ -175,12 +157,12 @@ def not_recorded(error: LlmcliError) -> str:
     return f"not recorded: {error}"
 
 
-def _refused(error: BaseException | None, call: Call) -> bool:
+def _refused(error: BaseException | None, trace: Trace) -> bool:
     """By an HTTP status, or it never reached the endpoint."""
     if not isinstance(error, LlmcliError):
         return False
     status = error.status or 0
-    return status >= 400 or isinstance(error, NetworkError) or not call.trace.sent
+    return status >= 400 or isinstance(error, NetworkError) or not trace.sent
 
 
 def _exit(error: BaseException | None) -> str:

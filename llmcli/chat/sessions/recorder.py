@@ -76,7 +76,7 @@ class Recorder:
         if self._sink:
             self._sink.abort(keep=False)
         partial = self._call.accumulator
-        if not self._session or self._kept or not (partial.begun or self._call.turns):
+        if not self._session or self._kept or not (partial.begun or self._call.bill.turns):
             return
         own = added(known, said)
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
@@ -96,7 +96,7 @@ class Recorder:
             error.message += f"; {words}"
 
     def _turn(self, own: Sequence[Message], incomplete: str | None) -> dict[str, Any]:
-        cost = self._call.cost()
+        cost = self._call.bill.cost()
         return {
             "version": 1,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -104,7 +104,7 @@ class Recorder:
             "endpoint": self._endpoint,
             "messages": own,
             "finish_reason": self._call.accumulator.finish_reason,
-            "usage": finite(self._call.usage()),
+            "usage": finite(self._call.bill.usage()),
             "cost_usd": None if cost.usd is None else float(cost.usd),
             "incomplete": incomplete,
         }

@@ -1,6 +1,6 @@
 """One completion, streamed to stdout."""
 
-from llmcli.api import models, request
+from llmcli.api import request
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.backends import connect
@@ -13,6 +13,7 @@ from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.cli.run import Run
+from llmcli.config import model_cache
 from llmcli.config.options import (
     AccountOptions,
     ConnectionOptions,
@@ -28,6 +29,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
 from llmcli.output.json import escaped
 from llmcli.spending import account as accounts
+from llmcli.spending.account import Purpose
 from llmcli.spending.meter import Meter
 from llmcli.system.environment import STDOUT, Environment, write_all
 
@@ -78,14 +80,16 @@ def ask(
     session = setup.session(environment, talk)
     settings = setup.settings(environment, sampling, connecting, account, template, session)
     chosen = connect.choose(environment, settings)
-    call.model, call.local = chosen.model, chosen.local is not None
+    call.model, call.bill.local = chosen.model, chosen.local is not None
     if session:
         call.session = session.name
         setup.tell_of_another_model(environment, session, chosen.model)
-    call.known_models = lambda: models.known(environment, chosen.base_url or "")
-    payer = accounts.account(environment, settings, account, chosen, "ask", call.session)
-    call.price, call.tag = payer.price, settings.tag
-    meter = Meter(payer, call)
+    call.known_models = lambda: model_cache.known(environment, chosen.base_url or "")
+    payer = accounts.account(
+        environment, settings, account, Purpose("ask", chosen.model, chosen.base_url, call.session)
+    )
+    call.bill.price, call.tag = payer.price, settings.tag
+    meter = Meter(payer, call.bill, trace)
     recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
     setup.check_files(options, talk, session)
     only_shown = options.dry_run or options.curl

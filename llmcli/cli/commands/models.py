@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli.api import models as catalogue
 from llmcli.api.models import Catalogue, Model
 from llmcli.api.trace import Trace
 from llmcli.backends import connect
 from llmcli.backends import models as listing
 from llmcli.backends.connect import Connection
-from llmcli.config import file, url
+from llmcli.config import file, model_cache, url
 from llmcli.config.settings import DEFAULT_BASE_URL
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
@@ -87,7 +86,7 @@ def models(
 
 def _listed(environment: Environment, settings: Any, at: str, refresh: bool) -> Catalogue:
     """From the cache while it is fresh, or where the endpoint cannot be asked: then it is said."""
-    kept = catalogue.cached(environment, at)
+    kept = model_cache.cached(environment, at)
     if kept and kept.age < _FRESH and not refresh:
         environment.note(f"as listed {_age(kept)} ago; --refresh asks again")
         return kept

@@ -1,0 +1,105 @@
+"""What is said of a call: the object of --json, the line of usage, the line of --usage-file."""
+
+import json
+import time
+from typing import Any
+
+from llmcli.api.usage import ESTIMATED, Tokens, dollars
+from llmcli.chat.call import Call
+from llmcli.errors import ExitCode, Interrupted, LlmcliError
+from llmcli.spending.bill import Turn, cost_of, usage_of
+
+Failure = LlmcliError | Interrupted | None
+
+
+def report(call: Call, error: Failure) -> dict[str, Any]:
+    """Return the object of --json: a `chat.completion` with `error` and `llmcli` beside it."""
+    completion, turns = call.accumulator.partial(), call.bill.all_turns()
+    return {
+        **completion.extra,
+        "id": completion.id,
+        "object": "chat.completion",
+        "created": completion.created,
+        "model": completion.model or call.model,
+        "choices": [
+            {
+                **completion.choice_extra,
+                "index": 0,
+                "message": completion.message(),
+                "finish_reason": completion.finish_reason,
+            }
+        ],
+        "usage": usage_of(turns),
+        "error": _error_object(call, error),
+        "llmcli": _about(call, error, turns),
+    }
+
+
+def _about(call: Call, error: Failure, turns: list[Turn]) -> dict[str, Any]:
+    cost = cost_of(turns)
+    return {
+        "version": 1,
+        "ok": error is None,
+        "exit_code": int(error.exit_code if error else call.exit_code),
+        "kind": error.kind if error else ExitCode.OK.kind,
+        "request_id": call.trace.request_id,
+        "cost_usd": None if cost.usd is None else float(cost.usd),
+        "cost_source": cost.source,
+        "attempts": call.trace.attempts,
+        "retry_after": error.retry_after if error else None,
+        "seconds": call.trace.seconds(),
+        "turns": [turn.report() for turn in turns],
+        "open_calls": call.open_calls,
+        "session": call.session,
+        "tag": call.tag,
+        **call.shape,
+    }
+
+
+def _error_object(call: Call, error: Failure) -> dict[str, Any] | None:
+    """Return the failure with the server's own code where it gave one, else the kind of failure.
+
+    What a server said of a failure may hold the key that it was sent, so it is redacted.
+    """
+    if error is None:
+        return None
+    code = error.kind if error.code is None else error.code
+    told = {"code": code, "message": error.message, "metadata": error.metadata}
+    redacted: dict[str, Any] = json.loads(call.redact(json.dumps(told)))
+    return redacted
+
+
+def summary(call: Call) -> str:
+    """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
+    turns = call.bill.all_turns()
+    counts, cost = Tokens.of(usage_of(turns)), cost_of(turns)
+    parts = []
+    if counts.prompt is not None:
+        cached = f" ({counts.cached} cached)" if counts.cached else ""
+        parts.append(f"{counts.prompt} in{cached}")
+    if counts.completion is not None:
+        parts.append(f"{counts.completion} out")
+    if not parts:
+        parts.append("tokens unknown")
+    about = "about " if cost.source and ESTIMATED in cost.source else ""
+    parts.append("cost unknown" if cost.usd is None else about + dollars(cost.usd))
+    parts.append(f"{call.trace.seconds()['total']:.1f} s")
+    if len(turns) > 1:
+        parts.append(f"{len(turns)} turns")
+    if len(call.trace.attempts) > len(turns):
+        parts.append(f"{len(call.trace.attempts)} attempts")
+    return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
+
+
+def usage_record(call: Call, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
+    whole = report(call, error)
+    about = whole["llmcli"]
+    keys = ("ok", "exit_code", "kind", "request_id", "cost_usd", "cost_source", "seconds", "tag")
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "id": whole["id"],
+        "model": whole["model"],
+        "usage": whole["usage"],
+        "session": about["session"],
+        **{key: about[key] for key in keys},
+    }
