@@ -12,7 +12,7 @@ from llmcli.batch.worker import Task
 from llmcli.output.json import print_json
 from llmcli.spending import estimate
 from llmcli.spending.account import Account
-from llmcli.system.environment import print_line
+from llmcli.system.stdio import print_line
 
 # Bytes of text for a token, as English has it.
 _BYTES_A_TOKEN = 4

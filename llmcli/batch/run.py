@@ -15,7 +15,8 @@ from llmcli.batch.worker import Outcome, Task, lost
 from llmcli.errors import Interrupted, LlmcliError, NetworkError, SomeFailed
 from llmcli.output.sink import Sink
 from llmcli.system.dataclass import dataclass, field
-from llmcli.system.environment import STDERR, Environment
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDERR
 
 # Records in a row that found no endpoint, at least, before the run is given up.
 _ENOUGH = 16

@@ -33,7 +33,8 @@ from llmcli.output.sink import Sink, open_sink
 from llmcli.spending import account as accounts
 from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import dataclass, replace
-from llmcli.system.environment import STDERR, STDOUT, Environment
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDERR, STDOUT
 
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template

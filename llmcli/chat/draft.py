@@ -14,6 +14,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
+from llmcli.system.text import check_text, decoded
 
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Filled
@@ -104,7 +105,7 @@ def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message
     if known:
         raise UsageError("--messages can begin a session, but this one has messages already")
     name = "stdin" if talk.messages == "-" else talk.messages
-    return known, messages.parse(reading.text(source.file(talk.messages), name), name)
+    return known, messages.parse(decoded(source.file(talk.messages), name), name)
 
 
 def _possible_ids(pair: str) -> list[str]:
@@ -138,7 +139,7 @@ def _results(source: Input, wishes: Wishes, history: Sequence[Message]) -> list[
 def _result_text(source: Input, value: str) -> str:
     """`@FILE`, or the text itself; `@@` stands for one @, as what a tool printed may begin so."""
     if value.startswith("@@"):
-        return reading.check_text(value[1:], "--tool-result")
+        return check_text(value[1:], "--tool-result")
     return source.text_of(value, "--tool-result")
 
 
@@ -170,7 +171,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         return None
     from llmcli.tools import definition as tools
 
-    toolbox = tools.parse(reading.text(source.file(options.tools), options.tools), options.tools)
+    toolbox = tools.parse(decoded(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
         return toolbox
     if not toolbox.runnable:
@@ -195,7 +196,7 @@ def shape_of(source: Input, options: ShapeOptions) -> Shape:
     if options.schema is not None:
         inline = options.schema.lstrip().startswith("{")
         name = "--schema" if inline else options.schema
-        data = options.schema if inline else reading.text(source.file(options.schema), name)
+        data = options.schema if inline else decoded(source.file(options.schema), name)
         schema = shape.parse_schema(data, name)
     wanted = Shape(schema, options.extract, options.yes_no)
     shape.check_options(wanted, options.repair)

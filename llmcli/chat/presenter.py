@@ -17,7 +17,8 @@ from llmcli.output.renderer import Renderer
 from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
 from llmcli.output.usage_file import UsageFile
-from llmcli.system.environment import STDERR, STDOUT, Environment, write_all
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDERR, STDOUT, write_all
 
 
 class Output:

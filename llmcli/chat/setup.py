@@ -20,6 +20,7 @@ from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
+from llmcli.system.text import check_text
 
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template
@@ -83,7 +84,7 @@ def flags(sampling: SamplingOptions, connecting: ConnectionOptions) -> dict[str,
     for name, value in given.items():
         for item in value if isinstance(value, list) else [value]:
             if isinstance(item, str):
-                reading.check_text(item, f"--{name.replace('_', '-')}")
+                check_text(item, f"--{name.replace('_', '-')}")
     return given
 
 
@@ -175,7 +176,7 @@ def settings(
 def _tag(tag: str | None) -> str | None:
     if tag is not None and not (tag.strip() and tag.isprintable()):
         raise UsageError(f"--tag {tag!r} is no name")
-    return None if tag is None else reading.check_text(tag, "--tag")
+    return None if tag is None else check_text(tag, "--tag")
 
 
 def allows_cut(asked: bool, in_text: bool, settings: Settings) -> bool:

@@ -17,7 +17,8 @@ from llmcli.cli.run import Run
 from llmcli.config.options import Argument, Option, OutputOptions
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import fields
-from llmcli.system.environment import Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import print_line
 
 
 class Commands(TyperGroup):

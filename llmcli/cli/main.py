@@ -10,15 +10,9 @@ from typing import NoReturn
 from llmcli.cli import parser
 from llmcli.cli.run import Run
 from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
-from llmcli.system.environment import (
-    STDERR,
-    CheckedStdout,
-    Environment,
-    arguments,
-    die_by_signal,
-    last_words,
-    leave,
-)
+from llmcli.system.environment import Environment
+from llmcli.system.signals import die_by_signal, last_words, leave
+from llmcli.system.stdio import STDERR, CheckedStdout, arguments
 
 # The first line of what each says of itself in full.
 COMMANDS = {

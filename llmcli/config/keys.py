@@ -10,7 +10,8 @@ from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.config.url import host_of, is_loopback, origin
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
-from llmcli.system.environment import Environment, undisturbed
+from llmcli.system.environment import Environment
+from llmcli.system.signals import undisturbed
 
 KEYRING_SERVICE = "llmcli"
 _MOST_PRINTED = 65536

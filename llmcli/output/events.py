@@ -9,7 +9,7 @@ from llmcli.errors import Interrupted, LlmcliError
 from llmcli.output.json import ReportOf, line
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
-from llmcli.system.environment import STDOUT, write_all
+from llmcli.system.stdio import STDOUT, write_all
 
 
 class EventsRenderer:

@@ -10,7 +10,7 @@ from llmcli.api.unknown_fields import finite
 from llmcli.errors import Interrupted, LlmcliError
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
-from llmcli.system.environment import STDOUT, write_all
+from llmcli.system.stdio import STDOUT, write_all
 from llmcli.system.text import UNSAFE
 
 # The object for an error, or for success.

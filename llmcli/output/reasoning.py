@@ -2,7 +2,8 @@
 
 import os
 
-from llmcli.system.environment import STDERR, Environment
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDERR
 from llmcli.system.text import harmless
 
 

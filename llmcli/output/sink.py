@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from llmcli.errors import CantCreate, WriteError
-from llmcli.system.environment import STDOUT, Environment, write_all
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDOUT, write_all
 
 
 class Sink(Protocol):

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from llmcli.system.environment import STDOUT, Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDOUT, print_line
 from llmcli.system.text import harmless
 
 if TYPE_CHECKING:

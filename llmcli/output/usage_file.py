@@ -7,7 +7,7 @@ from typing import Any
 
 from llmcli.errors import CantCreate, WriteError
 from llmcli.output.json import line
-from llmcli.system.environment import write_all
+from llmcli.system.stdio import write_all
 
 # An append of one line is whole even without the lock, which a stopped program may hold.
 _LOCK_TRIES = 25

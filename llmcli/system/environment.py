@@ -1,34 +1,25 @@
 """The outside world of one run: streams, variables, paths, signals. Built once and handed in."""
 
-import io
 import os
-import select
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Protocol
 
 from llmcli import __version__
 from llmcli.errors import (
     InternalError,
     Interrupted,
     LlmcliError,
-    ReaderGone,
-    WriteError,
     deadline_reached,
 )
+from llmcli.system.signals import A_MOMENT, interrupt, is_importing
+from llmcli.system.stdio import STDERR, plug_closed_descriptors
 from llmcli.system.text import one_line
 
-STDIN, STDOUT, STDERR = 0, 1, 2
 _SHORTEST_SECRET = 8
-# Seconds to clean up after a signal or the deadline.
-_GRACE = 0.15
-# Seconds until a signal that came at a bad time comes again.
-_A_MOMENT = 0.01
 
 
 class Failing(Protocol):
@@ -57,7 +48,7 @@ class Environment:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # A signal ignored by the parent (nohup, a background job) stays ignored.
             if signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, _interrupt)
+                signal.signal(number, interrupt)
         return environment
 
     def at(self, stage: str) -> None:
@@ -112,9 +103,9 @@ class Environment:
             return
 
         def expire(_number: int, frame: FrameType | None) -> None:
-            if not _is_importing(frame):
+            if not is_importing(frame):
                 raise deadline_reached(seconds, self.stage)
-            signal.setitimer(signal.ITIMER_REAL, _A_MOMENT)
+            signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
 
         spent = time.monotonic() - self.started
         self.deadline = self.started + seconds
@@ -158,119 +149,3 @@ class Environment:
     @property
     def cache_directory(self) -> Path:
         return self._directory("XDG_CACHE_HOME", ".cache")
-
-
-def plug_closed_descriptors() -> frozenset[int]:
-    """Open /dev/null on descriptors 0 to 2 that are closed, lest the next socket becomes one.
-
-    stdout is plugged for reading only, so that writing still fails with EBADF.
-    """
-    closed = set()
-    for descriptor in (STDIN, STDOUT, STDERR):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            closed.add(descriptor)
-            os.open(os.devnull, os.O_WRONLY if descriptor == STDERR else os.O_RDONLY)
-    return frozenset(closed)
-
-
-class CheckedStdout(io.TextIOBase):
-    """What libraries print, such as help, with the checks of `write_all`."""
-
-    encoding = "utf-8"
-    errors = "replace"
-
-    def write(self, text: str) -> int:
-        write_all(STDOUT, text.encode(errors="replace"))
-        return len(text)
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return os.isatty(STDOUT)
-
-
-def arguments(argv: Sequence[str]) -> list[str]:
-    """Arguments are UTF-8 whatever the locale; other bytes stand as lone surrogates."""
-    return [os.fsencode(argument).decode("utf-8", "surrogateescape") for argument in argv]
-
-
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write every byte of `data` to `descriptor`. Raises WriteError, or ReaderGone on EPIPE."""
-    view = memoryview(data)
-    while view:
-        try:
-            view = view[os.write(descriptor, view) :]
-        except BlockingIOError:
-            # Another program has set our stdout to non-blocking: wait as a blocking write would.
-            select.select([], [descriptor], [])
-        except BrokenPipeError:
-            raise ReaderGone from None
-        except OSError as error:
-            raise WriteError(f"write error: {error.strerror}") from error
-
-
-def print_line(line: str) -> None:
-    """A line of a command's own output on stdout. Raises as `write_all`."""
-    write_all(STDOUT, f"{line}\n".encode(errors="replace"))
-
-
-def _interrupt(number: int, frame: FrameType | None) -> Any:
-    if _is_importing(frame):
-        threading.Timer(_A_MOMENT, os.kill, (os.getpid(), number)).start()
-    else:
-        raise Interrupted(number)
-
-
-def _is_importing(frame: FrameType | None) -> bool:
-    """The import system swallows what is raised in its callbacks: a moment later, then."""
-    return frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Signals and the deadline wait until this is over. Other threads than the main one they never
-    disturb."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-    before = {n: signal.getsignal(n) for n in numbers if callable(signal.getsignal(n))}
-    for one in before:
-        signal.signal(one, lambda number, _frame: came.append(number))
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
-        for number in came:
-            signal.raise_signal(number)
-
-
-def last_words(end: Callable[[], NoReturn], seconds: float) -> None:
-    """From here on the run only cleans up and says why it ends; `end()` cuts that short after
-    `seconds`, lest a reader that does not read keeps it for ever. A second signal ends at once."""
-    signal.signal(signal.SIGALRM, lambda _number, _frame: end())
-    if seconds != float("inf"):
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, _GRACE))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def die_by_signal(number: int) -> NoReturn:
-    """End by the signal itself, so that a shell loop sees a death by signal and stops."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
-    os._exit(128 + number)  # only reached where the signal is blocked
-
-
-def leave(code: int) -> NoReturn:
-    """End without the interpreter's own clean-up, which can hang on threads and costs 25 ms.
-
-    Nothing is lost: everything is written by os.write.
-    """
-    os._exit(code)

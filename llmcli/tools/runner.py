@@ -12,8 +12,9 @@ from llmcli.api.types import Message, ToolCall
 from llmcli.errors import ToolError
 from llmcli.system import process
 from llmcli.system.dataclass import dataclass
-from llmcli.system.environment import Environment, undisturbed
+from llmcli.system.environment import Environment
 from llmcli.system.process import Job, Outcome
+from llmcli.system.signals import undisturbed
 from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of

@@ -20,8 +20,10 @@ from llmcli.backends.embedded import weights
 from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
-from llmcli.system.environment import STDERR, Environment, undisturbed
+from llmcli.system.environment import Environment
 from llmcli.system.process import Job
+from llmcli.system.signals import undisturbed
+from llmcli.system.stdio import STDERR
 from llmcli.system.text import one_line
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

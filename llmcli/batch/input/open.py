@@ -10,7 +10,8 @@ from llmcli.chat.prompt import reading
 from llmcli.config.map_options import InputOptions
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import dataclass
-from llmcli.system.environment import STDIN, Environment
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDIN
 
 
 @dataclass(frozen=True)

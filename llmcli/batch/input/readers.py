@@ -16,6 +16,7 @@ from llmcli.chat.prompt import reading
 from llmcli.chat.prompt.reading import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field
+from llmcli.system.text import check_text, decoded
 
 _BLOCK = 1 << 16
 _HEAD = 64
@@ -87,7 +88,7 @@ class Source:
         if isinstance(piece, TooLong):
             raise self.too_long()
         try:
-            return reading.text(piece.removesuffix(b"\r"), "the record")
+            return decoded(piece.removesuffix(b"\r"), "the record")
         except BadRequest as error:
             error.hint = None  # its words are for whole files
             raise
@@ -187,7 +188,7 @@ def _row(header: Sequence[str], row: Sequence[str]) -> Record:
         if len(row) != len(header):
             raise BadRequest(f"the row has {len(row)} columns, the header {len(header)}")
         for name, cell in value.items():
-            reading.check_text(cell, name)
+            check_text(cell, name)
     except BadRequest as error:
         shown = {name: _readable(cell) for name, cell in value.items()}
         return Record(shown, problem=error)
@@ -234,7 +235,7 @@ def _of_file(name: str, data: bytes, places: bool) -> Record:
     fields = {"path": name, "name": os.path.basename(name)}
     if part := reading.image(data):
         return Record(name, fields=fields, files=Attachments(images=(part,)))
-    text = reading.text(data, name)
+    text = decoded(data, name)
     attached = Attachments() if places else Attachments(texts=(reading.named_text(name, text),))
     return Record(name, text.rstrip("\n"), fields, attached)
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from llmcli.api.types import ContentPart, ImageURL
 from llmcli.errors import BadRequest, NoInput, UsageError
 from llmcli.system.dataclass import dataclass
-from llmcli.system.environment import STDIN, Environment
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDIN
+from llmcli.system.text import check_text, decoded
 
 STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
 STDIN_PLACE = "{stdin}"
@@ -76,7 +78,7 @@ class Input:
         """`value` itself, or the text of the file in `@FILE`."""
         if not value.startswith("@"):
             return check_text(value, option)
-        return text(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")
+        return decoded(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")
 
     def _wait_with_notice(self) -> None:
         until = time.monotonic() + _NOTICE_AFTER
@@ -132,31 +134,9 @@ def size(value: str) -> int:
     return int(number) * unit
 
 
-def text(data: bytes, name: str) -> str:
-    """`data` as text, whatever the locale says. Raises BadRequest with the offset of bad bytes."""
-    offset = data.find(b"\0")
-    try:
-        decoded = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        bad = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        offset = bad if offset < 0 else min(bad, offset)
-    if offset < 0:
-        return decoded
-    what = "is binary" if not data[offset] else "is not UTF-8 text"
-    hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
-    if name.startswith(("PROMPT", "-")):
-        hint = "check the shell's encoding"
-    raise BadRequest(f"{name} {what}: byte 0x{data[offset]:02x} at offset {offset}", hint=hint)
-
-
 def words(arguments: Sequence[str]) -> str:
     """The words of PROMPT joined by one space."""
     return check_text(" ".join(arguments), "PROMPT")
-
-
-def check_text(value: str, name: str) -> str:
-    """`value`, unless an argument had bytes that are not UTF-8."""
-    return text(value.encode("utf-8", "surrogateescape"), name)
 
 
 @dataclass(frozen=True)
@@ -186,7 +166,7 @@ def attachments(source: Input, files: Sequence[str]) -> Attachments:
         if part := image(data):
             images.append(part)
         else:
-            texts.append(named_text(shown, text(data, shown)))
+            texts.append(named_text(shown, decoded(data, shown)))
     return Attachments(tuple(texts), tuple(images))
 
 
@@ -248,7 +228,7 @@ def _prompt_with_stdin(source: Input, wording: Wording, other: bool) -> list[str
 
 def _stdin_text(source: Input, notice: bool) -> str:
     """stdin without the line ends that finish it, as `$(…)` in a shell gives it."""
-    return text(source.stdin(notice), "stdin").rstrip("\r\n")
+    return decoded(source.stdin(notice), "stdin").rstrip("\r\n")
 
 
 def _has_stdin(environment: Environment) -> bool:

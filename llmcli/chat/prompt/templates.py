@@ -8,11 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from llmcli.chat.prompt.reading import STDIN_PLACE, Wording, check_text
+from llmcli.chat.prompt.reading import STDIN_PLACE, Wording
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
+from llmcli.system.text import check_text
 
 SUFFIX = ".toml"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")

@@ -31,7 +31,8 @@ from llmcli.output.json import escaped
 from llmcli.spending import account as accounts
 from llmcli.spending.account import Purpose
 from llmcli.spending.meter import Meter
-from llmcli.system.environment import STDOUT, Environment, write_all
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDOUT, write_all
 
 
 def ask(

@@ -10,7 +10,8 @@ from llmcli.config import file, keys
 from llmcli.config.headers import is_secret
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import LlmcliError
-from llmcli.system.environment import Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import print_line
 from llmcli.system.text import harmless
 
 app = typer.Typer(rich_markup_mode=None)

@@ -4,7 +4,8 @@ import typer
 
 from llmcli.backends.embedded import download, weights
 from llmcli.errors import NoInput
-from llmcli.system.environment import Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import print_line
 
 app = typer.Typer(rich_markup_mode=None)
 

@@ -9,7 +9,8 @@ from llmcli.chat.sessions.as_text import as_text
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import LlmcliError
 from llmcli.output.json import print_json
-from llmcli.system.environment import STDOUT, Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDOUT, print_line
 from llmcli.system.text import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)

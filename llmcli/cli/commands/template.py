@@ -9,7 +9,8 @@ import typer
 
 from llmcli.chat.prompt import templates
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
-from llmcli.system.environment import STDIN, STDOUT, Environment, print_line
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDIN, STDOUT, print_line
 from llmcli.system.text import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)

@@ -18,7 +18,8 @@ from llmcli.output.json import print_json
 from llmcli.spending import budget, calendar, ledger, summary
 from llmcli.spending.calendar import Zone
 from llmcli.spending.summary import KEYS, Sum
-from llmcli.system.environment import STDOUT, Environment, write_all
+from llmcli.system.environment import Environment
+from llmcli.system.stdio import STDOUT, write_all
 
 _BAR = 20
 _DAYS = 30
