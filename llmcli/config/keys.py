@@ -11,7 +11,6 @@ from llmcli.config.url import host_of, is_loopback, origin
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
-from llmcli.system.signals import undisturbed
 
 KEYRING_SERVICE = "llmcli"
 _MOST_PRINTED = 65536
@@ -96,7 +95,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
     )
-    outcome = process.run(job, undisturbed)
+    outcome = process.run(job)
     if outcome.too_late:
         raise deadline_reached(deadline, awaited)
     if outcome.dropped:

@@ -11,10 +11,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import IO, cast
 
 from llmcli.system.dataclass import dataclass, field
+from llmcli.system.signals import undisturbed
 
 _MOST_AT_ONCE = 16
 _BLOCK = 65536
@@ -26,7 +27,6 @@ _SHORT = 0.005
 # Reads of what is left in a pipe, which is at most its capacity.
 _LAST_READS = 32
 _LONGEST_LINE = 4096
-Undisturbed = Callable[[], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,13 @@ def end_all() -> None:
     _end_groups(list(_all))
 
 
-def run(job: Job, undisturbed: Undisturbed) -> Outcome:
+def run(job: Job) -> Outcome:
     """The outcome of a single program, as `run_all` has it."""
-    return run_all([job], undisturbed)[0]
+    return run_all([job])[0]
 
 
-def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
-    """The outcomes in the order of `jobs`. Whatever ends this early ends the programs too.
-
-    `undisturbed` guards a start against signals, lest a program runs that nobody knows of.
-    """
+def run_all(jobs: Sequence[Job]) -> list[Outcome]:
+    """Return the outcomes in the order of `jobs`. Whatever ends this early ends the programs too."""
     outcomes = [Outcome() for _ in jobs]
     waiting = list(zip(jobs, outcomes, strict=True))[::-1]
     running: list[_Running] = []
@@ -100,7 +97,7 @@ def run_all(jobs: Sequence[Job], undisturbed: Undisturbed) -> list[Outcome]:
             while waiting or running:
                 while waiting and len(running) < _MOST_AT_ONCE:
                     job, outcome = waiting.pop()
-                    with undisturbed():
+                    with undisturbed():  # lest a program runs that nobody knows of
                         _start(job, outcome, running, selector)
                 _serve(selector)
                 for one in [one for one in running if _ended(one)]:

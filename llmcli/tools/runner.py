@@ -14,7 +14,6 @@ from llmcli.system import process
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.system.process import Job, Outcome
-from llmcli.system.signals import undisturbed
 from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of
@@ -60,7 +59,7 @@ class Runner:
             else:
                 jobs[number] = self._job(call)
         self._environment.stage = "a tool has not ended"
-        outcomes = process.run_all(list(jobs.values()), undisturbed)
+        outcomes = process.run_all(list(jobs.values()))
         for number, outcome in zip(jobs, outcomes, strict=True):
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]

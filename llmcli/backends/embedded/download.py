@@ -22,7 +22,6 @@ from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
 from llmcli.system.environment import Environment
 from llmcli.system.process import Job
-from llmcli.system.signals import undisturbed
 from llmcli.system.stdio import STDERR
 from llmcli.system.text import one_line
 
@@ -84,7 +83,7 @@ def _download(environment: Environment, scratch: Path) -> Path:
     variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
     job = Job(command, variables, output=STDERR if progress else None,
               tell=None if progress else told.append)  # fmt: skip
-    outcome = process.run(job, undisturbed)
+    outcome = process.run(job)
     wheels = list(scratch.glob("*.whl"))
     if outcome.code != 0 or len(wheels) != 1:
         raise _failed([outcome.reason] if outcome.reason else told)
