@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.batch.input.readers import Source, texts
+from llmcli.batch.input.readers import texts
+from llmcli.batch.input.source import Source
 from tests.conftest import PROGRAM, Run, one_line
 from tests.mapped import Echo, Handler, lines, prompt_of, rows
 from tests.test_ledger import records as ledger_of

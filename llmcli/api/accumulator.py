@@ -1,12 +1,13 @@
 """The fold from chunks to a Completion: the one place that reads the fields of a reply."""
 
-from typing import Any, NamedTuple, cast
+import re
+from typing import Any
 
-from llmcli.api import errors, reasoning, tool_calls
+from llmcli.api import errors, reasoning
 from llmcli.api import unknown_fields as extra
-from llmcli.api.text_buffer import TextBuffer, has_surrogates
+from llmcli.api.completion import CUT, Completion, Delta
 from llmcli.api.tool_calls import ToolCalls, refuse_malformed
-from llmcli.api.types import DONE, Chunk, Message, ToolCall, Usage
+from llmcli.api.types import DONE, Chunk, ToolCall, Usage
 from llmcli.api.unknown_fields import Extra
 from llmcli.errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated
 from llmcli.system.dataclass import dataclass, field
@@ -14,71 +15,44 @@ from llmcli.system.dataclass import dataclass, field
 # In lower case, as servers spell them in many ways.
 _FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "timeout",
            "cancelled")  # fmt: skip
-_CUT = ("length", "max_tokens", "model_length")
 _FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content")
-_KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *_CUT)
+
+_MOST_PIECES = 1024
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Delta(NamedTuple):
-    """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
+class TextBuffer:
+    """Pieces are joined now and then: alone, each would take ten times its size. Where the text is
+    not `kept`, only its size is known, in characters and in bytes of UTF-8."""
 
-    text: str = ""
-    reasoning: str = ""
-    tool_calls: tuple[dict[str, Any], ...] = ()
+    def __init__(self, kept: bool = True) -> None:
+        self.kept = kept
+        self.chars = self.bytes = 0
+        self._joined: list[str] = []
+        self._pieces: list[str] = []
+
+    def append(self, piece: str) -> None:
+        self.chars += len(piece)
+        self.bytes += len(piece if piece.isascii() else piece.encode(errors="replace"))
+        if not self.kept:
+            return
+        self._pieces.append(piece)
+        if len(self._pieces) >= _MOST_PIECES:
+            # Both at once, as a signal can come in between.
+            self._joined, self._pieces = [*self._joined, "".join(self._pieces)], []
+
+    def __bool__(self) -> bool:
+        return self.chars > 0
+
+    def __str__(self) -> str:
+        whole = "".join(self._joined + self._pieces)
+        self._joined, self._pieces = [whole] if whole else [], []
+        return whole
 
 
-@dataclass(frozen=True)
-class Completion:
-    """An answer, whole or as far as it came; text and reasoning are empty where they were not kept.
-    `finish_reason` and `usage` are the server's own."""
-
-    id: str | None
-    created: int | None
-    model: str | None
-    text: str
-    reasoning: str
-    reasoning_details: list[dict[str, Any]]
-    tool_calls: list[ToolCall]
-    refusal: str
-    finish_reason: str | None
-    usage: Usage | None
-    # Fields that nothing here reads: of the reply, of its choice, of its message.
-    extra: Extra = field(default_factory=dict)
-    choice_extra: Extra = field(default_factory=dict)
-    message_extra: Extra = field(default_factory=dict)
-
-    def message(self) -> Message:
-        message = Message(
-            role="assistant",
-            content=self.text if self.text or not self.tool_calls else None,
-            reasoning=self.reasoning or None,
-            reasoning_details=self.reasoning_details,
-            tool_calls=self.tool_calls,
-        )
-        if self.refusal:
-            message["refusal"] = self.refusal
-        return cast(Message, {**self.message_extra, **message})
-
-    def passed_back(self) -> Message:
-        """The message as the next request carries it: reasoning in its structured form only."""
-        message = Message(role="assistant", content=self.message()["content"])
-        if self.reasoning_details:
-            message["reasoning_details"] = extra.finite(self.reasoning_details)
-        if self.tool_calls:
-            message["tool_calls"] = tool_calls.passed_back(self.tool_calls, self.id)
-        return message
-
-    @property
-    def cut(self) -> bool:
-        """Ended by its length."""
-        return (self.finish_reason or "").lower() in _CUT
-
-    def warnings(self) -> list[str]:
-        if self.finish_reason is None:
-            return ["the stream ended with [DONE] but named no finish_reason"]
-        if self.finish_reason.lower() not in _KNOWN:
-            return [f"unknown finish_reason {self.finish_reason!r}"]
-        return []
+def has_surrogates(text: str) -> bool:
+    """Halves of characters, that is."""
+    return not text.isascii() and _SURROGATE.search(text) is not None
 
 
 @dataclass
@@ -191,7 +165,7 @@ class Accumulator:
                 "answer cut at max_tokens or the context length",
                 hint="raise --max-tokens, or accept it with --allow-cut",
             )
-        if not self._text and not completion.tool_calls and reason not in _CUT:
+        if not self._text and not completion.tool_calls and reason not in CUT:
             because = "" if reason in ("stop", "") else f" (finish_reason {said!r})"
             # What was thought or otherwise made has been paid for: not again.
             paid = self._reasoning or (completion.usage or {}).get("completion_tokens")

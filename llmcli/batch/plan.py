@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
-from llmcli.batch.input.readers import Record
+from llmcli.batch.input.source import Record
 from llmcli.batch.worker import Task
 from llmcli.chat import draft
 from llmcli.chat.prompt import placeholders
-from llmcli.chat.prompt.reading import STDIN_PLACE, Attachments
+from llmcli.chat.prompt.content import STDIN_PLACE, Attachments
 from llmcli.chat.response_format import Shape
 from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError

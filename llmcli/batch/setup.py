@@ -17,7 +17,7 @@ from llmcli.batch.spec import Caps, Work, answerer
 from llmcli.batch.worker import How
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
-from llmcli.chat.prompt import reading
+from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import InputOptions, PaceOptions, ResultOptions
 from llmcli.config.options import (
     AccountOptions,
@@ -142,7 +142,7 @@ def _plan(
         not wanted.sampling.no_stream,
         reading.words([] if wanted.words in (None, "-") else [wanted.words]),
         None if system is None else files.text_of(system, "-s"),
-        reading.attachments(files, given.file or []),
+        content.attachments(files, given.file or []),
         template,
         given.param or [],
         draft.toolbox_of(files, wanted.tools),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from llmcli.api.accumulator import Completion
+from llmcli.api.completion import Completion
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Message
 from llmcli.api.usage import Tokens

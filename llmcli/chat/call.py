@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from llmcli.api import usage as pricing
-from llmcli.api.accumulator import Accumulator, Completion, Delta
+from llmcli.api.accumulator import Accumulator
+from llmcli.api.completion import Completion, Delta
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk, ToolCall
 from llmcli.backends.stream import Stream

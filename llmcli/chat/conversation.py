@@ -6,7 +6,7 @@ Results of tools that were run, and complaints about an answer that has not the 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from llmcli.api.accumulator import Completion
+from llmcli.api.completion import Completion
 from llmcli.api.tool_calls import malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.chat import response_format

@@ -7,7 +7,8 @@ from llmcli.api import messages, request
 from llmcli.api.types import ChatRequest, Message
 from llmcli.chat import response_format as shape
 from llmcli.chat.prompt import reading
-from llmcli.chat.prompt.reading import Input, Wording
+from llmcli.chat.prompt.content import Wording, user_content
+from llmcli.chat.prompt.reading import Input
 from llmcli.chat.response_format import Shape
 from llmcli.config.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
@@ -57,7 +58,7 @@ def draft(
     results = _results(source, wishes, [*known, *history])
     wording = wishes.filled.prompt if wishes.filled else Wording.of(wishes.text)
     other = bool(history or results)
-    content = reading.content(source, wording, given.file or [], other=other)
+    content = user_content(source, wording, given.file or [], other=other)
     if known and not content and not other:
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     system = _system(source, settings, wishes, [*known, *history])

@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from llmcli.api.accumulator import Accumulator, Completion
+from llmcli.api.accumulator import Accumulator
+from llmcli.api.completion import Completion
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call, complete

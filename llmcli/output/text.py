@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from llmcli.api.accumulator import Delta
+from llmcli.api.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import AnswerCut, Interrupted, LlmcliError
 from llmcli.output.reasoning import Thinking

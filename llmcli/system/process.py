@@ -88,7 +88,7 @@ def run(job: Job) -> Outcome:
 
 
 def run_all(jobs: Sequence[Job]) -> list[Outcome]:
-    """Return the outcomes in the order of `jobs`. Whatever ends this early ends the programs too."""
+    """Return the outcomes in the order of `jobs`. What ends this early ends them, too."""
     outcomes = [Outcome() for _ in jobs]
     waiting = list(zip(jobs, outcomes, strict=True))[::-1]
     running: list[_Running] = []

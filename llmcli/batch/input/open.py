@@ -3,8 +3,9 @@
 import stat
 from collections.abc import Callable, Iterator
 
+from llmcli.batch.input import csv_rows
 from llmcli.batch.input import readers as records
-from llmcli.batch.input.readers import Record, Source
+from llmcli.batch.input.source import Record, Source
 from llmcli.batch.plan import Plan
 from llmcli.chat.prompt import reading
 from llmcli.config.map_options import InputOptions
@@ -54,7 +55,7 @@ def _of_format(source: Source, options: InputOptions, wanted: list[str]) -> Iter
     if options.format == "jsonl":
         return records.json_lines(source)
     if options.format == "csv":
-        return records.rows(source)
+        return csv_rows.rows(source)
     if options.format == "lines" or not wanted:
         return records.texts(source, b"\n")
     return records.guessed(source, wanted)

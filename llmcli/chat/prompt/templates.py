@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from llmcli.chat.prompt.reading import STDIN_PLACE, Wording
+from llmcli.chat.prompt.content import STDIN_PLACE, Wording
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field

@@ -12,6 +12,7 @@ from llmcli.chat.pipeline import Exchange
 from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
+from llmcli.cli import checks
 from llmcli.cli.run import Run
 from llmcli.config import model_cache
 from llmcli.config.options import (
@@ -74,8 +75,8 @@ def ask(
     output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)
     environment.renderer = output
 
-    text = setup.check_words(words or [], run.implicit, run.commands)
-    setup.check_given(environment, given, talk, text)
+    text = checks.check_words(words or [], run.implicit, run.commands)
+    checks.check_given(environment, given, talk, text)
     template = setup.template(environment, given)
     filled = template.fill(given.param or [], text) if template else None
     session = setup.session(environment, talk)
@@ -92,7 +93,7 @@ def ask(
     call.bill.price, call.tag = payer.price, settings.tag
     meter = Meter(payer, call.bill, trace)
     recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
-    setup.check_files(options, talk, session)
+    checks.check_files(options, talk, session)
     only_shown = options.dry_run or options.curl
     if not only_shown:
         output.open()
