@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmcli.api import strict_json as strict_json
+from llmcli.api import strict_json
 from tests.conftest import Run, one_line
 from tests.fakes import Request, Script, Server, Wire, answer, chunk
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.api.accumulator import Accumulator
+from llmcli.api.accumulator import Accumulator, TextBuffer
 from llmcli.api.completion import Delta
-from llmcli.api.text_buffer import TextBuffer
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
 from llmcli.backends.http import reply, sse

@@ -4,8 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
-from llmcli.api import strict_json as strict_json
-from llmcli.api import unknown_fields
+from llmcli.api import strict_json, unknown_fields
 from llmcli.api.types import ToolCall
 from llmcli.errors import ToolError
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
-from llmcli.api import strict_json as strict_json
+from llmcli.api import strict_json
 from llmcli.batch.input.csv_rows import read_rows
 from llmcli.batch.input.source import BOM, Pieces, Record, Source, TooLong
 from llmcli.chat.prompt import content

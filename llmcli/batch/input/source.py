@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from llmcli.api import strict_json as strict_json
 from llmcli.chat.prompt import reading
 from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError
