@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from llmcli.cli.commands.ask import ask
+from llmcli.config.options import AskOptions
 from llmcli.system.dataclass import fields
 from tests.conftest import Run
 from tests.fakes import Script, Server, answer
@@ -13,8 +13,8 @@ from tests.fakes import Script, Server, answer
 
 def options() -> Iterator[tuple[str, bool]]:
     """Yield each name of each option of `ask`, and whether the option takes a value."""
-    for group in ask.__annotations__.values():
-        for field in fields(group) if hasattr(group, "__dataclass_fields__") else ():
+    for group in fields(AskOptions):
+        for field in fields(group.type):
             kinds: Any = get_args(field.type.__origin__) or (field.type.__origin__,)
             for name in field.type.__metadata__[0].names:
                 yield name, bool not in kinds

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.cli.main import COMMANDS
+from llmcli.cli.command_table import COMMANDS
 from tests.conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
 from tests.generated import completions, readme
 from tests.generated.tree import tree

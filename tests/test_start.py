@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmcli.cli import parser
-from llmcli.cli.app import app, grouped
-from llmcli.cli.commands.ask import ask
-from llmcli.cli.main import COMMANDS
+from llmcli.cli.app import Invocation, app, spread
+from llmcli.cli.command_table import COMMANDS
+from llmcli.config.options import AskOptions, Words
 from llmcli.system.dataclass import fields
 from tests.fakes import Script, Server, answer
 
@@ -102,19 +102,20 @@ def test_commands_are_listed_as_they_say_of_themselves() -> None:
         assert inspect.getdoc(function).splitlines()[0] == about  # type: ignore[union-attr]
 
 
+NO_ENVIRONMENT: Any = None
+
+
 def by_typer(arguments: list[str]) -> Any:
     """The parameters of `ask` by Typer; None for an error."""
-    found: list[dict[str, Any]] = []
+    found: list[tuple[AskOptions, list[str] | None]] = []
 
-    def noted(run: Any, **values: Any) -> None:
-        found.append(values)
+    def noted(environment: Any, options: AskOptions, words: Words = None) -> None:
+        found.append((options, words))
 
-    noted.__signature__ = inspect.signature(ask)  # type: ignore[attr-defined]
-    noted.__annotations__ = ask.__annotations__
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command()(grouped(noted))
+    alone.command()(spread(noted, AskOptions))
     try:
-        alone(arguments, standalone_mode=False)
+        alone(arguments, standalone_mode=False, obj=Invocation(NO_ENVIRONMENT, implicit=False))
     except Exception:
         return None
     return found[0] if found else None
@@ -122,9 +123,8 @@ def by_typer(arguments: list[str]) -> Any:
 
 NAMES = [
     name
-    for group in ask.__annotations__.values()
-    if hasattr(group, "__dataclass_fields__")
-    for field in fields(group)
+    for group in fields(AskOptions)
+    for field in fields(group.type)
     for name in field.type.__metadata__[0].names
 ]
 VALUES = ["", "-", "--", "a", "a b", "5", "0", "-1", "1e3", "nan", " 7 ", "1_0", "x=y", "@f", "é"]
@@ -143,22 +143,22 @@ LINES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_plain_arguments_mean_what_they_mean_to_typer(arguments: list[str]) -> None:
-    plain = parser.parse(arguments, ask)
+    plain = parser.parse(arguments, AskOptions)
     if plain is not None:
         assert repr(plain) == repr(by_typer(arguments))  # not ==, for NaN
 
 
 def test_each_option_is_read_without_typer() -> None:
     for name in NAMES:
-        found = [parser.parse([name, *more, "hi"], ask) for more in ([], ["5"])]
+        found = [parser.parse([name, *more, "hi"], AskOptions) for more in ([], ["5"])]
         assert any(one is not None for one in found), name
 
 
 def test_nothing_of_a_definition_is_overlooked() -> None:
-    for group in ask.__annotations__.values():
-        for field in fields(group) if hasattr(group, "__dataclass_fields__") else ():
+    for group in fields(AskOptions):
+        for field in fields(group.type):
             assert set(field.type.__metadata__[0].about) <= {"metavar", "help", "min"}
 
 
 def test_the_whole_app_knows_each_command() -> None:
-    assert list(typer.main.get_command(app(COMMANDS)).commands) == list(COMMANDS)  # type: ignore[attr-defined]
+    assert list(typer.main.get_command(app()).commands) == list(COMMANDS)  # type: ignore[attr-defined]

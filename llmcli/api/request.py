@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmcli.api.types import ChatRequest, Message
@@ -21,23 +21,25 @@ def build(
     messages: Sequence[Message],
     *,
     stream: bool = True,
-    max_tokens: int | None = None,
-    reasoning: str | None = None,
-    fields: dict[str, Any] | None = None,
-    extra: dict[str, Any] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> ChatRequest:
-    """`fields` are set where not None; `extra` (`-o KEY=JSON`) wins over all."""
+    """Return the body. `fields` are set where not None, `max_tokens` and `reasoning` by the names
+    that the model knows; `extra` (`-o KEY=JSON`) wins over all."""
     request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
     if stream:
         request["stream_options"] = {"include_usage": True}
-    if max_tokens is not None:
-        name = "max_completion_tokens" if _COMPLETION_TOKENS.search(model) else "max_tokens"
-        request[name] = max_tokens
-    if reasoning is not None:
-        request["reasoning"] = _reasoning(reasoning)
-    request.update({key: value for key, value in (fields or {}).items() if value is not None})
+    for name, value in (fields or {}).items():
+        if value is not None:
+            request[_field_name(name, model)] = _reasoning(value) if name == "reasoning" else value
     request.update(extra or {})
     return request
+
+
+def _field_name(name: str, model: str) -> str:
+    if name == "max_tokens" and _COMPLETION_TOKENS.search(model):
+        return "max_completion_tokens"
+    return name
 
 
 def check_reasoning(value: str | None) -> None:

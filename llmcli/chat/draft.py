@@ -7,10 +7,10 @@ from llmcli.api import messages, request
 from llmcli.api.types import ChatRequest, Message
 from llmcli.chat import response_format as shape
 from llmcli.chat.prompt import reading
-from llmcli.chat.prompt.content import Wording, user_content
+from llmcli.chat.prompt.content import Filled, user_content
 from llmcli.chat.prompt.reading import Input
 from llmcli.chat.response_format import Shape
-from llmcli.config.options import ConversationOptions, PromptOptions, ShapeOptions, ToolOptions
+from llmcli.config.options import AskOptions, ConversationOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass
@@ -18,7 +18,6 @@ from llmcli.system.environment import Environment
 from llmcli.system.text import check_text, decoded
 
 if TYPE_CHECKING:
-    from llmcli.chat.prompt.templates import Filled
     from llmcli.chat.sessions.history import Session
     from llmcli.tools.definition import Toolbox
 
@@ -33,36 +32,30 @@ class Draft:
     shape: Shape
 
 
-@dataclass(frozen=True)
-class Wishes:
-    """What the command line says, by groups, and what it names."""
-
-    given: PromptOptions
-    talk: ConversationOptions
-    tools: ToolOptions
-    shape: ShapeOptions
-    text: str
-    filled: "Filled | None"
-    session: "Session | None"
-
-
 def draft(
-    environment: Environment, settings: Settings, wishes: Wishes, model: str, stream: bool
+    environment: Environment,
+    settings: Settings,
+    options: AskOptions,
+    filled: Filled,
+    session: "Session | None",
+    model: str,
 ) -> Draft:
-    """Reads stdin and files. Raises UsageError, NoInput, BadRequest, ConfigError."""
-    given = wishes.given
+    """Read stdin and files, and make the request. Raises UsageError, NoInput, BadRequest,
+    ConfigError."""
+    given = options.prompt
     source = Input(environment, reading.size(given.max_input), use_stdin=not given.no_stdin)
-    toolbox = toolbox_of(source, wishes.tools)
-    wanted = shape_of(source, wishes.shape)
-    known, history = _history(source, wishes)
-    results = _results(source, wishes, [*known, *history])
-    wording = wishes.filled.prompt if wishes.filled else Wording.of(wishes.text)
+    toolbox = toolbox_of(source, options.tools)
+    wanted = shape_of(source, options.shape)
+    known, history = _history(source, options.conversation, session)
+    results = _results(source, options.conversation, [*known, *history])
     other = bool(history or results)
-    content = user_content(source, wording, given.file or [], other=other)
+    content = user_content(source, filled.prompt, given.file or [], other=other)
     if known and not content and not other:
         raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
-    system = _system(source, settings, wishes, [*known, *history])
+    told = _told_system(source, options, filled, [*known, *history])
+    system = _system(source, settings, [*known, *history]) if told is None else told
     said = messages.assemble(system, [*known, *history], results, content)
+    stream = not options.sampling.no_stream
     return Draft(body(settings, said, toolbox, wanted, model, stream), known, toolbox, wanted)
 
 
@@ -84,9 +77,9 @@ def body(
         model,
         said,
         stream=stream,
-        max_tokens=settings.max_tokens,
-        reasoning=settings.reasoning,
         fields={
+            "max_tokens": settings.max_tokens,
+            "reasoning": settings.reasoning,
             "temperature": settings.temperature,
             "top_p": settings.top_p,
             "stop": settings.stop,
@@ -96,9 +89,10 @@ def body(
     )
 
 
-def _history(source: Input, wishes: Wishes) -> tuple[list[Message], list[Message]]:
+def _history(
+    source: Input, talk: ConversationOptions, session: "Session | None"
+) -> tuple[list[Message], list[Message]]:
     """The messages of the session, and those given, which can begin one."""
-    talk, session = wishes.talk, wishes.session
     answering = [one for pair in talk.tool_result or [] for one in _possible_ids(pair)]
     known = session.messages(answering) if session else []
     if not talk.messages:
@@ -117,12 +111,12 @@ def _possible_ids(pair: str) -> list[str]:
     return [pair[:place] for place in reversed(places)]
 
 
-def _results(source: Input, wishes: Wishes, history: Sequence[Message]) -> list[Message]:
+def _results(source: Input, talk: ConversationOptions, history: Sequence[Message]) -> list[Message]:
     """A result for each open call, in the order of the calls. Raises UsageError."""
     waiting = messages.open_calls(history)
     ids = [call.get("id", "") for call in waiting]
     texts: dict[str, str] = {}
-    for pair in wishes.talk.tool_result or []:
+    for pair in talk.tool_result or []:
         possible = _possible_ids(pair)
         identity = next((one for one in possible if one in ids), possible[-1])
         if identity in texts:
@@ -144,19 +138,20 @@ def _result_text(source: Input, value: str) -> str:
     return source.text_of(value, "--tool-result")
 
 
-def _system(
-    source: Input, settings: Settings, wishes: Wishes, history: Sequence[Message]
+def _told_system(
+    source: Input, options: AskOptions, filled: Filled, history: Sequence[Message]
 ) -> str | None:
-    """-s, else the template's, else that of the conversation, else the configured one.
-
-    One that is given takes the place of the session's."""
-    told = wishes.given.system is not None or (wishes.filled and wishes.filled.system)
-    if wishes.talk.messages and told and messages.has_system(history):
+    """Return the system message of this run: that of -s, else the template's; None for neither. It
+    takes the place of the conversation's. Raises UsageError where --messages has one."""
+    given = options.prompt.system
+    told = given is not None or filled.system
+    if options.conversation.messages and told and messages.has_system(history):
         raise UsageError("--messages already has a system message", hint="drop -s or -t")
-    if wishes.given.system is not None:
-        return source.text_of(wishes.given.system, "-s")
-    if wishes.filled and wishes.filled.system:
-        return wishes.filled.system
+    return source.text_of(given, "-s") if given is not None else filled.system or None
+
+
+def _system(source: Input, settings: Settings, history: Sequence[Message]) -> str | None:
+    """Return the configured system message, unless the conversation has one."""
     if settings.system and not messages.has_system(history):
         return source.text_of(settings.system, "system")
     return None

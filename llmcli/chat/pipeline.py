@@ -15,7 +15,7 @@ from llmcli.chat.retry import Policy as Retries
 from llmcli.chat.retry import retrying
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
-from llmcli.config.options import OutputOptions, ShapeOptions, ToolOptions
+from llmcli.config.options import AskOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.spending.meter import Meter
 from llmcli.system.dataclass import dataclass
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exchange:
-    """Who takes part. All of it is open and ready."""
+    """The collaborators of one ask run, each open and ready."""
 
     environment: Environment
     call: Call
@@ -36,26 +36,19 @@ class Exchange:
     meter: Meter
     stream: Stream
 
-    def run(
-        self,
-        draft: Draft,
-        tools: ToolOptions,
-        shape: ShapeOptions,
-        options: OutputOptions,
-        settings: Settings,
-    ) -> int:
+    def run(self, draft: Draft, options: AskOptions, settings: Settings) -> int:
         """The exit code of a good answer. Raises all that keeps one from being good."""
         known, said = draft.known, draft.request["messages"]
         retries = Retries(settings.retries, self.environment.remaining)
-        in_text = not (options.json or options.events or draft.shape)
-        allow_cut = allows_cut(options.allow_cut, in_text, settings)
+        in_text = not (options.output.json or options.output.events or draft.shape)
+        allow_cut = allows_cut(options.output.allow_cut, in_text, settings)
 
         def ask(request: ChatRequest) -> Completion:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
         def attempt(request: ChatRequest) -> Completion:
             show, flush = self.output.show, self.output.flush
-            check_calls = not tools.run_tools
+            check_calls = not options.tools.run_tools
             told = instructed(request, draft.shape)
 
             def once() -> Completion:
@@ -63,8 +56,8 @@ class Exchange:
 
             return self.meter.around(told, once)
 
-        limits = Limits(tools.max_turns, shape.repair)
-        runner = self._runner(draft, tools)
+        limits = Limits(options.tools.max_turns, options.shape.repair)
+        runner = self._runner(draft, options.tools)
         if in_text and runner is None and not self.recorder.keeps:
             # Nobody looks at the text once it is shown.
             self.call.bill.accumulator = Accumulator.of(kept=False)

@@ -7,7 +7,7 @@ from llmcli.api.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.chat.call import Call
 from llmcli.chat.report import report, summary, usage_record
-from llmcli.config.options import OutputOptions
+from llmcli.config.options import AskOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
 from llmcli.output import events
 from llmcli.output.events import EventsRenderer
@@ -24,25 +24,21 @@ from llmcli.system.stdio import STDERR, STDOUT, write_all
 class Output:
     """Renderer, usage line and usage file in one. Until `open`, only failure can be told.
 
-    `hold`: show nothing before the end, so that a broken answer can still be asked for again.
-    `shaped`: only at the end it is known what of the text is shown.
+    With --no-stream nothing is shown before the end, so that a broken answer can still be asked
+    for again. Where the answer is to have a shape, only at the end it is known what of the text is
+    shown.
     """
 
-    def __init__(
-        self,
-        environment: Environment,
-        options: OutputOptions,
-        call: Call,
-        hold: bool = False,
-        shaped: bool = False,
-    ) -> None:
+    def __init__(self, environment: Environment, options: AskOptions, call: Call) -> None:
+        shape = options.shape
+        shaped = shape.schema is not None or shape.extract or shape.yes_no
         self._environment = environment
-        self._options = options
+        self._options = options.output
         self._call = call
         self._renderer: Renderer | None = None
         self._usage_file: UsageFile | None = None
-        self._hold = hold
-        self._last_turn_only = shaped and not (options.json or options.events)
+        self._hold = options.sampling.no_stream
+        self._last_turn_only = shaped and not (self._options.json or self._options.events)
         self._arrived: list[Delta] = []
         self._held: list[Delta] = []
         self._recorded = False

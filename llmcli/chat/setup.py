@@ -5,13 +5,8 @@ from typing import TYPE_CHECKING
 from llmcli.api import request
 from llmcli.config import file, url
 from llmcli.config.flags import flags, tag
-from llmcli.config.options import (
-    AccountOptions,
-    ConnectionOptions,
-    ConversationOptions,
-    PromptOptions,
-    SamplingOptions,
-)
+from llmcli.config.map_options import MapOptions
+from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
@@ -48,21 +43,20 @@ def session(environment: Environment, talk: ConversationOptions) -> "Session | N
 
 def settings(
     environment: Environment,
-    sampling: SamplingOptions,
-    connecting: ConnectionOptions,
-    account: AccountOptions,
+    options: AskOptions | MapOptions,
     named: "Template | None",
     going_on: "Session | None" = None,
-    of_run: bool = True,
 ) -> Settings:
-    """Resolved, and the deadline started, if it is that of the run. Raises UsageError,
-    ConfigError."""
-    given = flags(sampling, connecting) | {"tag": tag(account.tag)}
+    """Return the settings of a run, and start the deadline where it is that of the run: in `map`
+    it is a record's. Raises UsageError, ConfigError."""
+    of_run = isinstance(options, AskOptions)
+    sampling, connection = options.sampling, options.connection
+    given = flags(sampling, connection) | {"tag": tag(options.account.tag)}
     check_ranges(given, dict.fromkeys(given, "flag"))
     if of_run:  # holds for reading the config as well
         environment.start_deadline(given["deadline"] or 0)
     layer = named.settings if named else None
-    resolved = file.resolve(environment, given, connecting.profile, layer)
+    resolved = file.resolve(environment, given, connection.profile, layer)
     request.check_reasoning(resolved.reasoning)
     if sampling.no_stream and resolved.source("idle_timeout") == "default":
         resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 import typer
 from typer.core import TyperGroup
@@ -13,12 +13,24 @@ from llmcli import __version__
 from llmcli.api.trace import Trace
 from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
-from llmcli.cli.run import Run
-from llmcli.config.options import Argument, Option, OutputOptions
+from llmcli.cli.command_table import COMMANDS
+from llmcli.cli.parser import assembled
+from llmcli.config.map_options import MapOptions
+from llmcli.config.options import Argument, AskOptions, Option, OutputOptions
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import fields
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import print_line
+
+# Commands whose options are one object.
+OPTIONS: dict[str, type[Any]] = {"ask": AskOptions, "map": MapOptions}
+
+
+class Invocation(NamedTuple):
+    """What a command finds in Typer's context. `implicit`: the user did not write `ask`."""
+
+    environment: Environment
+    implicit: bool
 
 
 class Commands(TyperGroup):
@@ -46,7 +58,8 @@ def load(name: str) -> Any:
     if hasattr(module, "app"):
         alone.add_typer(module.app, name=name)
     else:
-        alone.command(name)(grouped(getattr(module, name)))
+        function, kind = getattr(module, name), OPTIONS.get(name)
+        alone.command(name)(spread(function, kind) if kind else function)
     alone.callback()(llmcli)
     return typer.main.get_group(alone).commands[name]
 
@@ -83,22 +96,22 @@ def _not_loaded() -> None:
     pass
 
 
-def app(commands: dict[str, str]) -> typer.Typer:
-    """With `commands` by name and help."""
+def app() -> typer.Typer:
+    """All commands by name and help."""
     whole = _typer()
     whole.callback()(llmcli)
-    for name, about in commands.items():
+    for name, about in COMMANDS.items():
         whole.command(name, help=about)(_not_loaded)
     return whole
 
 
-def run(arguments: Sequence[str], run: Run, commands: dict[str, str]) -> int:
+def run(arguments: Sequence[str], environment: Environment, implicit: bool) -> int:
     """The exit code. Raises LlmcliError, and what ends the process by a signal."""
+    invocation = Invocation(environment, implicit)
     try:
-        code = app(commands)(arguments, prog_name="llmcli", standalone_mode=False, obj=run)
+        code = app()(arguments, prog_name="llmcli", standalone_mode=False, obj=invocation)
     except TyperException as error:
         if arguments[0] == "ask":
-            environment = run.environment
             environment.renderer = environment.renderer or _failure_as_json(environment, arguments)
         raise _usage_error(error, arguments) from None
     return code if isinstance(code, int) else 0
@@ -106,10 +119,10 @@ def run(arguments: Sequence[str], run: Run, commands: dict[str, str]) -> int:
 
 def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Output:
     """Arguments that cannot be parsed still say in which form the failure is wanted."""
-    options = OutputOptions(
+    output = OutputOptions(
         json="--json" in arguments, events="--json" not in arguments and "--events" in arguments
     )
-    return Output(environment, options, Call(Trace()))
+    return Output(environment, AskOptions(output=output), Call(Trace()))
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
@@ -119,41 +132,32 @@ def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
     return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")
 
 
-def grouped(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`command` as Typer takes it: each group spread into its options, Run out of the context."""
+def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
+    """`command(environment, options, words)` as Typer takes it: with each option of `kind` as a
+    parameter of its own, and the environment out of the context."""
+    words = get_type_hints(command, include_extras=True)["words"]
+    options = [field for group in fields(kind) for field in fields(group.type)]
 
-    def parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
-        own = getattr(kind, "__metadata__", (None,))[0]
-        if isinstance(own, Option):
-            make = typer.Argument if isinstance(own, Argument) else typer.Option
-            kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
-        return inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind
-        )
+    def run(context: Any, words: Any, **values: Any) -> Any:
+        invocation: Invocation = context.obj
+        more = {"implicit": invocation.implicit} if command.__name__ == "ask" else {}
+        return command(invocation.environment, assembled(kind, values), words, **more)
 
-    hints = get_type_hints(command, include_extras=True)
-    parameters: list[inspect.Parameter] = []
-    groups: dict[str, Any] = {}
-    of_run: list[str] = []
-    for name, given in inspect.signature(command).parameters.items():
-        kind = hints[name]
-        if kind is Run:
-            of_run.append(name)
-            parameters.append(parameter(name, typer.Context, given.default))
-        elif hasattr(kind, "__dataclass_fields__"):
-            groups[name] = kind
-            parameters += [parameter(f.name, f.type, f.default) for f in fields(kind)]
-        else:
-            parameters.append(parameter(name, kind, given.default))
-
-    def run(**values: Any) -> Any:
-        for name in of_run:
-            values[name] = values[name].obj
-        for name, kind in groups.items():
-            values[name] = kind(**{f.name: values.pop(f.name) for f in fields(kind)})
-        return command(**values)
-
+    parameters = [
+        _parameter("context", typer.Context, inspect.Parameter.empty),
+        *(_parameter(option.name, option.type, option.default) for option in options),
+        _parameter("words", words, None),
+    ]
     run.__doc__, run.__name__ = command.__doc__, command.__name__
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in parameters}
     return run
+
+
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
+    """A parameter whose annotation is Typer's own."""
+    own = getattr(kind, "__metadata__", (None,))[0]
+    if isinstance(own, Option):
+        make = typer.Argument if isinstance(own, Argument) else typer.Option
+        kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

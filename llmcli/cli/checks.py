@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.chat.prompt import content, reading
-from llmcli.config.options import (
-    ConversationOptions,
-    OutputOptions,
-    PromptOptions,
-)
+from llmcli.cli.command_table import COMMANDS
+from llmcli.config.options import AskOptions
 from llmcli.errors import UsageError
 from llmcli.system.environment import Environment
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
     from llmcli.chat.sessions.history import Session
 
 
-def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -> str:
+def check_words(words: Sequence[str], implicit: bool) -> str:
     """The prompt in `words`. A typo must not cost money: raises UsageError for what looks like
     one where `ask` was not written (`implicit`)."""
     text = reading.words(words)
@@ -28,18 +25,17 @@ def check_words(words: Sequence[str], implicit: bool, commands: Sequence[str]) -
     if implicit and words:
         dashes = "-- " if text.startswith("-") else ""
         hint = f"to ask the model, put `ask` first: `llmcli ask {dashes}{text}`"
-        if words[0] in commands:
+        if words[0] in COMMANDS:
             raise UsageError(f"{words[0]} is a command: put it before its options", hint=hint)
         if len(words) == 1 and text != "-" and not any(c.isspace() for c in text):
             raise UsageError(f"no such command: {text}", hint=hint)
     return text
 
 
-def check_given(
-    environment: Environment, given: PromptOptions, talk: ConversationOptions, text: str
-) -> None:
+def check_given(environment: Environment, options: AskOptions, text: str) -> None:
     """Raises UsageError for options that exclude each other, and, with a short help, where there
     is nothing to read either."""
+    given, talk = options.prompt, options.conversation
     if talk.session is not None and talk.go_on:
         raise UsageError("--session and --continue exclude each other")
     if given.param and not given.template:
@@ -50,12 +46,12 @@ def check_given(
         raise UsageError("no prompt", hint=hint)
 
 
-def check_files(options: OutputOptions, talk: ConversationOptions, kept: "Session | None") -> None:
+def check_files(options: AskOptions, kept: "Session | None") -> None:
     """Raises UsageError where two options would write the same file."""
     named = {
-        "-O": options.output,
-        "--usage-file": options.usage_file,
-        "--save-messages": talk.save_messages,
+        "-O": options.output.output,
+        "--usage-file": options.output.usage_file,
+        "--save-messages": options.conversation.save_messages,
         "--session": str(kept.path) if kept else None,
     }
     seen: dict[str, str] = {}

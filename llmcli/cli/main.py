@@ -8,23 +8,12 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from llmcli.cli import parser
-from llmcli.cli.run import Run
+from llmcli.cli.command_table import COMMANDS
+from llmcli.config.options import AskOptions
 from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
 from llmcli.system.environment import Environment
 from llmcli.system.signals import die_by_signal, last_words, leave
 from llmcli.system.stdio import STDERR, CheckedStdout, arguments
-
-# The first line of what each says of itself in full.
-COMMANDS = {
-    "ask": "One completion, streamed to stdout. This is the default command.",
-    "map": "One completion for each line, record or file of the input.",
-    "models": "Print the models of the endpoint: context, prices, what they take.",
-    "usage": "Print what was spent, summed by day, model, tag and the like.",
-    "config": "Where settings come from, and whether they work.",
-    "local": "The embedded model, which answers without key or network.",
-    "session": "Conversations that were kept by `ask --session NAME`.",
-    "template": "Saved prompts, for `ask -t NAME -p variable=value`.",
-}
 
 
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -53,15 +42,14 @@ def _near(word: str) -> str:
 def run(arguments: Sequence[str], environment: Environment) -> int:
     """The exit code. Raises what ends the process by a signal, and LlmcliError."""
     arguments, implicit = with_default_command(arguments)
-    this = Run(environment, implicit, tuple(COMMANDS))
     if arguments[0] == "ask":
         from llmcli.cli.commands.ask import ask
 
-        if (plain := parser.parse(arguments[1:], ask)) is not None:
-            return ask(this, **plain)
+        if (plain := parser.parse(arguments[1:], AskOptions)) is not None:
+            return ask(environment, *plain, implicit=implicit)
     from llmcli.cli import app  # Typer, which a plain command line does not need
 
-    return app.run(arguments, this, COMMANDS)
+    return app.run(arguments, environment, implicit)
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:

@@ -5,18 +5,19 @@ What is not plainly right is left to Typer: errors, --help, `-qn`, `--`, values 
 dash.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, get_args
 
 from llmcli.system.dataclass import Field, fields
 
+T = TypeVar("T")
 
-def parse(arguments: Sequence[str], command: Callable[..., Any]) -> dict[str, Any] | None:
-    """The parameters of `command`, whose groups of options and whose words these are.
+
+def parse(arguments: Sequence[str], kind: type[T]) -> tuple[T, list[str] | None] | None:
+    """The options of `kind`, which is made of groups, and the words that belong to none.
 
     None for what is left to Typer."""
-    kinds = command.__annotations__
-    groups = {name: kind for name, kind in kinds.items() if hasattr(kind, "__dataclass_fields__")}
+    groups = {group.name: group.type for group in fields(kind)}
     options = {
         name: field
         for group in groups.values()
@@ -35,13 +36,16 @@ def parse(arguments: Sequence[str], command: Callable[..., Any]) -> dict[str, An
             return None
         if not _take(options[name], text if equals else None, waiting, values):
             return None
-    return {
-        "words": words or None,
-        **{
-            name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
-            for name, group in groups.items()
-        },
-    }
+    return assembled(kind, values), words or None
+
+
+def assembled(kind: type[T], values: Mapping[str, Any]) -> T:
+    """The options of `kind`, from the `values` of single ones by their names."""
+    groups = {group.name: group.type for group in fields(kind)}
+    return kind(**{
+        name: group(**{f.name: values[f.name] for f in fields(group) if f.name in values})
+        for name, group in groups.items()
+    })  # fmt: skip
 
 
 def _is_word(argument: str) -> bool:

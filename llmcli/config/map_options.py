@@ -2,7 +2,16 @@
 
 from typing import Annotated
 
-from llmcli.config.options import Argument, Option
+from llmcli.config.options import (
+    AccountOptions,
+    Argument,
+    ConnectionOptions,
+    Option,
+    PromptOptions,
+    SamplingOptions,
+    ShapeOptions,
+    ToolOptions,
+)
 from llmcli.system.dataclass import dataclass
 
 Prompt = Annotated[
@@ -78,3 +87,23 @@ class ResultOptions:
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say how many requests and what cost; send nothing.")
     ] = False
+
+
+@dataclass(frozen=True)
+class MapOptions:
+    """What the command line says to `map`, by groups."""
+
+    prompt: PromptOptions = PromptOptions()
+    input: InputOptions = InputOptions()
+    pace: PaceOptions = PaceOptions()
+    results: ResultOptions = ResultOptions()
+    tools: ToolOptions = ToolOptions()
+    shape: ShapeOptions = ShapeOptions()
+    sampling: SamplingOptions = SamplingOptions()
+    connection: ConnectionOptions = ConnectionOptions()
+    account: AccountOptions = AccountOptions()
+
+    @property
+    def of_batch(self) -> bool:
+        """Whether the records are whole requests, of a batch file."""
+        return self.input.requests is not None

@@ -219,3 +219,17 @@ class OutputOptions:
         False
     )
     curl: Annotated[bool, Option("--curl", help="Print a curl command; send nothing.")] = False
+
+
+@dataclass(frozen=True)
+class AskOptions:
+    """What the command line says to `ask`, by groups."""
+
+    prompt: PromptOptions = PromptOptions()
+    conversation: ConversationOptions = ConversationOptions()
+    tools: ToolOptions = ToolOptions()
+    shape: ShapeOptions = ShapeOptions()
+    sampling: SamplingOptions = SamplingOptions()
+    connection: ConnectionOptions = ConnectionOptions()
+    account: AccountOptions = AccountOptions()
+    output: OutputOptions = OutputOptions()

@@ -9,7 +9,6 @@ from typing import Any
 import typer
 
 from llmcli.cli.app import app, load
-from llmcli.cli.main import COMMANDS
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import ExitCode
 
@@ -28,7 +27,7 @@ def files() -> dict[Path, str]:
 
 
 def _help(name: str) -> str:
-    group: Any = typer.main.get_command(app(COMMANDS))
+    group: Any = typer.main.get_command(app())
     parent = group.make_context("llmcli", [], resilient_parsing=True, terminal_width=100)
     command = load(name)
     context = command.make_context(

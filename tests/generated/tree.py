@@ -7,7 +7,6 @@ from typing import Any
 import typer
 
 from llmcli.cli.app import app, load
-from llmcli.cli.main import COMMANDS
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Command:
 
 
 def tree() -> Command:
-    return _command(typer.main.get_command(app(COMMANDS)), (), None)
+    return _command(typer.main.get_command(app()), (), None)
 
 
 def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:

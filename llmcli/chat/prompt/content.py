@@ -36,6 +36,19 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Filled:
+    """A prompt as it is asked: its wording, and the system message of its template, if any."""
+
+    system: str | None
+    prompt: Wording
+
+    @classmethod
+    def of(cls, text: str) -> "Filled":
+        """Return the words of PROMPT, without a template."""
+        return cls(None, Wording.of(text))
+
+
+@dataclass(frozen=True)
 class Attachments:
     """Files given with a prompt: their texts, and parts for images."""
 

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from llmcli.chat.prompt.content import STDIN_PLACE, Wording
+from llmcli.chat.prompt.content import STDIN_PLACE, Filled, Wording
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field
@@ -41,7 +41,7 @@ class Template:
         found = [m[2] for m in _PLACE.finditer(f"{self.system or ''}\n{self.prompt}") if m[2]]
         return [name for name in dict.fromkeys(found) if name not in (_PROMPT, _STDIN)]
 
-    def fill(self, pairs: Sequence[str], words: str) -> "Filled":
+    def fill(self, pairs: Sequence[str], words: str) -> Filled:
         """With the variables of `-p name=value`, and PROMPT, where `-` means stdin as none does.
 
         Raises UsageError."""
@@ -90,12 +90,6 @@ class Template:
             else:
                 yield values[match[2]]
         yield self.prompt[end:]
-
-
-@dataclass(frozen=True)
-class Filled:
-    system: str | None
-    prompt: Wording
 
 
 def path_of(environment: Environment, name: str) -> Path:

@@ -7,46 +7,26 @@ from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.chat import setup
 from llmcli.chat.call import Call
-from llmcli.chat.draft import Wishes, draft
+from llmcli.chat.draft import Draft, draft
 from llmcli.chat.pipeline import Exchange
 from llmcli.chat.presenter import Output
+from llmcli.chat.prompt.content import Filled
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.cli import checks
-from llmcli.cli.run import Run
 from llmcli.config import model_cache
-from llmcli.config.options import (
-    AccountOptions,
-    ConnectionOptions,
-    ConversationOptions,
-    OutputOptions,
-    PromptOptions,
-    SamplingOptions,
-    ShapeOptions,
-    ToolOptions,
-    Words,
-)
+from llmcli.config.options import AskOptions, Words
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
 from llmcli.output.json import escaped
-from llmcli.spending import account as accounts
-from llmcli.spending.account import Purpose
+from llmcli.spending.account import Account, Purpose, account
 from llmcli.spending.meter import Meter
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDOUT, write_all
 
 
 def ask(
-    run: Run,
-    given: PromptOptions,
-    talk: ConversationOptions,
-    tools: ToolOptions,
-    shape: ShapeOptions,
-    sampling: SamplingOptions,
-    connecting: ConnectionOptions,
-    account: AccountOptions,
-    options: OutputOptions,
-    words: Words = None,
+    environment: Environment, options: AskOptions, words: Words = None, *, implicit: bool = False
 ) -> int:
     """One completion, streamed to stdout. This is the default command.
 
@@ -63,53 +43,69 @@ def ask(
       if llmcli ask -q --yes-no "Is this spam?" < mail > /dev/null; then echo spam; fi
       0 7 * * *  llmcli -q -n -O ~/quote.txt "A quote for today"
     """
-    environment: Environment = run.environment
-    environment.quiet = options.quiet
-    trace = Trace(started=environment.started)
-    if options.verbose:
-        trace.log = environment.say
-    trace.stage, trace.redact = environment.at, environment.redact
-    trace.apart = options.events
+    environment.quiet = options.output.quiet
+    trace = _trace(environment, options)
     call = Call(trace, redact=environment.redact)
-    shaped = shape.schema is not None or shape.extract or shape.yes_no
-    output = Output(environment, options, call, hold=sampling.no_stream, shaped=shaped)
-    environment.renderer = output
+    environment.renderer = output = Output(environment, options, call)
 
-    text = checks.check_words(words or [], run.implicit, run.commands)
-    checks.check_given(environment, given, talk, text)
-    template = setup.template(environment, given)
-    filled = template.fill(given.param or [], text) if template else None
-    session = setup.session(environment, talk)
-    settings = setup.settings(environment, sampling, connecting, account, template, session)
+    text = checks.check_words(words or [], implicit)
+    checks.check_given(environment, options, text)
+    template = setup.template(environment, options.prompt)
+    filled = template.fill(options.prompt.param or [], text) if template else Filled.of(text)
+    session = setup.session(environment, options.conversation)
+    settings = setup.settings(environment, options, template, session)
     chosen = connect.choose(environment, settings)
-    call.model, call.bill.local = chosen.model, chosen.local is not None
+    call.model = chosen.model
     if session:
         call.session = session.name
         setup.tell_of_another_model(environment, session, chosen.model)
-    call.known_models = lambda: model_cache.known(environment, chosen.base_url or "")
-    payer = accounts.account(
-        environment, settings, account, Purpose("ask", chosen.model, chosen.base_url, call.session)
-    )
-    call.bill.price, call.tag = payer.price, settings.tag
-    meter = Meter(payer, call.bill, trace)
-    recorder = Recorder(environment, call, session, talk.save_messages, chosen.base_url)
-    checks.check_files(options, talk, session)
-    only_shown = options.dry_run or options.curl
-    if not only_shown:
-        output.open()
-        stream = connect.open_backend(environment, settings, chosen)(trace)
-    wishes = Wishes(given, talk, tools, shape, text, filled, session)
-    drafted = draft(environment, settings, wishes, chosen.model, stream=not sampling.no_stream)
-    if only_shown:
-        body = instructed(drafted.request, drafted.shape)
-        write_all(STDOUT, _shown(body, settings, chosen, options.curl))
+    payer = _payer(environment, options, settings, chosen, call)
+    checks.check_files(options, session)
+    if options.output.dry_run or options.output.curl:
+        drafted = draft(environment, settings, options, filled, session, chosen.model)
+        write_all(STDOUT, _shown(drafted, settings, chosen, options.output.curl))
         return 0
 
-    exchange = Exchange(environment, call, output, recorder, meter, stream)
-    return exchange.run(drafted, tools, shape, options, settings)
+    output.open()
+    recorder = Recorder(
+        environment, call, session, options.conversation.save_messages, chosen.base_url
+    )
+    stream = connect.open_backend(environment, settings, chosen)(trace)
+    drafted = draft(environment, settings, options, filled, session, chosen.model)
+    exchange = Exchange(environment, call, output, recorder, Meter(payer, call.bill, trace), stream)
+    return exchange.run(drafted, options, settings)
 
 
-def _shown(body: ChatRequest, settings: Settings, chosen: Connection, as_curl: bool) -> bytes:
+def _trace(environment: Environment, options: AskOptions) -> Trace:
+    """Return the trace of a run, which tells `environment` how it goes."""
+    trace = Trace(started=environment.started)
+    if options.output.verbose:
+        trace.log = environment.say
+    trace.stage, trace.redact = environment.at, environment.redact
+    trace.apart = options.output.events
+    return trace
+
+
+def _payer(
+    environment: Environment,
+    options: AskOptions,
+    settings: Settings,
+    chosen: Connection,
+    call: Call,
+) -> Account:
+    """Return the account of the run; `call` learns prices and names of models from it."""
+    base_url = chosen.base_url
+    purpose = Purpose("ask", chosen.model, base_url, call.session)
+    payer = account(environment, settings, options.account, purpose)
+    call.bill.price, call.bill.local = payer.price, base_url is None
+    call.tag = settings.tag
+    call.known_models = lambda: model_cache.known(environment, base_url or "")
+    return payer
+
+
+def _shown(drafted: Draft, settings: Settings, chosen: Connection, as_curl: bool) -> bytes:
+    """Return what --dry-run or --curl prints of a request. Raises UsageError."""
+    body: ChatRequest = instructed(drafted.request, drafted.shape)
     if not as_curl:
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:

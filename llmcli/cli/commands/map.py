@@ -1,32 +1,11 @@
 """A completion for every line, record or file."""
 
 from llmcli.batch import setup
-from llmcli.batch.setup import Wanted
-from llmcli.cli.run import Run
-from llmcli.config.map_options import InputOptions, PaceOptions, Prompt, ResultOptions
-from llmcli.config.options import (
-    AccountOptions,
-    ConnectionOptions,
-    PromptOptions,
-    SamplingOptions,
-    ShapeOptions,
-    ToolOptions,
-)
+from llmcli.config.map_options import MapOptions, Prompt
+from llmcli.system.environment import Environment
 
 
-def map(
-    run: Run,
-    given: PromptOptions,
-    source: InputOptions,
-    pace: PaceOptions,
-    options: ResultOptions,
-    tools: ToolOptions,
-    shape: ShapeOptions,
-    sampling: SamplingOptions,
-    connecting: ConnectionOptions,
-    account: AccountOptions,
-    words: Prompt = None,
-) -> int:
+def map(environment: Environment, options: MapOptions, words: Prompt = None) -> int:
     """One completion for each line, record or file of the input.
 
     Records are lines of stdin; JSON lines or CSV rows if PROMPT has a {field}. A run with -O that
@@ -40,10 +19,6 @@ def map(
       llmcli map --files "src/*.py" "Explain in one line" -O notes.txt
       llmcli map --requests batch.jsonl -O results.jsonl
     """
-    environment = run.environment
-    environment.quiet = options.quiet
-    wanted = Wanted(
-        given, source, pace, options, tools, shape, sampling, connecting, account, words
-    )
-    setup.run(environment, wanted)
+    environment.quiet = options.results.quiet
+    setup.run(environment, options, words)
     return 0
