@@ -17,7 +17,10 @@ derive from BaseException so that no `except Exception` on the way takes them fo
 
 from enum import IntEnum
 from signal import Signals
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from typing import Self
 
 # The hint where an extra is missing.
 HOW_TO_INSTALL = "install llmcli[{0}] (from a clone: pip install '.[{0}]')"
@@ -88,7 +91,37 @@ class ExitCode(IntEnum):
         return self.name.lower().replace("_", "-")
 
 
-class LlmcliError(Exception):
+class Ending:
+    """What every end of a run can be told of: a message, and notes of what was learnt later.
+
+    Nobody changes an error on its way. Who learns more adds a note (PEP 678), and who knows better
+    raises another.
+    """
+
+    message: str
+    hint: str | None = None
+    about: str | None = None
+    code: int | str | None = None
+    metadata: dict[str, Any] | None = None
+    status: int | None = None
+    retry_after: float | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return what was added by `add_note`."""
+        return tuple(getattr(self, "__notes__", ()))
+
+    @property
+    def told(self) -> str:
+        """Return the message with its notes, for programs: without the advice."""
+        return "; ".join((self.message, *self.notes))
+
+    def __str__(self) -> str:
+        message = f"{self.message} ({self.about})" if self.about else self.message
+        return "; ".join((message, *([self.hint] if self.hint else ()), *self.notes))
+
+
+class LlmcliError(Ending, Exception):
     """A foreseeable end of a run.
 
     `hint` says what to do next, `about` which model and request it was. `code` and `metadata` are
@@ -97,6 +130,8 @@ class LlmcliError(Exception):
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
+    # The stream broke off inside an event: what came is not whole, whatever it said before.
+    inside_event = False
 
     def __init__(
         self,
@@ -106,7 +141,6 @@ class LlmcliError(Exception):
         code: int | str | None = None,
         metadata: dict[str, Any] | None = None,
         status: int | None = None,
-        retry_after: float | None = None,
         transient: bool = False,
     ) -> None:
         super().__init__(message)
@@ -115,21 +149,19 @@ class LlmcliError(Exception):
         self.code = code
         self.metadata = metadata
         self.status = status
-        self.retry_after = retry_after
         self.transient = transient
-        self.about: str | None = None
-        # The stream broke off inside an event: what came is not whole, whatever it said before.
-        self.inside_event = False
-        # The connection broke, rather than that the server ended the stream.
-        self.lost = False
 
     @property
     def kind(self) -> str:
         return self.exit_code.kind
 
-    def __str__(self) -> str:
-        message = f"{self.message} ({self.about})" if self.about else self.message
-        return f"{message}; {self.hint}" if self.hint else message
+    def replaced(self, **changes: Any) -> "Self":
+        """Return another error of this kind, with `changes` of its attributes."""
+        other = type(self).__new__(type(self), *self.args)
+        vars(other).update(vars(self), **changes)
+        if self.notes:
+            vars(other)["__notes__"] = list(self.notes)
+        return other
 
 
 class GeneralError(LlmcliError):
@@ -209,14 +241,21 @@ class PaymentRequired(LlmcliError):
 
 
 class BudgetExceeded(LlmcliError):
-    """`unbounded`: what this one request may cost is not known, so that no budget can be kept."""
-
     exit_code = ExitCode.BUDGET
-    unbounded = False
+
+
+class Unbounded(BudgetExceeded):
+    """What this one request may cost is not known, so that no budget can be kept."""
 
 
 class Truncated(LlmcliError):
+    """The server ended the stream before the answer had its end."""
+
     exit_code = ExitCode.TRUNCATED
+
+
+class ConnectionLost(Truncated):
+    """The connection broke within the answer."""
 
 
 class AnswerCut(LlmcliError):
@@ -231,26 +270,26 @@ class TimedOut(LlmcliError):
     exit_code = ExitCode.TIMEOUT
 
 
+# Errors within an answer, of which a part may have come.
+BROKEN_OFF = (TimedOut, Truncated)
+
+
 def deadline_reached(seconds: float, awaited: str) -> TimedOut:
     return TimedOut(
         f"deadline of {seconds:g} s reached: {awaited}", hint="give more time with --deadline"
     )
 
 
-class Interrupted(BaseException):
+class Interrupted(Ending, BaseException):
     """SIGINT, SIGTERM or SIGHUP: the run ends, and the process dies by that signal."""
 
     kind = "interrupted"
-    hint = about = code = metadata = status = retry_after = None
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
         self.message = f"ended by {Signals(signal_number).name}"
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class ReaderGone(BaseException):

@@ -10,7 +10,9 @@ from typing import Any
 from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.backends.http import reply
-from llmcli.chat.call import Call, complete
+from llmcli.chat.call import Call
+from llmcli.chat.complete import complete
+from llmcli.chat.observer import Silent
 from llmcli.chat.report import report
 from llmcli.errors import LlmcliError
 
@@ -107,7 +109,7 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
             lambda _: reply.chunks(iter(blocks), shape.content_type, call.trace),
             {},
             call,
-            lambda _: None,
+            Silent(call),
             allow_cut=False,
         )
     except LlmcliError as error:

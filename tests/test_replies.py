@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from llmcli.api.trace import Trace
 from llmcli.backends.http import completions, sse
 from llmcli.backends.http import endpoint as backend
-from llmcli.chat.call import Call, complete
+from llmcli.chat.call import Call
+from llmcli.chat.complete import complete
+from llmcli.chat.observer import Silent
 from llmcli.chat.report import report
 from llmcli.errors import LlmcliError
 from tests import readings
@@ -72,7 +74,7 @@ def test_every_shape_at_every_framing(framing: str, size: int) -> None:
         with over_http(shape, framing, size) as endpoint:
             try:
                 stream = completions.stream(endpoint, call.trace)
-                complete(stream, {}, call, lambda _: None, allow_cut=False)
+                complete(stream, {}, call, Silent(call), allow_cut=False)
             except LlmcliError as raised:
                 error = raised
         readings.check(shape, report(call, error), error.exit_code if error else 0)

@@ -146,9 +146,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
     if soon and not re.search(_SPENT_CODE, f"{report.code} {report.type}"):
         # It says when to come again: no budget is spent, whatever words it uses.
         report = replace(report, type=f"{report.type} rate_limit")
-    error = from_report(report, status, is_json)
-    error.retry_after = wait
-    return error
+    return from_report(report, status, is_json).replaced(retry_after=wait)
 
 
 def _page_text(text: str) -> str:

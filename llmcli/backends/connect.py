@@ -91,7 +91,7 @@ def _open_local(environment: Environment, local: LocalModel, chosen_by_default: 
     if not weights.runtime_installed():
         raise runtime_missing()
     embedded = local.name == weights.MODEL
-    model = backend.Model(local.path, local.name, small=embedded)
+    model = backend.EmbeddedModel(local.path, local.name, small=embedded)
     if not embedded:
         backend.check_weights(local.path)
         return model.stream

@@ -40,7 +40,7 @@ class Workers:
     finish: Callable[[], str | None] = nothing
 
 
-class Shown(Protocol):
+class Bar(Protocol):
     """Who shows how far it has come."""
 
     def update(self) -> None: ...
@@ -49,7 +49,7 @@ class Shown(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class Run:
     """`sink` gets what is shown; `results`, where there are any, keep it instead. Answers
     wait for an earlier one, at most `window` of them; None: in no order."""
 
@@ -60,7 +60,7 @@ class Job:
     sink: Sink | None
     results: Results | None
     tally: Tally
-    bar: Shown | None
+    bar: Bar | None
     # Of records, whether the endpoint was reached.
     reached: Counter[bool] = field(default_factory=Counter)
 
@@ -173,8 +173,7 @@ class Job:
         if of_keyboard and not self.environment.is_terminal(STDERR):
             self.environment.note(summary)  # of the ^C itself nothing is said in a pipeline
         else:
-            error.message = f"{error}; {summary}"
-            error.about = error.hint = None
+            error.add_note(summary)
         return error
 
 

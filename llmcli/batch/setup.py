@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.dry_run import forecast
-from llmcli.batch.input.open import Input, open_input
+from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
 from llmcli.batch.results.store import Results, is_regular, is_there, remaining
 from llmcli.batch.results.summary import Tally
-from llmcli.batch.run import Job, Shown, Workers
+from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
 from llmcli.batch.worker import How
 from llmcli.chat import draft, setup
@@ -60,7 +60,7 @@ def run(environment: Environment, options: MapOptions, words: str | None) -> Non
         forecast(tasks, payer, chosen, results, options.results.json)
         return
     work = _work(options, settings, chosen, plan)
-    _job(environment, options, work, form, results, source).run(tasks)
+    _run(environment, options, work, form, results, source).run(tasks)
 
 
 def _check(options: MapOptions, words: str | None) -> None:
@@ -166,21 +166,21 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
     return Results(environment, name, go_on, not kept.unordered, form)
 
 
-def _job(
+def _run(
     environment: Environment,
     options: MapOptions,
     work: Work,
     form: Form,
     results: Results | None,
-    source: Input,
-) -> Job:
+    source: Records,
+) -> Run:
     workers = _workers(environment, options, work)
     ordered = not (options.results.unordered or results)
     sink = None if results else open_sink(environment, options.results.output)
     tally = Tally(results.said if results else str)
     bar = _bar(environment, options, tally, source, sink)
     window = workers.width * _WINDOW if ordered else None
-    return Job(environment, workers, window, form, sink, results, tally, bar)
+    return Run(environment, workers, window, form, sink, results, tally, bar)
 
 
 def _workers(environment: Environment, options: MapOptions, work: Work) -> Workers:
@@ -194,8 +194,8 @@ def _workers(environment: Environment, options: MapOptions, work: Work) -> Worke
 
 
 def _bar(
-    environment: Environment, options: MapOptions, tally: Tally, source: Input, sink: Sink | None
-) -> Shown | None:
+    environment: Environment, options: MapOptions, tally: Tally, source: Records, sink: Sink | None
+) -> Bar | None:
     """None where nobody looks, or where it would stand among the answers."""
     if options.results.quiet or not environment.is_terminal(STDERR):
         return None

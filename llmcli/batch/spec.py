@@ -74,6 +74,6 @@ def answerer(environment: Environment, work: Work, finished: bool = True) -> Ans
 def _runner(environment: Environment, work: Work) -> "Runner | None":
     if work.toolbox is None or work.how.check_calls:
         return None
-    from llmcli.tools.runner import Policy, Runner
+    from llmcli.tools.runner import Runner, ToolPolicy
 
-    return Runner(environment, work.toolbox, Policy(strict=work.strict_tools))
+    return Runner(environment, work.toolbox, ToolPolicy(strict=work.strict_tools))

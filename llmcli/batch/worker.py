@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from llmcli.api.completion import Completion
 from llmcli.api.trace import Trace
-from llmcli.api.types import ChatRequest, Message
+from llmcli.api.types import ChatRequest
 from llmcli.api.usage import Tokens
 from llmcli.backends.connect import Backend
 from llmcli.batch.rate_limit import Pace, Stopped
-from llmcli.chat.call import Call, complete
+from llmcli.chat.call import Call
+from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
+from llmcli.chat.observer import Silent
 from llmcli.chat.report import report
 from llmcli.chat.response_format import Shape, instructed
-from llmcli.chat.retry import LONGEST_RETRY_AFTER, Policy, retrying
+from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -27,6 +29,7 @@ from llmcli.errors import (
     OutOfResources,
     PaymentRequired,
     TryLater,
+    Unbounded,
     WriteError,
 )
 from llmcli.spending import estimate
@@ -162,8 +165,8 @@ class Answerer:
             raise task.problem
         stream, how = self._backend(call.trace), self._how
         payer = self._account.of_model(call.model or how.model)
-        meter, quiet = Meter(payer, call.bill, call.trace), _Quiet(call)
-        policy = Policy(
+        meter, silent = Meter(payer, call.bill, call.trace), Silent(call)
+        policy = RetryPolicy(
             how.retries,
             lambda: call.trace.until - time.monotonic(),
             lambda error: self._pace.may_retry(bool(error.retry_after)),
@@ -174,14 +177,17 @@ class Answerer:
             told = instructed(request, how.shape)
 
             def once() -> Completion:
-                return complete(stream, told, call, _unseen, how.allow_cut, how.check_calls)
+                return complete(
+                    stream, told, call, silent,
+                    allow_cut=how.allow_cut, check_calls=how.check_calls,
+                )  # fmt: skip
 
             def attempt() -> Completion:
                 return meter.around(told, once, self._turn(told, call))
 
-            return retrying(attempt, quiet, policy, call.trace)
+            return retrying(attempt, silent, policy, call.trace)
 
-        answer = converse(ask, task.request, self._runner, how.shape, how.limits, quiet)
+        answer = converse(ask, task.request, self._runner, how.shape, how.limits, silent)
         return _text(answer, call)
 
     @contextmanager
@@ -217,9 +223,8 @@ class Answerer:
             self._environment.say(f"record {task.index}: {error}")
         too_late = isinstance(error, TryLater) and (error.retry_after or 0) > LONGEST_RETRY_AFTER
         sent = bool(call.trace.attempts) or task.problem is not None
-        error.message = self._environment.redact(error.message)
         # A request of a batch file may name a model and a bound of its own.
-        unbounded = isinstance(error, BudgetExceeded) and error.unbounded
+        unbounded = isinstance(error, Unbounded)
         own = (isinstance(error, NoModel) or unbounded) and task.custom_id is not None
         fatal = (too_late or isinstance(error, _FATAL)) and not own
         return Outcome(
@@ -236,32 +241,6 @@ def lost(task: Task, error: BaseException) -> Outcome:
     """The worker died, or what it has made cannot come back."""
     failure = InternalError(f"the worker was lost: {type(error).__name__}")
     return Outcome(task, report(Call(Trace()), failure), "", failure)
-
-
-class _Quiet:
-    """Nobody watches a single answer."""
-
-    committed = False
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-
-    def again(self, error: LlmcliError, wait: float) -> None:
-        self._call.discard()
-        self._call.trace.log(f"{error.message}; trying again in {wait:.1f} s")
-
-    def pause(self) -> None:
-        pass
-
-    def result(self, message: Message) -> None:
-        pass
-
-    def next_turn(self) -> None:
-        self._call.next_turn()
-
-
-def _unseen(_delta: Any) -> None:
-    pass
 
 
 def _text(answer: Answer, call: Call) -> str:

@@ -4,12 +4,13 @@ Results of tools that were run, and complaints about an answer that has not the 
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from llmcli.api.completion import Completion
 from llmcli.api.tool_calls import malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.chat import response_format
+from llmcli.chat.observer import Observer
 from llmcli.chat.response_format import Shape, Shaped
 from llmcli.errors import BadRequest, ToolError
 from llmcli.system.dataclass import dataclass, field, replace
@@ -34,23 +35,13 @@ class Answer:
     shaped: Shaped = field(default_factory=Shaped)
 
 
-class Shown(Protocol):
-    """Who is told of what happens between two requests."""
-
-    def pause(self) -> None: ...
-
-    def result(self, message: Message) -> None: ...
-
-    def next_turn(self) -> None: ...
-
-
 def converse(
     ask: Callable[[ChatRequest], Completion],
     request: ChatRequest,
     runner: "Runner | None",
     wanted: Shape,
     limits: Limits,
-    shown: Shown,
+    observer: Observer,
 ) -> Answer:
     """Ask until nothing is left to answer. `request["messages"]` grows by all that is said.
 
@@ -69,7 +60,7 @@ def converse(
             turns += 1
             if turns == limits.turns and not any(map(runner.left_to_caller, calls)):
                 raise _endless(turns)
-            left = _run(runner, message, said, shown)
+            left = _run(runner, message, said, observer)
             if left:
                 return _handed_out(left, wanted)
             request = _free_to_answer(request)
@@ -87,7 +78,7 @@ def converse(
                 limits = replace(limits, repairs=limits.repairs - 1)
                 said.append(Message(role="user", content=response_format.complaint(error)))
                 rejected += said[-2:]
-        shown.next_turn()
+        observer.next_turn()
 
 
 def _handed_out(calls: Sequence[ToolCall], wanted: Shape) -> Answer:
@@ -98,15 +89,17 @@ def _handed_out(calls: Sequence[ToolCall], wanted: Shape) -> Answer:
     return Answer(calls)
 
 
-def _run(runner: "Runner", message: Message, said: list[Message], shown: Shown) -> list[ToolCall]:
+def _run(
+    runner: "Runner", message: Message, said: list[Message], observer: Observer
+) -> list[ToolCall]:
     """The calls that are not ours to run, once the others are answered."""
     calls = message["tool_calls"]
     # No endpoint takes back arguments that are no JSON; the result says what they were.
     message["tool_calls"] = [_without_malformed(call) for call in calls]
-    shown.pause()
+    observer.pause()
     for result in runner.run([call for call in calls if not runner.left_to_caller(call)]):
         said.append(result)
-        shown.result(result)
+        observer.result(result)
     return [call for call in calls if runner.left_to_caller(call)]
 
 

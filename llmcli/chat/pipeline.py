@@ -6,13 +6,13 @@ from llmcli.api.accumulator import Accumulator
 from llmcli.api.completion import Completion
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
-from llmcli.chat.call import Call, complete
+from llmcli.chat.call import Call
+from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.draft import Draft
 from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
-from llmcli.chat.retry import Policy as Retries
-from llmcli.chat.retry import retrying
+from llmcli.chat.retry import RetryPolicy, retrying
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
 from llmcli.config.options import AskOptions, ToolOptions
@@ -39,7 +39,7 @@ class Exchange:
     def run(self, draft: Draft, options: AskOptions, settings: Settings) -> int:
         """The exit code of a good answer. Raises all that keeps one from being good."""
         known, said = draft.known, draft.request["messages"]
-        retries = Retries(settings.retries, self.environment.remaining)
+        retries = RetryPolicy(settings.retries, self.environment.remaining)
         in_text = not (options.output.json or options.output.events or draft.shape)
         allow_cut = allows_cut(options.output.allow_cut, in_text, settings)
 
@@ -47,12 +47,14 @@ class Exchange:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
         def attempt(request: ChatRequest) -> Completion:
-            show, flush = self.output.show, self.output.flush
             check_calls = not options.tools.run_tools
             told = instructed(request, draft.shape)
 
             def once() -> Completion:
-                return complete(self.stream, told, self.call, show, allow_cut, check_calls, flush)
+                return complete(
+                    self.stream, told, self.call, self.output,
+                    allow_cut=allow_cut, check_calls=check_calls,
+                )  # fmt: skip
 
             return self.meter.around(told, once)
 
@@ -72,9 +74,9 @@ class Exchange:
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:
             return None
-        from llmcli.tools.runner import Policy, Runner
+        from llmcli.tools.runner import Runner, ToolPolicy
 
-        policy = Policy(tools.approve, tools.strict_tools)
+        policy = ToolPolicy(tools.approve, tools.strict_tools)
         return Runner(self.environment, draft.toolbox, policy)
 
     def _finish(self, draft: Draft, answer: Answer) -> int:

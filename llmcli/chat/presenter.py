@@ -68,7 +68,6 @@ class Output:
 
     def again(self, error: LlmcliError, wait: float) -> None:
         """Take back what was shown. Silent in a cron job that succeeds in the end."""
-        error.message = self._environment.redact(error.message)
         self._arrived.clear()
         self._held.clear()
         self._call.discard()
@@ -147,7 +146,7 @@ class Output:
             return  # the answer is out, and whole
         kept = self._call.accumulator.chars
         if isinstance(error, Interrupted) and self.committed and kept:
-            error.message += f"; {kept} chars kept"
+            error.add_note(f"{kept} chars kept")
         try:
             self._show_failure(error)
         finally:

@@ -5,9 +5,10 @@ The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-
 
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from llmcli.api.trace import Trace
+from llmcli.chat.observer import Observer
 from llmcli.errors import LlmcliError, TryLater
 from llmcli.system.dataclass import dataclass
 
@@ -19,23 +20,12 @@ _LONGEST_DELAY = 8.0
 LONGEST_RETRY_AFTER = 120.0
 
 
-class Shown(Protocol):
-    """What an attempt has shown so far."""
-
-    @property
-    def committed(self) -> bool:
-        """Something of the answer was written where it cannot be taken back."""
-
-    def again(self, error: LlmcliError, wait: float) -> None:
-        """Forget what was shown; the next attempt begins in `wait` seconds."""
-
-
 def _always(_error: LlmcliError) -> bool:
     return True
 
 
 @dataclass(frozen=True)
-class Policy:
+class RetryPolicy:
     """`retries` after the first attempt, none beyond `remaining()` seconds, and each only if
     `allowed` says so of the error."""
 
@@ -45,7 +35,7 @@ class Policy:
     rest: Callable[[float], None] = time.sleep
 
 
-def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trace) -> T:
+def retrying(attempt: Callable[[], T], observer: Observer, policy: RetryPolicy, trace: Trace) -> T:
     """`attempt()`, again after transient errors as long as nothing was committed.
 
     Raises the last error; TryLater where the server asks for more time than there is.
@@ -54,15 +44,15 @@ def retrying(attempt: Callable[[], T], shown: Shown, policy: Policy, trace: Trac
         try:
             return attempt()
         except LlmcliError as error:
-            trace.failed(error.message.removesuffix("; partial answer kept"))
-            if not error.transient or shown.committed or number == policy.retries:
+            trace.failed(error.message)
+            if not error.transient or observer.committed or number == policy.retries:
                 raise
             wait = delay(number, error.retry_after)
             if error.retry_after and wait > min(LONGEST_RETRY_AFTER, policy.remaining()):
                 raise _too_long(error) from error
             if wait > policy.remaining() or not policy.allowed(error):
                 raise
-            shown.again(error, wait)
+            observer.again(error, wait)
             trace.stage(f"waiting to try again after: {error.message}")
             policy.rest(wait)
             trace.waited = wait
@@ -80,11 +70,11 @@ def delay(number: int, retry_after: float | None) -> float:
 
 def _too_long(error: LlmcliError) -> TryLater:
     seconds = error.retry_after or 0
-    return TryLater(
+    later = TryLater(
         f"{error.message}; the server asks to wait {seconds:.0f} s",
         hint=f"try again in {seconds:.0f} s",
         code=error.code,
         metadata=error.metadata,
         status=error.status,
-        retry_after=seconds,
     )
+    return later.replaced(retry_after=seconds)

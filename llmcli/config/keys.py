@@ -86,7 +86,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         raise ConfigError("api_key_command names no program")
     environment.stage = awaited = "api_key_command has not ended"
     # Its stdin is empty, as ours is the prompt's.
-    job = process.Job(
+    job = process.Program(
         arguments,
         environment.variables,
         timeout=deadline or float("inf"),

@@ -55,7 +55,7 @@ class EventsRenderer:
                 self._end(error)
         finally:
             if kept := self._sink.abort(keep=True):
-                error.message += f"; the events so far are in {kept}"
+                error.add_note(f"the events so far are in {kept}")
         if self._sink.retractable:
             before_start(self._report(error))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcli.api.completion import Delta
 from llmcli.api.types import Message, ToolCall
-from llmcli.errors import AnswerCut, Interrupted, LlmcliError
+from llmcli.errors import BROKEN_OFF, AnswerCut, Interrupted, LlmcliError
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
 from llmcli.system.text import harmless
@@ -76,8 +76,9 @@ class TextRenderer:
         if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
         if kept := self._sink.abort(keep=True):
-            error.message = error.message.removesuffix("; partial answer kept")
-            error.message += f"; partial answer kept in {kept}"
+            error.add_note(f"partial answer kept in {kept}")
+        elif self._begun and isinstance(error, BROKEN_OFF):
+            error.add_note("partial answer kept")
 
     def _write(self, text: str) -> None:
         self._begun, self._last = True, text[-1]  # first, as a signal can come in between

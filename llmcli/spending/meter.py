@@ -11,12 +11,12 @@ from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.api.usage import Cost, Tokens
 from llmcli.errors import (
-    BudgetExceeded,
     ConfigError,
     ExitCode,
     Interrupted,
     LlmcliError,
     NetworkError,
+    Unbounded,
     WriteError,
 )
 from llmcli.spending import estimate
@@ -86,9 +86,7 @@ class Meter:
         hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
         if bound.output is None and self.bill.price is not None:
             why, hint = "the answer has no bound", "give --max-tokens"
-        error = BudgetExceeded(f"{why}, so no budget can be kept; nothing sent", hint=hint)
-        error.unbounded = True
-        raise error
+        raise Unbounded(f"{why}, so no budget can be kept; nothing sent", hint=hint)
 
     def _begin(self, bound: Bound) -> Intent | None:
         account, environment = self.account, self.account.environment

@@ -30,7 +30,7 @@ _LONGEST_LINE = 4096
 
 
 @dataclass(frozen=True)
-class Job:
+class Program:
     """`stdin` goes in whole; `timeout` in seconds. `most` bytes of stdout are kept, and where it is
     `bounded` more of them end the program; or all of stdout goes to the descriptor `output`. `tell`
     gets each line of stderr; None: stderr is ours, as it is for a program that may ask at the
@@ -48,7 +48,7 @@ class Job:
 
 
 @dataclass
-class Outcome:
+class Ended:
     """`code` is None where it could not be started or was ended, for this `reason`; `too_late`: as
     its time was over."""
 
@@ -61,8 +61,8 @@ class Outcome:
 
 @dataclass
 class _Running:
-    job: Job
-    outcome: Outcome
+    program: Program
+    outcome: Ended
     process: subprocess.Popen[bytes]
     until: float
     unsent: memoryview
@@ -82,23 +82,23 @@ def end_all() -> None:
     _end_groups(list(_all))
 
 
-def run(job: Job) -> Outcome:
+def run(program: Program) -> Ended:
     """The outcome of a single program, as `run_all` has it."""
-    return run_all([job])[0]
+    return run_all([program])[0]
 
 
-def run_all(jobs: Sequence[Job]) -> list[Outcome]:
-    """Return the outcomes in the order of `jobs`. What ends this early ends them, too."""
-    outcomes = [Outcome() for _ in jobs]
-    waiting = list(zip(jobs, outcomes, strict=True))[::-1]
+def run_all(programs: Sequence[Program]) -> list[Ended]:
+    """Return the outcomes in the order of `programs`. What ends this early ends them, too."""
+    outcomes = [Ended() for _ in programs]
+    waiting = list(zip(programs, outcomes, strict=True))[::-1]
     running: list[_Running] = []
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < _MOST_AT_ONCE:
-                    job, outcome = waiting.pop()
+                    program, outcome = waiting.pop()
                     with undisturbed():  # lest a program runs that nobody knows of
-                        _start(job, outcome, running, selector)
+                        _start(program, outcome, running, selector)
                 _serve(selector)
                 for one in [one for one in running if _ended(one)]:
                     _finish(one, selector)
@@ -113,23 +113,25 @@ def run_all(jobs: Sequence[Job]) -> list[Outcome]:
 
 
 def _start(
-    job: Job, outcome: Outcome, running: list[_Running], selector: selectors.BaseSelector
+    program: Program, outcome: Ended, running: list[_Running], selector: selectors.BaseSelector
 ) -> None:
-    leads = not (job.attended and terminal_is_there())
+    leads = not (program.attended and terminal_is_there())
     try:
         process = subprocess.Popen(
-            job.command,
+            program.command,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if job.output is None else job.output,
-            stderr=subprocess.PIPE if job.tell and leads else None,
-            env=dict(job.variables),
+            stdout=subprocess.PIPE if program.output is None else program.output,
+            stderr=subprocess.PIPE if program.tell and leads else None,
+            env=dict(program.variables),
             start_new_session=leads,
         )
     except (OSError, ValueError) as error:
-        outcome.reason = f"cannot run {job.command[0]}: {getattr(error, 'strerror', None) or error}"
+        outcome.reason = (
+            f"cannot run {program.command[0]}: {getattr(error, 'strerror', None) or error}"
+        )
         return
-    until = time.monotonic() + job.timeout
-    one = _Running(job, outcome, process, until, memoryview(job.stdin), leads)
+    until = time.monotonic() + program.timeout
+    one = _Running(program, outcome, process, until, memoryview(program.stdin), leads)
     running.append(one)
     _all.append(one)
     for stream, serve in (
@@ -173,7 +175,7 @@ def _take_output(one: _Running) -> bool:
     block = _read(one.process.stdout)
     if block is None:
         return False
-    room = max(one.job.most - len(one.outcome.output), 0)
+    room = max(one.program.most - len(one.outcome.output), 0)
     one.outcome.output += block[:room]
     one.outcome.dropped += len(block[room:])
     return not block
@@ -181,7 +183,7 @@ def _take_output(one: _Running) -> bool:
 
 def _take_words(one: _Running) -> bool:
     """stderr is told line by line, as it comes."""
-    assert one.process.stderr and one.job.tell
+    assert one.process.stderr and one.program.tell
     block = _read(one.process.stderr)
     if block is None:
         return False
@@ -192,7 +194,7 @@ def _take_words(one: _Running) -> bool:
     one.line = rest
     for line in lines:
         if line.strip():
-            one.job.tell(line.decode(errors="replace"))
+            one.program.tell(line.decode(errors="replace"))
     return not block
 
 
@@ -208,12 +210,12 @@ def _ended(one: _Running) -> bool:
     """By itself, or because its time is over."""
     if one.process.poll() is not None:
         return True
-    if one.job.bounded and one.outcome.dropped:
-        one.outcome.reason = f"printed more than {one.job.most} bytes"
+    if one.program.bounded and one.outcome.dropped:
+        one.outcome.reason = f"printed more than {one.program.most} bytes"
         return True
     if time.monotonic() < one.until:
         return False
-    one.outcome.reason = f"took longer than {one.job.timeout:g} s"
+    one.outcome.reason = f"took longer than {one.program.timeout:g} s"
     one.outcome.too_late = True
     return True
 
@@ -228,8 +230,8 @@ def _finish(one: _Running, selector: selectors.BaseSelector) -> None:
         for _ in range(_LAST_READS):
             if stream is None or stream.closed or not _more(stream, one, serve):
                 break
-    if one.line and one.job.tell:
-        one.job.tell(one.line.decode(errors="replace"))
+    if one.line and one.program.tell:
+        one.program.tell(one.line.decode(errors="replace"))
     for key in [key for key in selector.get_map().values() if key.data[1] is one]:
         selector.unregister(key.fileobj)
     for pipe in (one.process.stdin, *one.streams()):

@@ -13,7 +13,7 @@ from llmcli.errors import ToolError
 from llmcli.system import process
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.process import Job, Outcome
+from llmcli.system.process import Ended, Program
 from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of
@@ -25,7 +25,7 @@ _PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
-class Policy:
+class ToolPolicy:
     """`approve`: ask at the terminal first. `strict`: a failure ends the run."""
 
     approve: bool = False
@@ -35,7 +35,7 @@ class Policy:
 class Runner:
     """Runs the calls of one turn side by side. Raises ToolError where the policy is strict."""
 
-    def __init__(self, environment: Environment, toolbox: Toolbox, policy: Policy) -> None:
+    def __init__(self, environment: Environment, toolbox: Toolbox, policy: ToolPolicy) -> None:
         self._environment = environment
         self._toolbox = toolbox
         self._policy = policy
@@ -52,7 +52,7 @@ class Runner:
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
         """The results, in the order of `calls`. What cannot be run is answered with the reason."""
         answers: dict[int, str] = {}
-        jobs: dict[int, Job] = {}
+        jobs: dict[int, Program] = {}
         for number, call in enumerate(calls):
             if refusal := self._refusal(call):
                 answers[number] = self._failed(call, refusal)
@@ -86,14 +86,14 @@ class Runner:
         self._environment.stage = "a call of a tool waits for your yes or no"
         return _approved(call)
 
-    def _job(self, call: ToolCall) -> Job:
+    def _job(self, call: ToolCall) -> Program:
         tool: Tool = self._toolbox.tools[call["function"]["name"]]
         environment = self._environment
 
         def tell(line: str) -> None:
             environment.say(f"{tool.name}: {line}")
 
-        return Job(
+        return Program(
             command=tool.command,
             stdin=_checked(call).encode(errors="replace"),
             timeout=tool.timeout,
@@ -102,7 +102,7 @@ class Runner:
             tell=tell,
         )
 
-    def _content(self, call: ToolCall, outcome: Outcome) -> str:
+    def _content(self, call: ToolCall, outcome: Ended) -> str:
         most = self._toolbox.tools[call["function"]["name"]].max_output
         # First without secrets, then short: a key cut in half would not be recognised.
         whole = self._environment.redact(outcome.output.decode(errors="replace")).encode()

@@ -21,7 +21,7 @@ from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
 from llmcli.system.environment import Environment
-from llmcli.system.process import Job
+from llmcli.system.process import Program
 from llmcli.system.stdio import STDERR
 from llmcli.system.text import one_line
 
@@ -81,7 +81,7 @@ def _download(environment: Environment, scratch: Path) -> Path:
     told: list[str] = []
     # No module of the working directory is run in the place of the installer's own.
     variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
-    job = Job(command, variables, output=STDERR if progress else None,
+    job = Program(command, variables, output=STDERR if progress else None,
               tell=None if progress else told.append)  # fmt: skip
     outcome = process.run(job)
     wheels = list(scratch.glob("*.whl"))

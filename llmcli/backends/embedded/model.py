@@ -20,7 +20,7 @@ _CONTEXT = 8192
 _MOST_TOKENS = 2048
 
 
-class Model:
+class EmbeddedModel:
     """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once.
 
     `small`: a model that needs help against repeating itself; a request may say otherwise.

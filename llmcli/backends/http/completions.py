@@ -36,7 +36,7 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
             yield from _exchange(endpoint, request, trace, attempt, pool)
         except AuthError as error:
             if error.status in (401, 403):  # a proxy's 407 is not about this key
-                error.hint = _about_key(endpoint.key)
+                raise error.replaced(hint=_about_key(endpoint.key)) from None
             raise
 
     return chunks

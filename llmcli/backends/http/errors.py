@@ -18,12 +18,12 @@ from llmcli.errors import (
     HOW_TO_INSTALL,
     AuthError,
     ConfigError,
+    ConnectionLost,
     LlmcliError,
     NetworkError,
     OutOfResources,
     ProtocolError,
     TimedOut,
-    Truncated,
 )
 from llmcli.system.text import one_line
 
@@ -62,9 +62,7 @@ def in_answer(error: Exception, idle: float) -> LlmcliError:
     for cause in causes(error):
         if isinstance(cause, (urllib3.ReadTimeoutError, TimeoutError)):
             return TimedOut(f"no data for {idle:g} s", hint="wait longer with --idle-timeout")
-    error = Truncated("connection lost", transient=True)
-    error.lost = True
-    return error
+    return ConnectionLost("connection lost", transient=True)
 
 
 def _timed_out_connecting(_cause: Any, target: str, _idle: float) -> LlmcliError:

@@ -50,8 +50,7 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         yield rest  # says all, even without its line end
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
-        error.inside_event = bool(rest)
-        raise error
+        raise error.replaced(inside_event=bool(rest))
 
 
 def parsed(event: bytes) -> Iterator[Event]:

@@ -16,7 +16,7 @@ from llmcli.system.stdio import STDIN
 
 
 @dataclass(frozen=True)
-class Input:
+class Records:
     """`part`: how much of it has been read, from 0 to 1, where that is known."""
 
     records: Iterator[Record]
@@ -25,7 +25,7 @@ class Input:
 
 def open_input(
     environment: Environment, options: InputOptions, plan: Plan, max_input: str, use_stdin: bool
-) -> Input:
+) -> Records:
     """Raises UsageError, NoInput."""
     _check(options)
     limit = reading.size(max_input)
@@ -36,7 +36,7 @@ def open_input(
         found = records.requests(source)
     else:
         found = _of_format(source, options, plan.wanted)
-    return Input(found, _part(source))
+    return Records(found, _part(source))
 
 
 def _check(options: InputOptions) -> None:
@@ -75,7 +75,7 @@ def _source(
     return Source(STDIN, "stdin", limit, max_input)
 
 
-def _files(environment: Environment, patterns: list[str], limit: int, places: bool) -> Input:
+def _files(environment: Environment, patterns: list[str], limit: int, places: bool) -> Records:
     names = records.files(patterns)
     read: list[str] = []
 
@@ -83,7 +83,7 @@ def _files(environment: Environment, patterns: list[str], limit: int, places: bo
         read.append(name)
         return reading.Input(environment, limit, use_stdin=False).file(name)
 
-    return Input(records.of_files(names, data, places), lambda: len(read) / len(names))
+    return Records(records.of_files(names, data, places), lambda: len(read) / len(names))
 
 
 def _part(source: Source) -> Callable[[], float | None]:

@@ -83,5 +83,4 @@ class Source:
         try:
             return decoded(piece.removesuffix(b"\r"), "the record")
         except BadRequest as error:
-            error.hint = None  # its words are for whole files
-            raise
+            raise BadRequest(error.message) from None  # its hint is for whole files

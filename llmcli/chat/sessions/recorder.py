@@ -93,7 +93,7 @@ class Recorder:
         else:
             words = f"kept in session {self._session.name} as incomplete"
         if isinstance(error, (LlmcliError, Interrupted)):
-            error.message += f"; {words}"
+            error.add_note(words)
 
     def _turn(self, own: Sequence[Message], incomplete: str | None) -> dict[str, Any]:
         cost = self._call.bill.cost()
