@@ -32,7 +32,10 @@ def spellings() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("words", list(spellings()), ids=" ".join)
-def test_an_option_of_ask_is_no_mistyped_command(run: Run, words: list[str]) -> None:
+def test_an_option_of_ask_is_no_mistyped_command(
+    run: Run, env: dict[str, str], words: list[str]
+) -> None:
+    env.update(LLMCLI_BASE_URL="http://127.0.0.1:9/v1", LLMCLI_MODEL="m", LLMCLI_RETRIES="0")
     done = run(*words, "say hi")
     assert b"no such command" not in done.stderr, done.stderr
     assert b"did you mean `llmcli" not in done.stderr

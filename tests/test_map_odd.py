@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.batch.input.readers import texts
+from llmcli.batch.input.readers import line_records
 from llmcli.batch.input.source import Source
 from tests.conftest import PROGRAM, Run, one_line
 from tests.mapped import Echo, Handler, lines, prompt_of, rows
@@ -32,7 +32,7 @@ def test_wherever_a_read_ends(size: int, monkeypatch: pytest.MonkeyPatch) -> Non
     data = b"\na\nb\n\nccc\n\xc3\xbc\na"
     blocks = [data[n : n + size] for n in range(0, len(data), size)]
     monkeypatch.setattr("os.read", lambda _descriptor, _size: blocks.pop(0) if blocks else b"")
-    found = [record.value for record in texts(Source(0, "stdin", 10, "10"), b"\n")]
+    found = [record.value for record in line_records(Source(0, "stdin", 10, "10"), b"\n")]
     assert found == ["a", "b", "ccc", "ü", "a"]
 
 

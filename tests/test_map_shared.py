@@ -272,7 +272,7 @@ def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
 ) -> None:
     kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
     about = ledger.About("m", None, None, "map", None, None)
-    private_dirs.make(home / ".local/state/llmcli/ledger/2026-10.jsonl")
+    private_dirs.make_private(home / ".local/state/llmcli/ledger/2026-10.jsonl")
     monkeypatch.setattr("llmcli.spending.ledger.now", lambda: "2026-10-31T23:59:59Z")
     with pytest.raises(WriteError):
         kept.begin(about, UNKNOWN)

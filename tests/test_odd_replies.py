@@ -52,7 +52,7 @@ def test_numbers_that_are_no_json_are_said_and_written_as_null(
     saved = ("--json", "--save-messages", "m.json", *arguments)
     done = run("ask", *saved, "hi")
     assert done.returncode == 0, done.stderr
-    value = strict_json.parse(done.stdout.decode())
+    value = strict_json.parse_json(done.stdout.decode())
     assert value["usage"] == {"cost": None, "prompt_tokens": None}
     (choice,) = value["choices"]
     assert choice["logprobs"] == [None]

@@ -150,6 +150,6 @@ def test_a_signal_while_a_class_is_made_is_no_defect(monkeypatch: pytest.MonkeyP
         def __set_name__(self, *_: object) -> None:
             raise Interrupted(signal.SIGINT)
 
-    monkeypatch.setattr(main, "run", lambda *_: type("Class", (), {"made": Made()}))
+    monkeypatch.setattr(main, "run_command", lambda *_: type("Class", (), {"made": Made()}))
     with pytest.raises(Interrupted):
         main._guarded([], Environment({}))

@@ -143,14 +143,14 @@ LINES = st.one_of(
 @settings(max_examples=300, deadline=None)
 @given(LINES)
 def test_plain_arguments_mean_what_they_mean_to_typer(arguments: list[str]) -> None:
-    plain = parser.parse(arguments, AskOptions)
+    plain = parser.parse_arguments(arguments, AskOptions)
     if plain is not None:
         assert repr(plain) == repr(by_typer(arguments))  # not ==, for NaN
 
 
 def test_each_option_is_read_without_typer() -> None:
     for name in NAMES:
-        found = [parser.parse([name, *more, "hi"], AskOptions) for more in ([], ["5"])]
+        found = [parser.parse_arguments([name, *more, "hi"], AskOptions) for more in ([], ["5"])]
         assert any(one is not None for one in found), name
 
 

@@ -43,7 +43,7 @@ class Report:
     metadata: dict[str, Any] | None = None
 
 
-def read(value: Any) -> Report | None:
+def read_error(value: Any) -> Report | None:
     """The error in a JSON body or event; None if there is none.
 
     Known forms: `{"error": {…}}`, `{"error": "text or JSON"}`, `{"success": false, …}`,
@@ -98,7 +98,7 @@ def _raw_reason(metadata: dict[str, Any] | None) -> str:
         except (ValueError, RecursionError):
             return str(raw)
     if isinstance(raw, dict):
-        inner = read(raw)
+        inner = read_error(raw)
         return inner.message if inner else str(raw.get("message") or json.dumps(raw))
     return str(raw or "")
 
@@ -120,9 +120,9 @@ def _detail_item(item: Any) -> str:
 
 def in_chunk(chunk: Chunk, choice: dict[str, Any] | None) -> LlmcliError | None:
     """The error that an event, or a whole body with status 200, reports."""
-    report = read(chunk)
+    report = read_error(chunk)
     if report is None and choice and choice.get("error"):
-        report = read({"error": choice["error"]})
+        report = read_error({"error": choice["error"]})
     return from_report(report) if report else None
 
 
@@ -135,7 +135,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
         value = None
     if isinstance(value, list) and value:
         value = value[0]  # as one vendor wraps its errors
-    report = read(value)
+    report = read_error(value)
     if report is None and isinstance(value, dict) and isinstance(value.get("message"), str):
         report = Report(value["message"], value.get("code"))
     is_json = report is not None

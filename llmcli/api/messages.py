@@ -66,13 +66,13 @@ def result(call_id: str, content: str) -> Message:
     return Message(role="tool", tool_call_id=call_id, content=content)
 
 
-def named(calls: Sequence[ToolCall]) -> str:
+def named_calls(calls: Sequence[ToolCall]) -> str:
     """`call_1 (get_weather), call_2 (now)`, for a message."""
     names = ((call.get("id"), call.get("function", {}).get("name")) for call in calls)
     return ", ".join(f"{identity} ({name})" for identity, name in names)
 
 
-def parse(text: str, name: str) -> list[Message]:
+def parse_messages(text: str, name: str) -> list[Message]:
     """A JSON list of messages, or an object that holds one as `messages`. Raises BadRequest."""
     try:
         value: Any = json.loads(text)

@@ -54,7 +54,7 @@ def spelled(name: str) -> str:
     return re.sub(r"(?<=\d)[-.](?=\d)", ".", name)
 
 
-def read(listed: Any) -> list[Model]:
+def read_models(listed: Any) -> list[Model]:
     """The models in a reply, in its order; [] for what is no list of models."""
     while isinstance(listed, dict):
         listed = listed.get("data", listed.get("models"))

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 
-def parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """Raises ValueError with words for a person."""
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)

@@ -135,7 +135,7 @@ def passed_back(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
 def arguments_of(call: ToolCall) -> dict[str, Any] | None:
     """Its arguments, none being `{}`; None for what is no JSON object as RFC 8259 has it."""
     try:
-        value = strict_json.parse(call["function"]["arguments"] or "{}")
+        value = strict_json.parse_json(call["function"]["arguments"] or "{}")
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -37,14 +37,14 @@ def choose(environment: Environment, settings: Settings) -> Connection:
     """Raises ConfigError with the ways out."""
     model = settings.model or None
     if model and (model == "local" or model.startswith("local/")):
-        local = weights.named(environment, model)
+        local = weights.local_model(environment, model)
         return Connection(local.name, local=local)
     base_url = settings.base_url
     if base_url is None:
         if model is None and not _has_vendor_key(environment, settings):
             return _embedded(environment)
         base_url = DEFAULT_BASE_URL
-    base_url = url.check(base_url)
+    base_url = url.check_base_url(base_url)
     if model is None:
         hint = "name one with -m, or `model = …` in config.toml (`llmcli config path`)"
         raise ConfigError(f"no model configured for {url.host_of(base_url)}", hint=hint)
@@ -62,7 +62,7 @@ def _embedded(environment: Environment) -> Connection:
             hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
             f"or {HOW_TO_INSTALL.format('local')}",
         )
-    local = weights.named(environment, weights.MODEL)
+    local = weights.local_model(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
 
 
@@ -115,7 +115,7 @@ def _fetch(environment: Environment, by_default: str | None) -> None:
         )
     from llmcli.backends.embedded import download
 
-    download.pull(environment)
+    download.fetch_weights(environment)
 
 
 def runtime_missing() -> ConfigError:
@@ -153,7 +153,7 @@ def endpoint(
 
 def headers_of(settings: Settings, base_url: str) -> dict[str, str]:
     """The user's own, without the secrets of another endpoint. Raises ConfigError."""
-    header_rules.check(settings.headers)
+    header_rules.check_headers(settings.headers)
     named = {"HTTP-Referer": settings.http_referer, "X-Title": settings.x_title}
     own = {
         name: value

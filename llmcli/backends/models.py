@@ -4,7 +4,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from llmcli.api.models import Catalogue, Model, marked, read
+from llmcli.api.models import Catalogue, Model, marked, read_models
 from llmcli.api.trace import Trace
 from llmcli.api.usage import amount
 from llmcli.config import model_cache
@@ -27,7 +27,7 @@ def fetch(environment: Environment, endpoint: "Endpoint", trace: Trace) -> Catal
     models = _models(endpoint, trace)
     if not models:
         raise ProtocolError(_NOTHING, hint="check base_url", code=NO_MODELS)
-    model_cache.remember(environment, endpoint.base_url, models)
+    model_cache.remember_models(environment, endpoint.base_url, models)
     return Catalogue(models, time.time())
 
 
@@ -35,7 +35,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
     """The list that says most: where the plain one has no prices, the vendor's."""
     failure: LlmcliError | None = None
     try:
-        plain = read(_get(endpoint, _PLAIN, trace))
+        plain = read_models(_get(endpoint, _PLAIN, trace))
     except LlmcliError as error:
         if error.status is None:
             raise
@@ -43,7 +43,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
     if any(model.price.prompt is not None for model in plain):
         return plain
     try:
-        priced = read(_get(endpoint, _VENDOR, trace))
+        priced = read_models(_get(endpoint, _VENDOR, trace))
     except LlmcliError:
         priced = []
     if not priced:

@@ -45,7 +45,7 @@ class Plan:
     @cached_property
     def wanted(self) -> list[str]:
         """The fields that a record must have. Raises UsageError for a wrong -p."""
-        names = placeholders.names(self.prompt)
+        names = placeholders.field_names(self.prompt)
         if self.template:
             given = {pair.partition("=")[0] for pair in self.params} | set(self.template.defaults)
             names += [name for name in self.template.variables() if name not in given]
@@ -92,7 +92,7 @@ class Plan:
             hint = "give " + " ".join(f"-p {name}=…" for name in named)
             raise UsageError(f"template {self.template.name} lacks {', '.join(named)}", hint=hint)
         values = [
-            f"{n}={placeholders.text(placeholders.lookup(record.fields or {}, n))}" for n in named
+            f"{n}={placeholders.text(placeholders.field_of(record.fields or {}, n))}" for n in named
         ]
         filled = self.template.fill([*self.params, *values], prompt)
         return self.system or filled.system, [*front, filled.prompt.filled(record.text)]

@@ -38,7 +38,7 @@ _SLOWEST, _FASTEST = 0.01, 1e6
 _OWN_MODEL = "the model of each request"
 
 
-def run(environment: Environment, options: MapOptions, words: str | None) -> None:
+def run_map(environment: Environment, options: MapOptions, words: str | None) -> None:
     """Raises what stopped it; SomeFailed where records failed."""
     _check(options, words)
     template = setup.template(environment, options.prompt)

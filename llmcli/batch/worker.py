@@ -146,7 +146,7 @@ class Answerer:
         """What has begun is not waited for: no program of it outlives us."""
         from llmcli.system import process
 
-        process.end_all()
+        process.end_programs()
 
     def _call(self, task: Task) -> Call:
         environment, how = self._environment, self._how

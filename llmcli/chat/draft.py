@@ -100,7 +100,7 @@ def _history(
     if known:
         raise UsageError("--messages can begin a session, but this one has messages already")
     name = "stdin" if talk.messages == "-" else talk.messages
-    return known, messages.parse(decoded(source.file(talk.messages), name), name)
+    return known, messages.parse_messages(decoded(source.file(talk.messages), name), name)
 
 
 def _possible_ids(pair: str) -> list[str]:
@@ -122,12 +122,14 @@ def _results(source: Input, talk: ConversationOptions, history: Sequence[Message
         if identity in texts:
             raise UsageError(f"--tool-result {identity} is given twice")
         if identity not in ids:
-            hint = f"open are: {messages.named(waiting)}" if waiting else "none is open"
+            hint = f"open are: {messages.named_calls(waiting)}" if waiting else "none is open"
             raise UsageError(f"there is no open tool call {identity}", hint=hint)
         texts[identity] = _result_text(source, pair.removeprefix(f"{identity}="))
     if missing := [call for call in waiting if call.get("id", "") not in texts]:
         hint = "answer all of them, each with --tool-result ID=TEXT or ID=@FILE"
-        raise UsageError(f"tool calls wait for a result: {messages.named(missing)}", hint=hint)
+        raise UsageError(
+            f"tool calls wait for a result: {messages.named_calls(missing)}", hint=hint
+        )
     return [messages.result(identity, texts[identity]) for identity in ids]
 
 
@@ -167,7 +169,7 @@ def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
         return None
     from llmcli.tools import definition as tools
 
-    toolbox = tools.parse(decoded(source.file(options.tools), options.tools), options.tools)
+    toolbox = tools.parse_tools(decoded(source.file(options.tools), options.tools), options.tools)
     if not options.run_tools:
         return toolbox
     if not toolbox.runnable:

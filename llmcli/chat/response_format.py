@@ -57,7 +57,7 @@ def _yes_or_no(text: str) -> Shaped:
 
 def _parsed(text: str, schema: dict[str, Any]) -> Any:
     try:
-        value = strict_json.parse(text)
+        value = strict_json.parse_json(text)
     except ValueError as error:
         hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
@@ -89,7 +89,7 @@ def parse_schema(text: str, name: str) -> dict[str, Any]:
 
     json_schema.require()
     try:
-        schema = strict_json.parse(text)
+        schema = strict_json.parse_json(text)
     except ValueError as error:
         raise BadRequest(f"{name} is not JSON: {error}") from None
     if not isinstance(schema, dict):

@@ -24,7 +24,7 @@ def template(environment: Environment, given: PromptOptions) -> "Template | None
         return None
     from llmcli.chat.prompt import templates
 
-    return templates.load(environment, given.template)
+    return templates.load_template(environment, given.template)
 
 
 def session(environment: Environment, talk: ConversationOptions) -> "Session | None":
@@ -33,12 +33,12 @@ def session(environment: Environment, talk: ConversationOptions) -> "Session | N
     from llmcli.chat.sessions import last, store
 
     if talk.go_on:
-        name, of_terminal = last.name(environment)
+        name, of_terminal = last.last_name(environment)
         if not of_terminal:
             environment.note(f"going on with session {name}, the last of all")
-        return store.load(environment, name, must_exist=True)
+        return store.load_session(environment, name, must_exist=True)
     assert talk.session is not None
-    return store.load(environment, talk.session)
+    return store.load_session(environment, talk.session)
 
 
 def settings(
@@ -86,6 +86,6 @@ def _with_model_of(going_on: "Session", resolved: Settings) -> Settings:
     if endpoint is None:
         same = resolved.model is None and resolved.base_url is None
     else:
-        same = endpoint == url.check(resolved.base_url or DEFAULT_BASE_URL)
+        same = endpoint == url.check_base_url(resolved.base_url or DEFAULT_BASE_URL)
     sources = {**resolved.sources, "model": f"session {going_on.name}"}
     return replace(resolved, model=model, sources=sources) if same else resolved

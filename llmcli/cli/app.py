@@ -38,7 +38,7 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
-        return name, load(name) if name else command, rest
+        return name, load_command(name) if name else command, rest
 
 
 def _typer() -> typer.Typer:
@@ -52,7 +52,7 @@ def _typer() -> typer.Typer:
     )
 
 
-def load(name: str) -> Any:
+def load_command(name: str) -> Any:
     """The command itself: the module's `app`, or its function of this name."""
     module, alone = import_module(f"llmcli.cli.commands.{name}"), _typer()
     if hasattr(module, "app"):
@@ -105,7 +105,7 @@ def app() -> typer.Typer:
     return whole
 
 
-def run(arguments: Sequence[str], environment: Environment, implicit: bool) -> int:
+def run_typer(arguments: Sequence[str], environment: Environment, implicit: bool) -> int:
     """The exit code. Raises LlmcliError, and what ends the process by a signal."""
     invocation = Invocation(environment, implicit)
     try:
@@ -138,7 +138,7 @@ def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
     words = get_type_hints(command, include_extras=True)["words"]
     options = [field for group in fields(kind) for field in fields(group.type)]
 
-    def run(context: Any, words: Any, **values: Any) -> Any:
+    def spread_out(context: Any, words: Any, **values: Any) -> Any:
         invocation: Invocation = context.obj
         more = {"implicit": invocation.implicit} if command.__name__ == "ask" else {}
         return command(invocation.environment, assembled(kind, values), words, **more)
@@ -148,10 +148,10 @@ def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
         *(_parameter(option.name, option.type, option.default) for option in options),
         _parameter("words", words, None),
     ]
-    run.__doc__, run.__name__ = command.__doc__, command.__name__
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    return run
+    spread_out.__doc__, spread_out.__name__ = command.__doc__, command.__name__
+    spread_out.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    spread_out.__annotations__ = {p.name: p.annotation for p in parameters}
+    return spread_out
 
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:

@@ -56,7 +56,7 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
 
 def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
     """Raises ConfigError, WriteError."""
-    holds = budget.parse(settings.budget, settings.source("budget"))
+    holds = budget.parse_budget(settings.budget, settings.source("budget"))
     if holds and not settings.ledger:
         raise budget.ledger_missing("ledger = false")
     for limit, usd in (budget.spent(environment, holds) if holds else {}).items():
@@ -82,7 +82,7 @@ def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]
         else:
             yield Finding(f"weights     {chosen.local.path}")
     elif weights.present(environment):
-        yield Finding(f"weights     {weights.path(environment)}")
+        yield Finding(f"weights     {weights.weights_path(environment)}")
     else:
         yield Finding(
             "weights     fetched at first use, or now by `llmcli local pull`", remark=True

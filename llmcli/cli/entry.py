@@ -16,7 +16,7 @@ def main() -> None:
         _print_version()
     # What loading makes is no garbage, and looking through it for some takes as long as a module.
     gc.set_threshold(100_000)
-    from llmcli.cli.main import main as run
+    from llmcli.cli.main import run_process as run
 
     run()
 

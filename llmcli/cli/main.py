@@ -39,23 +39,23 @@ def _near(word: str) -> str:
     return "".join(get_close_matches(word, COMMANDS, 1, cutoff=0.75))
 
 
-def run(arguments: Sequence[str], environment: Environment) -> int:
+def run_command(arguments: Sequence[str], environment: Environment) -> int:
     """The exit code. Raises what ends the process by a signal, and LlmcliError."""
     arguments, implicit = with_default_command(arguments)
     if arguments[0] == "ask":
         from llmcli.cli.commands.ask import ask
 
-        if (plain := parser.parse(arguments[1:], AskOptions)) is not None:
+        if (plain := parser.parse_arguments(arguments[1:], AskOptions)) is not None:
             return ask(environment, *plain, implicit=implicit)
     from llmcli.cli import app  # Typer, which a plain command line does not need
 
-    return app.run(arguments, environment, implicit)
+    return app.run_typer(arguments, environment, implicit)
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:
     """`run`, with whatever it raises as one of ours."""
     try:
-        return run(arguments, environment)
+        return run_command(arguments, environment)
     except LlmcliError:
         raise
     except MemoryError:
@@ -72,7 +72,7 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
         raise environment.defect(error) from error
 
 
-def main() -> NoReturn:
+def run_process() -> NoReturn:
     """The console script."""
     environment = Environment.of_process()
     sys.stdout = CheckedStdout()
@@ -115,4 +115,4 @@ def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn
 
 
 if __name__ == "__main__":
-    main()
+    run_process()

@@ -13,7 +13,7 @@ from llmcli.system.dataclass import Field, fields
 T = TypeVar("T")
 
 
-def parse(arguments: Sequence[str], kind: type[T]) -> tuple[T, list[str] | None] | None:
+def parse_arguments(arguments: Sequence[str], kind: type[T]) -> tuple[T, list[str] | None] | None:
     """The options of `kind`, which is made of groups, and the words that belong to none.
 
     None for what is left to Typer."""

@@ -27,7 +27,7 @@ def resolve(
     path = environment.config_file
     if environment.variables.get("LLMCLI_CONFIG") and not path.exists():
         raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist")
-    document = load(path)
+    document = load_config(path)
     profiles = document.pop("profiles", {})
     named_default = document.pop("profile", None)
     name = profile or environment.variables.get("LLMCLI_PROFILE") or named_default
@@ -63,7 +63,7 @@ def _merged(before: Any, value: Any, deep: bool) -> Any:
     return before | {key: _merged(before.get(key), item, deep) for key, item in value.items()}
 
 
-def load(path: Path) -> dict[str, Any]:
+def load_config(path: Path) -> dict[str, Any]:
     """The document with its types checked; {} where there is no such file. Raises ConfigError."""
     try:
         data = path.read_bytes()
@@ -71,7 +71,7 @@ def load(path: Path) -> dict[str, Any]:
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
-    document, text = parse(data, path)
+    document, text = parse_toml(data, path)
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
         raise ConfigError(f"{path}: profiles are tables", hint="write [profiles.NAME]")
@@ -86,7 +86,7 @@ def load(path: Path) -> dict[str, Any]:
     return document
 
 
-def parse(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
+def parse_toml(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
     """The document and its text. Raises ConfigError with line and column."""
     import tomllib
 

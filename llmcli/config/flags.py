@@ -49,7 +49,7 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--header {name!r} is not NAME=VALUE")
         headers[name] = value
     try:
-        header_rules.check(headers)
+        header_rules.check_headers(headers)
     except ConfigError as error:
         raise UsageError(f"--header: {error.message}") from None
     return headers

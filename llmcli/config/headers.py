@@ -14,7 +14,7 @@ def is_secret(name: str) -> bool:
     return bool(re.search(r"auth|key|token|secret|cookie|pass|credential|session", name, re.I))
 
 
-def check(headers: Mapping[str, str]) -> None:
+def check_headers(headers: Mapping[str, str]) -> None:
     """Raises ConfigError for a header that could smuggle in another."""
     for name, value in headers.items():
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):  # a token of RFC 9110

@@ -95,7 +95,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
     )
-    outcome = process.run(job)
+    outcome = process.run_program(job)
     if outcome.too_late:
         raise deadline_reached(deadline, awaited)
     if outcome.dropped:

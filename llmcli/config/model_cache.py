@@ -23,7 +23,7 @@ def _file(environment: Environment, base_url: str, suffix: str) -> Path:
     return environment.cache_directory / "models" / f"{name}{suffix}"
 
 
-def remember(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
+def remember_models(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
     """Replaced in one step; never an error, but said. Shells read the ids, one a line, as they
     are."""
     kept = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
@@ -53,7 +53,7 @@ def cached(environment: Environment, base_url: str) -> Catalogue | None:
     return Catalogue([_kept(entry) for entry in _entries(kept)], when)
 
 
-def lookup(environment: Environment, base_url: str, name: str) -> Model | None:
+def find_model(environment: Environment, base_url: str, name: str) -> Model | None:
     """As `Catalogue.find`, without making all the others."""
     wanted = spelled(name)
     entries = _entries(_read(environment, base_url))

@@ -70,7 +70,7 @@ class Settings:
         if name not in self.beside:
             return True
         home = self.beside[name] or DEFAULT_BASE_URL
-        return url.origin(url.check(home)) == url.origin(base_url)
+        return url.origin(url.check_base_url(home)) == url.origin(base_url)
 
     def source(self, name: str) -> str:
         return self.sources.get(name, "default")

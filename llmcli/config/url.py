@@ -8,7 +8,7 @@ from llmcli.errors import ConfigError
 PORTS = {"http": 80, "https": 443}
 
 
-def check(base_url: str) -> str:
+def check_base_url(base_url: str) -> str:
     """`base_url` without a trailing slash. Raises ConfigError for what cannot be one."""
     try:
         parts = urlsplit(base_url.strip())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Rows = Sequence[Sequence[str]]
 
 
-def show(
+def show_table(
     environment: Environment,
     heading: Sequence[str],
     rows: Rows,

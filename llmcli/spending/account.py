@@ -66,7 +66,7 @@ def account(
 
     @cache
     def of_model(name: str) -> Account:
-        model = model_cache.lookup(environment, base_url, name) if base_url else None
+        model = model_cache.find_model(environment, base_url, name) if base_url else None
         about = About(
             model=name,
             host=url.host_of(base_url) if base_url else None,
@@ -87,7 +87,7 @@ def _budget(settings: Settings, options: AccountOptions) -> "Budget | None":
         return None
     from llmcli.spending import budget
 
-    holds = budget.parse(settings.budget, settings.source("budget"))
+    holds = budget.parse_budget(settings.budget, settings.source("budget"))
     if holds and holds.of_tag(settings.tag) and (options.no_ledger or not settings.ledger):
         raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
     return holds

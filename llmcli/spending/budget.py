@@ -44,7 +44,7 @@ class Budget:
         return [limit for limit in self.limits if limit.tag in (None, tag)]
 
 
-def parse(table: Mapping[str, Any], where: str) -> Budget | None:
+def parse_budget(table: Mapping[str, Any], where: str) -> Budget | None:
     """`{day, month, timezone, tag: {NAME: {day, month}}}`. Raises ConfigError."""
     limits: list[Limit] = []
     for key, value in table.items():
@@ -68,7 +68,7 @@ def ledger_missing(option: str) -> ConfigError:
 
 def zone_of(table: Mapping[str, Any], where: str) -> Zone:
     """Whose days budgets and reports count by. Raises ConfigError."""
-    parse(table, where)
+    parse_budget(table, where)
     return calendar.zone(table.get("timezone", "UTC"))
 
 
@@ -111,7 +111,7 @@ def _counts(limit: Limit, day: str, tag: str | None, today: date) -> bool:
     return same and limit.tag in (None, tag)
 
 
-def check(environment: Environment, budget: Budget, tag: str | None, usd: Decimal) -> None:
+def check_budget(environment: Environment, budget: Budget, tag: str | None, usd: Decimal) -> None:
     """Raises BudgetExceeded if `usd` more would be too much."""
     sums = spent(environment, budget)
     for limit in budget.of_tag(tag):
@@ -136,8 +136,8 @@ def alone(environment: Environment) -> Iterator[None]:
     """No other run looks at the budget before this one's intent stands. Raises WriteError."""
     path = ledger.folder(environment) / ".lock"
     try:
-        private_dirs.check(environment.state_directory)
-        private_dirs.make(path.parent)
+        private_dirs.check_private(environment.state_directory)
+        private_dirs.make_private(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise WriteError(f"a budget needs the ledger, but {path}: {error.strerror}") from None

@@ -141,8 +141,10 @@ class Ledger:
     def _journal(self, month: str) -> Journal:
         with self._opening:  # one for all threads, or what waits in another is lost
             if month not in self._journals:
-                private_dirs.check(self._environment.state_directory)
-                self._journals[month] = Journal(file(self._environment, month), private_dirs.make)
+                private_dirs.check_private(self._environment.state_directory)
+                self._journals[month] = Journal(
+                    file(self._environment, month), private_dirs.make_private
+                )
             return self._journals[month]
 
 

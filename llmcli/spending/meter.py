@@ -95,7 +95,7 @@ class Meter:
 
             usd = self._known(bound)
             with account.alone, budget.alone(environment):
-                budget.check(environment, account.budget, account.about.tag, usd)
+                budget.check_budget(environment, account.budget, account.about.tag, usd)
                 return account.ledger.begin(account.about, bound.cost)
         if not account.recorded:
             return None

@@ -175,7 +175,7 @@ def write_whole(descriptor: int, line: bytes, end: int) -> None:
         raise
 
 
-def append(path: Path, line: bytes, patience: float = float("inf")) -> None:
+def append_line(path: Path, line: bytes, patience: float = float("inf")) -> None:
     """As `Journal.append`, for a single line."""
     journal = Journal(path)
     try:
@@ -225,10 +225,10 @@ def _torn(line: bytes) -> bool:
     """Whether it is the beginning of a record of ours, and not all of it. What else stands there
     without a line end is somebody's, and stays."""
     ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
-    return bool(line) and ours and parse(line) is None
+    return bool(line) and ours and parse_record(line) is None
 
 
-def parse(line: bytes) -> Record | None:
+def parse_record(line: bytes) -> Record | None:
     """None for what is no JSON object."""
     try:
         value = json.loads(line)
@@ -237,13 +237,13 @@ def parse(line: bytes) -> Record | None:
     return value if isinstance(value, dict) else None
 
 
-def read(path: Path) -> Iterator[tuple[int, Record | None]]:
+def read_records(path: Path) -> Iterator[tuple[int, Record | None]]:
     """Number and record of each line; None for one that is no record. A torn last line is left out.
 
     Raises OSError.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            record = parse(line)
+            record = parse_record(line)
             if record is not None or (line.strip() and (line.endswith(b"\n") or not _torn(line))):
                 yield number, record

@@ -7,7 +7,7 @@ from pathlib import Path
 from llmcli.errors import ConfigError
 
 
-def check(folder: Path) -> None:
+def check_private(folder: Path) -> None:
     """Raises ConfigError where others could plant or read what is in it."""
     try:
         found, link, above = folder.stat(), folder.lstat(), folder.parent.stat()
@@ -23,7 +23,7 @@ def check(folder: Path) -> None:
         raise ConfigError(f"{folder} is open to others", hint=f"chmod 700 {folder}")
 
 
-def make(folder: Path) -> None:
+def make_private(folder: Path) -> None:
     """`folder`, and what is missing above it, with 0700 as the XDG specification has it.
 
     Raises OSError."""

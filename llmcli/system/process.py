@@ -77,17 +77,17 @@ class _Running:
 _all: list[_Running] = []
 
 
-def end_all() -> None:
+def end_programs() -> None:
     """The programs of every thread, before the process ends."""
     _end_groups(list(_all))
 
 
-def run(program: Program) -> Ended:
+def run_program(program: Program) -> Ended:
     """The outcome of a single program, as `run_all` has it."""
-    return run_all([program])[0]
+    return run_programs([program])[0]
 
 
-def run_all(programs: Sequence[Program]) -> list[Ended]:
+def run_programs(programs: Sequence[Program]) -> list[Ended]:
     """Return the outcomes in the order of `programs`. What ends this early ends them, too."""
     outcomes = [Ended() for _ in programs]
     waiting = list(zip(programs, outcomes, strict=True))[::-1]

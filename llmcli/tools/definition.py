@@ -42,7 +42,7 @@ class Toolbox:
         return [tool for tool in self.tools.values() if tool.command]
 
 
-def parse(text: str, name: str) -> Toolbox:
+def parse_tools(text: str, name: str) -> Toolbox:
     """A JSON list of definitions, or an object that holds one as `tools`. Raises BadRequest."""
     try:
         value: Any = json.loads(text)

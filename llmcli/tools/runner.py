@@ -59,7 +59,7 @@ class Runner:
             else:
                 jobs[number] = self._job(call)
         self._environment.stage = "a tool has not ended"
-        outcomes = process.run_all(list(jobs.values()))
+        outcomes = process.run_programs(list(jobs.values()))
         for number, outcome in zip(jobs, outcomes, strict=True):
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from llmcli.cli.app import app, load
+from llmcli.cli.app import app, load_command
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import ExitCode
 
@@ -29,7 +29,7 @@ def files() -> dict[Path, str]:
 def _help(name: str) -> str:
     group: Any = typer.main.get_command(app())
     parent = group.make_context("llmcli", [], resilient_parsing=True, terminal_width=100)
-    command = load(name)
+    command = load_command(name)
     context = command.make_context(
         name, [], parent=parent, resilient_parsing=True, terminal_width=100, max_content_width=100
     )

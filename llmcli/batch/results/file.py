@@ -150,7 +150,7 @@ def _ours(text: bytes) -> bool:
 
 
 def _entry(offset: int, text: bytes) -> Entry | None:
-    value = jsonl.parse(text) if _ours(text) else None
+    value = jsonl.parse_record(text) if _ours(text) else None
     if value is None:
         return None
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:

@@ -200,14 +200,14 @@ class Results:
         for offset in self._offsets():
             text = b"" if offset == _NOT_YET else self._file.line_at(offset)
             if self._shown:
-                yield self._shown(jsonl.parse(text))
+                yield self._shown(jsonl.parse_record(text))
             else:
                 yield _renumbered(text, numbers[offset]) if offset in numbers else text
 
 
 def _renumbered(text: bytes, index: int) -> bytes:
     """The line with the number that its record has now."""
-    value = jsonl.parse(text)
+    value = jsonl.parse_record(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict) or about.get("index") == index:
         return text

@@ -15,7 +15,7 @@ _PLACE = re.compile(rf"\{{\{{({_NAME}|)\}}\}}|\{{({_NAME}|)\}}")
 _STDIN = "stdin"
 
 
-def names(prompt: str) -> list[str]:
+def field_names(prompt: str) -> list[str]:
     """The fields that `prompt` has places for."""
     found = [match[2] for match in _PLACE.finditer(prompt) if match[2]]
     return [name for name in dict.fromkeys(found) if name != _STDIN]
@@ -35,7 +35,7 @@ def filled(prompt: str, record: str, fields: Mapping[str, Any] | None) -> str:
             return f"{{{match[1]}}}"
         if match[2] in ("", _STDIN):
             return record
-        return match[0] if fields is None else text(lookup(fields, match[2]))
+        return match[0] if fields is None else text(field_of(fields, match[2]))
 
     return _PLACE.sub(value, prompt)
 
@@ -47,7 +47,7 @@ def text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def lookup(fields: Mapping[str, Any], name: str) -> Any:
+def field_of(fields: Mapping[str, Any], name: str) -> Any:
     """`a.b` is a field of that name, else the field b of a. Raises BadRequest."""
     if name in fields:
         return fields[name]

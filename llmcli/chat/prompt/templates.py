@@ -92,7 +92,7 @@ class Template:
         yield self.prompt[end:]
 
 
-def path_of(environment: Environment, name: str) -> Path:
+def template_path(environment: Environment, name: str) -> Path:
     """A file in the configuration directory; a NAME with a slash is a path. Raises UsageError."""
     if "/" in name:
         return Path(os.path.abspath(name))
@@ -102,24 +102,24 @@ def path_of(environment: Environment, name: str) -> Path:
     return environment.templates_directory / (name + SUFFIX)
 
 
-def names(environment: Environment) -> list[str]:
+def template_names(environment: Environment) -> list[str]:
     return sorted(path.stem for path in environment.templates_directory.glob(f"*{SUFFIX}"))
 
 
-def load(environment: Environment, name: str) -> Template:
+def load_template(environment: Environment, name: str) -> Template:
     """Raises UsageError, NoInput; ConfigError with the place of what is wrong in it."""
-    path = path_of(environment, name)
+    path = template_path(environment, name)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoInput(f"template {path} is not a regular file")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        near = get_close_matches(name, names(environment), 3, cutoff=0.5)
+        near = get_close_matches(name, template_names(environment), 3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `llmcli template list`"
         raise NoInput(f"there is no template {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"cannot read template {path}: {error.strerror}") from None
-    document, text = file.parse(data, path)
+    document, text = file.parse_toml(data, path)
     for key, value in document.items():
         document[key] = _checked(key, value, f"{path}{file.line_of(key, text)}")
     template = Template(

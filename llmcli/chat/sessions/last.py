@@ -27,10 +27,10 @@ def _terminal() -> str:
     return str(os.getsid(0))
 
 
-def remember(environment: Environment, session: Session) -> None:
+def remember_session(environment: Environment, session: Session) -> None:
     """Each file is replaced in one step. Raises OSError."""
     folder = _folder(environment)
-    private_dirs.make(folder)
+    private_dirs.make_private(folder)
     name = str(session.path) if "/" in session.name else session.name
     for key in (_terminal(), _OF_ALL):
         descriptor, scratch = tempfile.mkstemp(dir=folder)
@@ -63,10 +63,10 @@ def _leads(pid: int) -> bool:
         return False
 
 
-def name(environment: Environment) -> tuple[str, bool]:
+def last_name(environment: Environment) -> tuple[str, bool]:
     """And whether it is this terminal's. Raises NoInput where there is none, ConfigError where
     others could have named it."""
-    private_dirs.check(environment.state_directory)
+    private_dirs.check_private(environment.state_directory)
     for key in (_terminal(), _OF_ALL):
         with suppress(OSError):
             found = (_folder(environment) / key).read_text("utf-8", "surrogateescape")

@@ -65,7 +65,7 @@ class Recorder:
 
             turn = self._turn(added(known, said), None)
             self._environment.stage = f"session {self._session.name} is held by another process"
-            store.append(self._environment, self._session, turn, float("inf"))
+            store.append_turn(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:
             self._sink.write(encode(list(said), indent=1) + b"\n")
@@ -87,7 +87,7 @@ class Recorder:
         kind = getattr(error, "kind", internal)
         try:
             turn = self._turn(own, kind)
-            store.append(self._environment, self._session, turn, _SHORT)
+            store.append_turn(self._environment, self._session, turn, _SHORT)
         except LlmcliError as failure:
             words = failure.message
         else:

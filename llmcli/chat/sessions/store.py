@@ -23,7 +23,7 @@ SUFFIX = ".jsonl"
 _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
 
 
-def path_of(environment: Environment, name: str) -> Path:
+def session_path(environment: Environment, name: str) -> Path:
     """A file in the state directory; a NAME with a slash is a path. Raises UsageError."""
     if "/" in name:
         return Path(os.path.abspath(name))
@@ -37,16 +37,16 @@ def _directory(environment: Environment) -> Path:
     return environment.state_directory / "sessions"
 
 
-def load(environment: Environment, name: str, must_exist: bool = False) -> Session:
+def load_session(environment: Environment, name: str, must_exist: bool = False) -> Session:
     """Raises UsageError, NoInput; ConfigError where others could change what is read."""
-    path = path_of(environment, name)
+    path = session_path(environment, name)
     if "/" not in name:
-        private_dirs.check(environment.state_directory)
+        private_dirs.check_private(environment.state_directory)
     turns: list[Record] = []
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoInput(f"session {name}: {path} is not a regular file")
-        for number, record in jsonl.read(path):
+        for number, record in jsonl.read_records(path):
             turns.append(_checked(record, f"session {name}: {path}:{number}"))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
@@ -79,28 +79,28 @@ def _make_folder(environment: Environment, session: Session) -> None:
     if session.path.parent != _directory(environment):
         return
     try:
-        private_dirs.make(session.path.parent)
+        private_dirs.make_private(session.path.parent)
     except OSError as error:
         reason = f"cannot create {session.path.parent}: {error.strerror}"
         hint = "set XDG_STATE_HOME to a directory that can be written"
         raise CantCreate(f"session {session.name}: {reason}", hint=hint) from None
 
 
-def append(environment: Environment, session: Session, turn: Record, patience: float) -> None:
+def append_turn(environment: Environment, session: Session, turn: Record, patience: float) -> None:
     """Raises WriteError, and CantCreate where its directory cannot be made."""
     line = request.encode(turn) + b"\n"
     _make_folder(environment, session)
     try:
-        jsonl.append(session.path, line, patience)
+        jsonl.append_line(session.path, line, patience)
     except OSError as error:
         raise WriteError(f"session {session.name} not written: {error.strerror}") from None
     with suppress(OSError):
-        last.remember(environment, session)
+        last.remember_session(environment, session)
 
 
-def names(environment: Environment) -> Iterator[str]:
+def session_names(environment: Environment) -> Iterator[str]:
     """Those in the state directory, the last used first."""
-    private_dirs.check(environment.state_directory)
+    private_dirs.check_private(environment.state_directory)
     found = []
     for path in _directory(environment).glob(f"*{SUFFIX}"):
         with suppress(OSError):  # removed meanwhile, or a link to nowhere
@@ -108,11 +108,11 @@ def names(environment: Environment) -> Iterator[str]:
     yield from (path.stem for _, path in sorted(found, reverse=True))
 
 
-def remove(environment: Environment, name: str) -> None:
+def remove_session(environment: Environment, name: str) -> None:
     """Raises NoInput, WriteError."""
-    path = path_of(environment, name)
+    path = session_path(environment, name)
     if "/" in name:
-        load(environment, name, must_exist=True)  # no other file is removed
+        load_session(environment, name, must_exist=True)  # no other file is removed
     try:
         path.unlink()
     except FileNotFoundError:

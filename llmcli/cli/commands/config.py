@@ -40,8 +40,8 @@ def settings_commands() -> None:
     """
 
 
-@app.command()
-def path(context: typer.Context) -> None:
+@app.command("path")
+def print_path(context: typer.Context) -> None:
     """Print where config.toml is, or would be.
 
     \b
@@ -51,8 +51,8 @@ def path(context: typer.Context) -> None:
     print_line(str(context.obj.environment.config_file))
 
 
-@app.command()
-def show(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
+@app.command("show")
+def show_settings(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
     """Print every setting and where it came from.
 
     Secrets are masked.
@@ -76,8 +76,8 @@ def show(context: typer.Context, profile: Profile = None, as_json: Json = False)
         print_line(f"{name:<16} {shown:<32} {source}")
 
 
-@app.command()
-def check(
+@app.command("check")
+def check_settings(
     context: typer.Context, profile: Profile = None, base_url: BaseURL = None, model: Model = None
 ) -> None:
     """Say what works, what does not, and how to mend it.

@@ -33,7 +33,7 @@ def pull(context: typer.Context) -> None:
     Example:
       llmcli local pull
     """
-    print_line(str(download.pull(context.obj.environment)))
+    print_line(str(download.fetch_weights(context.obj.environment)))
 
 
 @app.command("list")
@@ -48,18 +48,18 @@ def list_models(context: typer.Context) -> None:
     """
     environment: Environment = context.obj.environment
     if weights.present(environment):
-        print_line(f"{weights.MODEL}\t{weights.SIZE}\t{weights.path(environment)}")
+        print_line(f"{weights.MODEL}\t{weights.SIZE}\t{weights.weights_path(environment)}")
     else:
         environment.say("no embedded model is here; `llmcli local pull` fetches it")
 
 
-@app.command()
-def remove(context: typer.Context) -> None:
+@app.command("remove")
+def remove_model(context: typer.Context) -> None:
     """Remove the weights. The next use fetches them again.
 
     \b
     Example:
       llmcli local remove
     """
-    if not weights.remove(context.obj.environment):
+    if not weights.remove_weights(context.obj.environment):
         raise NoInput("no embedded model is here")

@@ -20,5 +20,5 @@ def map(environment: Environment, options: MapOptions, words: Prompt = None) -> 
       llmcli map --requests batch.jsonl -O results.jsonl
     """
     environment.quiet = options.results.quiet
-    setup.run(environment, options, words)
+    setup.run_map(environment, options, words)
     return 0

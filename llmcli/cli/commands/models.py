@@ -71,7 +71,7 @@ def models(
     given = {"base_url": base_url}
     settings = file.resolve(environment, given, profile)
     environment.start_deadline(settings.deadline)
-    at = url.check(settings.base_url or DEFAULT_BASE_URL)
+    at = url.check_base_url(settings.base_url or DEFAULT_BASE_URL)
     listed = _listed(environment, settings, at, refresh)
     chosen = [m for m in listed.models if _wanted(m, query, free, takes or [])]
     chosen.sort(key=_ORDER[sort])
@@ -81,7 +81,7 @@ def models(
     elif not chosen:
         raise NoInput("no model is like that", hint="llmcli models lists all")
     else:
-        table.show(environment, _HEADING, [_row(model) for model in chosen], right="c$")
+        table.show_table(environment, _HEADING, [_row(model) for model in chosen], right="c$")
 
 
 def _listed(environment: Environment, settings: Any, at: str, refresh: bool) -> Catalogue:

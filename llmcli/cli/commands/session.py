@@ -51,9 +51,9 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
     """
     environment: Environment = context.obj.environment
     rows: list[dict[str, Any]] = []
-    for name in store.names(environment):
+    for name in store.session_names(environment):
         try:
-            rows.append(_row(store.load(environment, name)))
+            rows.append(_row(store.load_session(environment, name)))
         except LlmcliError as error:
             environment.say(str(error))
     if as_json:
@@ -75,8 +75,8 @@ def _row(session: Session) -> dict[str, Any]:
     }
 
 
-@app.command()
-def show(context: typer.Context, name: Name = None, as_json: Json = False) -> None:
+@app.command("show")
+def show_session(context: typer.Context, name: Name = None, as_json: Json = False) -> None:
     """Print a conversation.
 
     With --json every turn as it is kept, with model, usage and cost.
@@ -96,8 +96,8 @@ def show(context: typer.Context, name: Name = None, as_json: Json = False) -> No
     print_line(harmless(text) if environment.is_terminal(STDOUT) else text)
 
 
-@app.command()
-def export(context: typer.Context, name: Name = None) -> None:
+@app.command("export")
+def export_session(context: typer.Context, name: Name = None) -> None:
     """Print what `--messages` takes: the conversation as the next request would carry it.
 
     \b
@@ -111,8 +111,8 @@ def export(context: typer.Context, name: Name = None) -> None:
         environment.say(f"left out: {left_out} incomplete")
 
 
-@app.command()
-def remove(context: typer.Context, names: Names) -> None:
+@app.command("remove")
+def remove_sessions(context: typer.Context, names: Names) -> None:
     """Remove conversations.
 
     \b
@@ -122,7 +122,7 @@ def remove(context: typer.Context, names: Names) -> None:
     failure: LlmcliError | None = None
     for name in names:
         try:
-            store.remove(context.obj.environment, name)
+            store.remove_session(context.obj.environment, name)
         except LlmcliError as error:
             if failure:
                 context.obj.environment.say(str(failure))
@@ -132,5 +132,5 @@ def remove(context: typer.Context, names: Names) -> None:
 
 
 def _named(environment: Environment, name: str | None) -> Session:
-    name = last.name(environment)[0] if name is None else name
-    return store.load(environment, name, must_exist=True)
+    name = last.last_name(environment)[0] if name is None else name
+    return store.load_session(environment, name, must_exist=True)

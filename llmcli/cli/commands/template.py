@@ -57,9 +57,9 @@ def list_templates(context: typer.Context) -> None:
       llmcli template list
     """
     environment: Environment = context.obj.environment
-    for name in templates.names(environment):
+    for name in templates.template_names(environment):
         try:
-            template = templates.load(environment, name)
+            template = templates.load_template(environment, name)
         except LlmcliError as error:
             environment.say(str(error))
             continue
@@ -67,8 +67,8 @@ def list_templates(context: typer.Context) -> None:
         print_line(harmless(f"{name}\t{' '.join(template.variables()) or '-'}\t{about}"))
 
 
-@app.command()
-def show(context: typer.Context, name: Name) -> None:
+@app.command("show")
+def show_template(context: typer.Context, name: Name) -> None:
     """Print a template as it stands in its file.
 
     \b
@@ -76,12 +76,12 @@ def show(context: typer.Context, name: Name) -> None:
       llmcli template show greet
     """
     environment: Environment = context.obj.environment
-    text = templates.load(environment, name).path.read_text("utf-8").rstrip("\n")
+    text = templates.load_template(environment, name).path.read_text("utf-8").rstrip("\n")
     print_line(harmless(text) if environment.is_terminal(STDOUT) else text)
 
 
-@app.command()
-def edit(context: typer.Context, name: Name) -> None:
+@app.command("edit")
+def edit_template(context: typer.Context, name: Name) -> None:
     """Open a template, new or old, in $VISUAL or $EDITOR; then check it.
 
     \b
@@ -89,7 +89,7 @@ def edit(context: typer.Context, name: Name) -> None:
       EDITOR=nano llmcli template edit greet
     """
     environment: Environment = context.obj.environment
-    path = templates.path_of(environment, name)
+    path = templates.template_path(environment, name)
     new = not path.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -104,7 +104,7 @@ def edit(context: typer.Context, name: Name) -> None:
             path.unlink()
     if not path.exists():
         raise NoInput("nothing was changed, so no template was made")
-    templates.load(environment, name)
+    templates.load_template(environment, name)
 
 
 def _open(environment: Environment, path: str) -> None:

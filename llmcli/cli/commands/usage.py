@@ -165,7 +165,7 @@ def _show(environment: Environment, by: By, sums: dict[str, Sum], total: Sum) ->
         bars = [_bar(one.usd, most) for one in sums.values()]
         rows = [[*row, bar] for row, bar in zip(rows, bars, strict=True)]
         rows.append(["total", *_cells(total), ""])
-    table.show(environment, [by.value, *_HEADING, ""], rows, "rfiocu", bars=True)
+    table.show_table(environment, [by.value, *_HEADING, ""], rows, "rfiocu", bars=True)
 
 
 def _cells(one: Sum) -> list[str]:
