@@ -22,6 +22,7 @@ from llmcli.errors import (
     Truncated,
     WriteError,
 )
+from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import one_line
 
 _LONGEST_MESSAGE = 560
@@ -109,10 +110,7 @@ def _hint(error: LlmcliError, call: Call) -> str | None:
     """Return the models with names near to one that is unknown, else the error's own hint."""
     if not isinstance(error, NoModel) or not call.model:
         return error.hint
-    from difflib import get_close_matches
-
-    near = get_close_matches(call.model, call.known_models(), 3, cutoff=0.5)
-    return f"did you mean {' or '.join(near)}?" if near else error.hint
+    return did_you_mean(call.model, call.known_models(), most=3, likeness=0.5) or error.hint
 
 
 def _mark_first(trace: Trace) -> None:

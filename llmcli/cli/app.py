@@ -15,15 +15,11 @@ from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
 from llmcli.cli.command_table import COMMANDS
 from llmcli.cli.parser import assembled
-from llmcli.config.map_options import MapOptions
 from llmcli.config.options import Argument, AskOptions, Option, OutputOptions
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import fields
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import print_line
-
-# Commands whose options are one object.
-OPTIONS: dict[str, type[Any]] = {"ask": AskOptions, "map": MapOptions}
 
 
 class Invocation(NamedTuple):
@@ -58,7 +54,8 @@ def load_command(name: str) -> Any:
     if hasattr(module, "app"):
         alone.add_typer(module.app, name=name)
     else:
-        function, kind = getattr(module, name), OPTIONS.get(name)
+        function = getattr(module, name)
+        kind = get_type_hints(function).get("options")
         alone.command(name)(spread(function, kind) if kind else function)
     alone.callback()(llmcli)
     return typer.main.get_group(alone).commands[name]

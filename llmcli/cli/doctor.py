@@ -1,7 +1,6 @@
 """`config check`: what works, what does not, and how to mend it."""
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from llmcli.api.models import Model
@@ -16,6 +15,7 @@ from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.spending import budget
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
+from llmcli.system.suggestions import near_names
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _price(model: Model | None) -> Iterator[Finding]:
 def _among(ids: list[str], model: str) -> Iterator[Finding]:
     if model in ids:
         return
-    near = get_close_matches(model, ids, 3, cutoff=0.5)
+    near = near_names(model, ids, most=3, likeness=0.5)
     hint = f"; near ones: {', '.join(near)}" if near else ""
     yield Finding(
         f"model       {model} is not among the {len(ids)} that are listed{hint}", remark=True

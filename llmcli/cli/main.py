@@ -14,6 +14,7 @@ from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, 
 from llmcli.system.environment import Environment
 from llmcli.system.signals import die_by_signal, last_words, leave
 from llmcli.system.stdio import STDERR, CheckedStdout, arguments
+from llmcli.system.suggestions import near_names
 
 
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -34,9 +35,7 @@ def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
 
 def _near(word: str) -> str:
     """The command that is mistyped by `word`, if one is."""
-    from difflib import get_close_matches
-
-    return "".join(get_close_matches(word, COMMANDS, 1, cutoff=0.75))
+    return "".join(near_names(word, COMMANDS, likeness=0.75))
 
 
 def run_command(arguments: Sequence[str], environment: Environment) -> int:

@@ -14,6 +14,7 @@ from llmcli.config.headers import is_secret
 from llmcli.config.settings import SETTINGS, Settings, check_ranges, checked
 from llmcli.errors import ConfigError
 from llmcli.system.environment import Environment
+from llmcli.system.suggestions import near_names
 
 
 def resolve(
@@ -127,9 +128,7 @@ def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, profiles, 1) or sorted(profiles)
+    near = near_names(name, profiles) or sorted(profiles)
     known = f"did you mean {near[0]}?" if near else "none is defined"
     raise ConfigError(f"unknown profile {name!r} in {path}", hint=known)
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from llmcli.api.models import Catalogue, Model, count, spelled, table, texts
 from llmcli.api.usage import Price, amount
 from llmcli.config import url
+from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import asdict
 from llmcli.system.environment import Environment
 
@@ -37,11 +37,8 @@ def remember_models(environment: Environment, base_url: str, models: Sequence[Mo
 
 
 def _replace(target: Path, text: str) -> None:
-    scratch = target.with_suffix(f".{os.getpid()}")
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    scratch.touch(mode=0o600)
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(target)
+    replace_file(target, text.encode())
 
 
 def cached(environment: Environment, base_url: str) -> Catalogue | None:

@@ -9,6 +9,7 @@ from llmcli.api.usage import amount
 from llmcli.config import url
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass, field, fields
+from llmcli.system.suggestions import did_you_mean
 
 DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 # The program has no site of its own to name.
@@ -110,13 +111,8 @@ def checked(key: str, value: Any, where: str) -> Any:
             hint="use api_key_file, api_key_command or LLMCLI_API_KEY",
         )
     if setting is None:
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, SETTINGS, 1)
-        raise ConfigError(
-            f"{where}: unknown setting {key!r}",
-            hint=f"did you mean {near[0]}?" if near else "see `llmcli config show` for all",
-        )
+        hint = did_you_mean(key, SETTINGS) or "see `llmcli config show` for all"
+        raise ConfigError(f"{where}: unknown setting {key!r}", hint=hint)
     kind = setting.metadata["kind"]
     if kind is float and type(value) is int:
         return float(value)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from llmcli.errors import CantCreate, WriteError
+from llmcli.system.atomic_file import AtomicFile
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDOUT, write_all
 
@@ -61,8 +62,6 @@ class FileSink:
     terminal = False
 
     def __init__(self, name: str) -> None:
-        import tempfile
-
         self._name = name
         self._written = self._keep = 0
         try:
@@ -72,9 +71,8 @@ class FileSink:
                 raise IsADirectoryError(0, "is a directory")
             if old and not os.access(self._target, os.W_OK):
                 raise PermissionError(0, "Permission denied")
-            self._descriptor, self._part = tempfile.mkstemp(
-                prefix=".llmcli-", suffix=".part", dir=self._target.parent
-            )
+            self._file = AtomicFile(self._target, ".llmcli-", ".part")
+            self._descriptor = self._file.descriptor
             self._inherit(old)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
@@ -109,9 +107,7 @@ class FileSink:
 
     def commit(self) -> None:
         try:
-            os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            os.replace(self._part, self._target)
+            self._file.commit()
             Path(self._kept).unlink(missing_ok=True)  # of an earlier failure
         except OSError as error:
             raise WriteError(f"{self._name}: write error: {error.strerror}") from None
@@ -119,11 +115,11 @@ class FileSink:
     def abort(self, keep: bool) -> str | None:
         try:
             if keep and self._written:
-                os.replace(self._part, self._kept)
+                os.replace(self._file.path, self._kept)
                 return self._kept
-            os.unlink(self._part)
+            os.unlink(self._file.path)
         except OSError:
-            return self._part if keep and self._written else None
+            return self._file.path if keep and self._written else None
         return None
 
 

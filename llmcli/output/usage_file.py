@@ -1,16 +1,16 @@
 """--usage-file: what each run took, one JSON line, appended by any number of runs."""
 
-import fcntl
 import os
-import time
+from contextlib import suppress
 from typing import Any
 
 from llmcli.errors import CantCreate, WriteError
 from llmcli.output.json import line
+from llmcli.system.locks import lock
 from llmcli.system.stdio import write_all
 
 # An append of one line is whole even without the lock, which a stopped program may hold.
-_LOCK_TRIES = 25
+_PATIENCE = 0.5  # seconds
 
 
 class UsageFile:
@@ -28,14 +28,8 @@ class UsageFile:
     def append(self, record: dict[str, Any]) -> None:
         """Append `record` in one write under a lock: runs in parallel do not mix their lines."""
         text = line(record)
-        for _ in range(_LOCK_TRIES):
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                time.sleep(0.02)
-            except OSError:
-                break  # a pipe or device has no lock
+        with suppress(OSError):  # a pipe or device has no lock
+            lock(self._descriptor, _PATIENCE)
         try:
             write_all(self._descriptor, text)
         except WriteError as error_of_file:

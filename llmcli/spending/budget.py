@@ -1,8 +1,5 @@
 """Budgets: no more than so much a day or month, for all or for a tag, over all runs together."""
 
-import fcntl
-import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -16,9 +13,9 @@ from llmcli.spending.calendar import Zone
 from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
+from llmcli.system.locks import lock_file
 
 PERIODS = ("day", "month")
-_PAUSE = 0.005
 _PATIENCE = 10.0
 
 
@@ -138,19 +135,9 @@ def alone(environment: Environment) -> Iterator[None]:
     try:
         private_dirs.check_private(environment.state_directory)
         private_dirs.make_private(path.parent)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with lock_file(path, _PATIENCE):
+            yield
+    except TimeoutError:
+        raise WriteError(f"another run holds {path}") from None
     except OSError as error:
         raise WriteError(f"a budget needs the ledger, but {path}: {error.strerror}") from None
-    try:
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise WriteError(f"another run holds {path}") from None
-                time.sleep(_PAUSE)
-        yield
-    finally:
-        os.close(descriptor)

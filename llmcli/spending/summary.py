@@ -5,7 +5,6 @@ A checkpoint is derived: whenever it does not fit its ledger it is made anew.
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
@@ -14,6 +13,7 @@ from typing import Any
 
 from llmcli.api.usage import ESTIMATED, amount, tokens
 from llmcli.spending.ledger import INTENT
+from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import dataclass, field
 
 _VERSION = 1
@@ -195,11 +195,4 @@ def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:
         "sums": sums,
         "open": rollup.open,
     }
-    descriptor, scratch = tempfile.mkstemp(prefix=".sums-", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "w") as out:
-            json.dump(kept, out, default=str)
-        os.replace(scratch, _place(path))
-    except OSError:
-        os.unlink(scratch)
-        raise
+    replace_file(_place(path), json.dumps(kept, default=str).encode())

@@ -5,7 +5,6 @@ killed or failed writer left of a line is taken away by the next.
 """
 
 import errno
-import fcntl
 import json
 import os
 import threading
@@ -15,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from llmcli.system.locks import lock, unlock
+
 _BLOCK = 65536
-_LOCK_PAUSE = 0.02
 # Seconds for which one lock serves, where more comes to be written.
 _HOLD = 0.02
 # How our records begin.
@@ -113,7 +113,7 @@ class Journal:
                     # What has come in the meantime needs no lock of its own.
                     lines = self._waiting() if time.monotonic() - held < _HOLD else []
             finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+                unlock(descriptor)
         except OSError as raised:
             self.failed = error = raised
         finally:
@@ -144,7 +144,7 @@ class Journal:
                 self._descriptor = self._opened()
                 self._opened_as, self._end = os.fstat(self._descriptor), 0
             descriptor = self._descriptor
-            _lock(descriptor, until)
+            lock(descriptor, until - time.monotonic())
             found = _stat(self.path)
             if found and os.path.samestat(found, self._opened_as):
                 return descriptor, found.st_size
@@ -182,18 +182,6 @@ def append_line(path: Path, line: bytes, patience: float = float("inf")) -> None
         journal.append(line, patience)
     finally:
         journal.close()
-
-
-def _lock(descriptor: int, until: float) -> None:
-    """A signal ends the wait, and so does `until`: a stopped process may hold the lock."""
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > until:
-                raise TimeoutError(errno.ETIMEDOUT, "another process holds it") from None
-            time.sleep(_LOCK_PAUSE)
 
 
 def is_at(found: os.stat_result, path: Path | str) -> bool:

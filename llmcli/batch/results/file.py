@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from llmcli.errors import CantCreate, TryLater, WriteError
 from llmcli.system import jsonl
 from llmcli.system.dataclass import dataclass
+from llmcli.system.locks import lock
 
 _BLOCK = 1 << 18
 # How the id of a line of a batch begins; its key follows.
@@ -56,10 +57,10 @@ class ResultFile:
         """flock keeps others out; the lock of fcntl tells them who does, until another descriptor
         of the file is closed."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(self._descriptor, patience=0)
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
+            if isinstance(error, TimeoutError) or error.errno in (errno.EACCES, errno.EAGAIN):
                 holder = _holder(self._descriptor)
                 raise TryLater(f"{self.path} is being written by {holder}") from None
             raise CantCreate(f"cannot lock {self.path}: {error.strerror}") from None

@@ -8,9 +8,18 @@ from typing import Any
 from llmcli.api.strict_json import Written
 from llmcli.errors import BadRequest
 
-_NAME = r"[^\W\d][\w-]*(?:\.[\w-]+)*"
-# `{{name}}` and `{{}}` are literal; so is any other brace, as prompts hold code and JSON.
-_PLACE = re.compile(rf"\{{\{{({_NAME}|)\}}\}}|\{{({_NAME}|)\}}")
+WORD = r"[^\W\d][\w-]*"
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """Return what finds places for a `name`, itself a pattern. Of a match group 1 is the name in
+    `{{name}}`, which is literal, and group 2 that in `{name}`. Any other brace is literal as well,
+    as prompts hold code and JSON."""
+    return re.compile(rf"\{{\{{({name})\}}\}}|\{{({name})\}}")
+
+
+# A field, one within another, or the whole record.
+_PLACE = pattern(rf"{WORD}(?:\.[\w-]+)*|")
 # Means all of the record, as it does in `ask`.
 _STDIN = "stdin"
 

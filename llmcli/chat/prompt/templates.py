@@ -1,27 +1,26 @@
 """Saved prompts: TOML files with a prompt, its variables, a system message, a model, options."""
 
-import os
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from llmcli.chat.named_file import named_file
 from llmcli.chat.prompt.content import STDIN_PLACE, Filled, Wording
+from llmcli.chat.prompt.placeholders import WORD, pattern
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
+from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import check_text
 
 SUFFIX = ".toml"
-_NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
 # Settings that a template may give. None that says where a prompt and a key go.
 SETTINGS = ("model", "temperature", "max_tokens", "top_p", "seed", "reasoning", "stop", "options")
 _OWN = ("description", "system", "prompt", "defaults")
 # `{name}`; `{{name}}` is a literal one.
-_PLACE = re.compile(r"\{\{([^\W\d][\w-]*)\}\}|\{([^\W\d][\w-]*)\}")
+_PLACE = pattern(WORD)
 # Given by the command line itself.
 _PROMPT, _STDIN = "prompt", STDIN_PLACE.strip("{}")
 
@@ -94,12 +93,7 @@ class Template:
 
 def template_path(environment: Environment, name: str) -> Path:
     """A file in the configuration directory; a NAME with a slash is a path. Raises UsageError."""
-    if "/" in name:
-        return Path(os.path.abspath(name))
-    if not _NAME.fullmatch(name):
-        hint = "letters, digits and . _ - @ +, or a path with a slash"
-        raise UsageError(f"{name!r} cannot name a template", hint=hint)
-    return environment.templates_directory / (name + SUFFIX)
+    return named_file(environment.templates_directory, name, SUFFIX, "template")
 
 
 def template_names(environment: Environment) -> list[str]:
@@ -114,8 +108,8 @@ def load_template(environment: Environment, name: str) -> Template:
             raise NoInput(f"template {path} is not a regular file")
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
-        near = get_close_matches(name, template_names(environment), 3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `llmcli template list`"
+        near = did_you_mean(name, template_names(environment), most=3, likeness=0.5)
+        hint = near or "see `llmcli template list`"
         raise NoInput(f"there is no template {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"cannot read template {path}: {error.strerror}") from None
@@ -139,8 +133,7 @@ def _checked(key: str, value: Any, where: str) -> Any:
     if key in SETTINGS:
         return settings.checked(key, value, where)
     if key not in _OWN:
-        near = get_close_matches(key, (*SETTINGS, *_OWN), 1)
-        hint = f"did you mean {near[0]}?" if near else f"it has {', '.join((*_OWN, *SETTINGS))}"
+        hint = did_you_mean(key, (*SETTINGS, *_OWN)) or f"it has {', '.join((*_OWN, *SETTINGS))}"
         raise ConfigError(f"{where}: a template has no {key!r}", hint=hint)
     if key != "defaults":
         if not isinstance(value, str):

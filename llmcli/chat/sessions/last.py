@@ -4,7 +4,6 @@ A small file for each terminal, named by the process that leads it, and one for 
 """
 
 import os
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import NoInput
 from llmcli.system import private_dirs
+from llmcli.system.atomic_file import replace_file
 from llmcli.system.environment import Environment
 
 _OF_ALL = "all"
@@ -33,15 +33,7 @@ def remember_session(environment: Environment, session: Session) -> None:
     private_dirs.make_private(folder)
     name = str(session.path) if "/" in session.name else session.name
     for key in (_terminal(), _OF_ALL):
-        descriptor, scratch = tempfile.mkstemp(dir=folder)
-        try:
-            os.write(descriptor, name.encode(errors="surrogateescape"))
-            os.replace(scratch, folder / key)
-        except OSError:
-            os.unlink(scratch)
-            raise
-        finally:
-            os.close(descriptor)
+        replace_file(folder / key, name.encode(errors="surrogateescape"))
     for left in folder.iterdir():
         if left.name.isdecimal() and _is_over(left):
             left.unlink(missing_ok=True)

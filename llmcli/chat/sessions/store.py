@@ -5,32 +5,26 @@ Nothing is kept unless `--session` or `--continue` asks for it. A turn that fail
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from llmcli.api import messages, request
+from llmcli.chat.named_file import named_file
 from llmcli.chat.sessions import last
 from llmcli.chat.sessions.history import Session
-from llmcli.errors import CantCreate, NoInput, UsageError, WriteError
+from llmcli.errors import CantCreate, NoInput, WriteError
 from llmcli.system import jsonl, private_dirs
 from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Record
 
 SUFFIX = ".jsonl"
-_NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
 
 
 def session_path(environment: Environment, name: str) -> Path:
     """A file in the state directory; a NAME with a slash is a path. Raises UsageError."""
-    if "/" in name:
-        return Path(os.path.abspath(name))
-    if not _NAME.fullmatch(name) or name.endswith("."):
-        hint = "letters, digits and . _ - @ +, or a path with a slash"
-        raise UsageError(f"{name!r} cannot name a session", hint=hint)
-    return _directory(environment) / (name + SUFFIX)
+    return named_file(_directory(environment), name, SUFFIX, "session")
 
 
 def _directory(environment: Environment) -> Path:

@@ -4,18 +4,18 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-import typer
-
 from llmcli.api.models import Catalogue, Model
 from llmcli.api.trace import Trace
 from llmcli.backends import connect
 from llmcli.backends import models as listing
 from llmcli.backends.connect import Connection
 from llmcli.config import file, model_cache, url
+from llmcli.config.options import Argument, Option
 from llmcli.config.settings import DEFAULT_BASE_URL
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
+from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 _FRESH = 86400.0  # seconds
@@ -35,27 +35,41 @@ class Takes(StrEnum):
     reasoning = "reasoning"
 
 
-def models(
-    context: typer.Context,
-    query: Annotated[
-        str | None, typer.Argument(metavar="[QUERY]", help="Part of the id.", show_default=False)
-    ] = None,
-    free: Annotated[bool, typer.Option("--free", help="Only those that cost nothing.")] = False,
+@dataclass(frozen=True)
+class FilterOptions:
+    free: Annotated[bool, Option("--free", help="Only those that cost nothing.")] = False
     takes: Annotated[
-        list[Takes] | None, typer.Option("--takes", help="Only those that take it. Repeatable.")
-    ] = None,
-    sort: Annotated[
-        Sort, typer.Option("--sort", help="By id, price, or context (largest first).")
-    ] = Sort.id,
-    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the endpoint now.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+        list[Takes] | None, Option("--takes", help="Only those that take it. Repeatable.")
+    ] = None
+    sort: Annotated[Sort, Option("--sort", help="By id, price, or context (largest first).")] = (
+        Sort.id
+    )
+
+
+@dataclass(frozen=True)
+class ListingOptions:
+    refresh: Annotated[bool, Option("--refresh", help="Ask the endpoint now.")] = False
+    as_json: Annotated[bool, Option("--json", help="As JSON.")] = False
     profile: Annotated[
-        str | None, typer.Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
-    ] = None,
+        str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+    ] = None
     base_url: Annotated[
-        str | None, typer.Option("--base-url", metavar="URL", help="Endpoint to ask.")
-    ] = None,
-) -> None:
+        str | None, Option("--base-url", metavar="URL", help="Endpoint to ask.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class ModelsOptions:
+    filter: FilterOptions = FilterOptions()
+    listing: ListingOptions = ListingOptions()
+
+
+Query = Annotated[
+    str | None, Argument(metavar="[QUERY]", help="Part of the id.", show_default=False)
+]
+
+
+def models(environment: Environment, options: ModelsOptions, words: Query = None) -> None:
     """Print the models of the endpoint: context, prices, what they take.
 
     Prices are USD per million tokens. The list is kept for a day and feeds completions, prices of
@@ -67,21 +81,19 @@ def models(
       llmcli models --free --takes tools
       llmcli models --json --sort price | jq -r '.models[0].id'
     """
-    environment: Environment = context.obj.environment
-    given = {"base_url": base_url}
-    settings = file.resolve(environment, given, profile)
+    listing, chosen = options.listing, options.filter
+    settings = file.resolve(environment, {"base_url": listing.base_url}, listing.profile)
     environment.start_deadline(settings.deadline)
     at = url.check_base_url(settings.base_url or DEFAULT_BASE_URL)
-    listed = _listed(environment, settings, at, refresh)
-    chosen = [m for m in listed.models if _wanted(m, query, free, takes or [])]
-    chosen.sort(key=_ORDER[sort])
-    if as_json:
-        found = {"age": round(listed.age), "models": [_object(model) for model in chosen]}
-        print_json(found)
-    elif not chosen:
+    listed = _listed(environment, settings, at, listing.refresh)
+    found = [m for m in listed.models if _wanted(m, words, chosen)]
+    found.sort(key=_ORDER[chosen.sort])
+    if listing.as_json:
+        print_json({"age": round(listed.age), "models": [_object(model) for model in found]})
+    elif not found:
         raise NoInput("no model is like that", hint="llmcli models lists all")
     else:
-        table.show_table(environment, _HEADING, [_row(model) for model in chosen], right="c$")
+        table.show_table(environment, _HEADING, [_row(model) for model in found], right="c$")
 
 
 def _listed(environment: Environment, settings: Any, at: str, refresh: bool) -> Catalogue:
@@ -108,9 +120,10 @@ def _age(listed: Catalogue) -> str:
     return "less than a minute"
 
 
-def _wanted(model: Model, query: str | None, free: bool, takes: list[Takes]) -> bool:
+def _wanted(model: Model, query: str | None, chosen: FilterOptions) -> bool:
     named = query is None or query.lower() in model.id.lower()
-    return named and (model.free or not free) and set(takes) <= set(_takes(model))
+    affordable = model.free or not chosen.free
+    return named and affordable and set(chosen.takes or ()) <= set(_takes(model))
 
 
 def _takes(model: Model) -> list[str]:
