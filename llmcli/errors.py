@@ -11,6 +11,9 @@ LlmcliError
  ├─ CantCreate        73      ├─ PaymentRequired  83
  └─ WriteError        74
 
+Two of them come in a special kind with the same code: Unbounded is a BudgetExceeded where nothing
+says what the request may cost, ConnectionLost is a Truncated where the connection broke.
+
 Interrupted and ReaderGone are no failures of a step but the end of the process by a signal; they
 derive from BaseException so that no `except Exception` on the way takes them for one.
 """

@@ -1,11 +1,9 @@
 """Every test runs the real program, in a home of its own, against loopback only."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,24 +11,19 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import Script, Server, serving
-from tests.killing import FAULT
-from tests.mapped import Echo, echoing
-
-ROOT = Path(__file__).resolve().parent.parent
-PROGRAM = str(Path(sys.executable).with_name("llmcli"))
-# A real key's shape, so that a leak can be searched for.
-KEY = "sk-test-0123456789abcdef0123456789abcdef"
-
-Run = Callable[..., subprocess.CompletedProcess[bytes]]
-Tools = Callable[..., list[str]]
-
-
-def _clean_environment(home: Path) -> dict[str, str]:
-    """Nothing of the developer's own settings."""
-    kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR")
-    variables = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**variables, "HOME": str(home), "NO_PROXY": "*"}
+from tests.support.echo import Echo, echoing
+from tests.support.endpoint import Script, Server, serving
+from tests.support.killing import FAULT
+from tests.support.program import (
+    CITY,
+    KEY,
+    PROGRAM,
+    ROOT,
+    Run,
+    Tools,
+    clean_environment,
+    installer_settings,
+)
 
 
 def pytest_configure() -> None:
@@ -62,7 +55,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def env(home: Path) -> dict[str, str]:
     """The environment of the program; a test changes it as it likes."""
-    return _clean_environment(home)
+    return clean_environment(home)
 
 
 @pytest.fixture
@@ -108,9 +101,6 @@ def config(home: Path) -> Callable[[str], Path]:
         return path
 
     return write
-
-
-CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
 @pytest.fixture
@@ -160,43 +150,13 @@ def embedded(env: dict[str, str]) -> dict[str, str]:
     env["XDG_DATA_HOME"] = str(shared)
     done = subprocess.run(
         [PROGRAM, "local", "pull"],
-        env={**_installer_settings(), **env},
+        env={**installer_settings(), **env},
         capture_output=True,
         check=False,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr.decode()
     return env
-
-
-def _installer_settings() -> dict[str, str]:
-    """What the user has set for pip: mirrors and certificates, in variables or a file."""
-    names = ("PIP_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP")
-    settings = {name: value for name, value in os.environ.items() if name.startswith(names)}
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    for path in (base / "pip/pip.conf", Path.home() / ".pip/pip.conf"):
-        if path.exists():
-            settings.setdefault("PIP_CONFIG_FILE", str(path))
-    return settings
-
-
-def shell(env: dict[str, str], script: str, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """Run a bash script in which "$0" is llmcli."""
-    return subprocess.run(
-        ["bash", "-c", script, PROGRAM],
-        env=env,
-        cwd=cwd,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-
-
-def one_line(stderr: bytes) -> str:
-    """The only line of `stderr`."""
-    lines = stderr.decode().splitlines()
-    assert len(lines) == 1, lines
-    return lines[0]
 
 
 @pytest.fixture

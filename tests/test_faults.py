@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import KEY, Run, one_line
-from tests.fakes import Request, Script, Server, Wire, chunk
-from tests.faults import CHUNKED, DONE, FAULTS, SOME, STOP, body, event, in_chunks, raw
+from tests.support.endpoint import Request, Script, Server, Wire, chunk
+from tests.support.faults import CHUNKED, DONE, FAULTS, SOME, STOP, body, event, in_chunks, raw
+from tests.support.program import KEY, Run, one_line
 
 Endpoint = Callable[[Script], Server]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from llmcli.cli.command_table import COMMANDS
-from tests.conftest import PROGRAM, ROOT, Run, _clean_environment, _installer_settings
 from tests.generated import completions, readme
 from tests.generated.tree import tree
+from tests.support.program import PROGRAM, ROOT, Run, clean_environment, installer_settings
 
 README = (ROOT / "README.md").read_text()
 
@@ -44,7 +44,7 @@ def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> No
     done = subprocess.run(
         ["bash", "-c", marked("first command")],
         cwd=clone,
-        env={**_installer_settings(), **_clean_environment(home)},
+        env={**installer_settings(), **clean_environment(home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -13,8 +13,8 @@ import pytest
 from llmcli.cli import main
 from llmcli.errors import Interrupted
 from llmcli.system.environment import Environment
-from tests.conftest import PROGRAM, shell
-from tests.fakes import Request, Script, Server, Wire, comments, slow_headers, started
+from tests.support.endpoint import Request, Script, Server, Wire, comments, slow_headers, started
+from tests.support.program import PROGRAM, shell
 
 Endpoint = Callable[[Script], Server]
 

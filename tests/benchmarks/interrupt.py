@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from tests.fakes import Request, Script, Wire, comments, serving, slow_headers, started
+from tests.support.endpoint import Request, Script, Wire, comments, serving, slow_headers, started
 
 PROGRAM = str(Path(sys.executable).with_name("llmcli"))
 RUNS = 15

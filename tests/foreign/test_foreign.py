@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import KEY, ROOT, Run, one_line
+from tests.support.program import KEY, ROOT, Run, one_line
 
 pytestmark = pytest.mark.foreign
 FOREIGN = ROOT / ".foreign"

@@ -1,0 +1,243 @@
+"""Shapes beyond the recorded ones, each found by somebody who tried to get it misread."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint import Request, Script, Server, Wire, answer, chunk
+from tests.support.program import KEY, Run, one_line
+
+Endpoint = Callable[[Script], Server]
+
+
+def events(*values: Any, done: bool = True, reset: bool = False) -> Script:
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        for value in values:
+            wire.event(value)
+        if done:
+            wire.event("[DONE]")
+        wire.reset() if reset else wire.end()
+
+    return script
+
+
+def finish(reason: str | None, text: str | None = None) -> dict[str, Any]:
+    return chunk(text, finish_reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [
+        ("SAFETY", 82),
+        ("content_filter: RECITATION", 82),
+        ("sensitive", 82),
+        ("insufficient_system_resource", 69),
+        ("abort", 69),
+        ("timeout", 69),
+        ("ERROR", 69),
+        ("MAX_TOKENS", 86),
+        ("model_length", 86),
+        ("STOP", 0),
+    ],
+)
+def test_finish_reasons_in_any_spelling(
+    run: Run, endpoint: Endpoint, reason: str, code: int
+) -> None:
+    endpoint(events(chunk("half"), finish(reason)))
+    assert run("ask", "--retries", "0", "hi").returncode == code
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"error": True, "message": "boom"},
+        {"error": ["boom"]},
+        {"errors": [{"message": "boom"}]},
+        {"code": 500, "message": "boom", "type": "server_error"},
+        {"message": "boom"},
+    ],
+)
+def test_errors_in_any_form(run: Run, endpoint: Endpoint, error: dict[str, Any]) -> None:
+    endpoint(events(chunk("half"), error))
+    done = run("ask", "hi")
+    assert done.returncode == 69
+    assert "boom" in one_line(done.stderr)
+
+
+def test_errors_of_one_vendor_come_in_a_list(run: Run, endpoint: Endpoint) -> None:
+    body = [{"error": {"code": 400, "message": "API key not valid"}}]
+    for status in ("400 Bad", "200 OK"):
+        endpoint(lambda wire, _, status=status: wire.json(body, status))  # type: ignore[misc]
+        done = run("ask", "hi")
+        assert done.returncode == 65
+        assert "API key not valid" in one_line(done.stderr)
+
+
+def test_text_beside_an_error_is_shown(run: Run, endpoint: Endpoint) -> None:
+    endpoint(events(chunk("half"), chunk(" more") | {"error": {"message": "gone"}}))
+    assert run("ask", "hi").stdout == b"half more"
+
+
+def test_a_finish_reason_before_more_text_is_no_end(run: Run, endpoint: Endpoint) -> None:
+    endpoint(events(finish("stop", "Hello "), chunk("wor"), done=False, reset=True))
+    assert run("ask", "--retries", "0", "hi").returncode == 85
+    endpoint(events(finish("stop", "Hello "), chunk("world"), finish("stop"), done=False))
+    assert run("ask", "hi").stdout == b"Hello world\n"
+
+
+def test_max_tokens_does_not_make_nothing_an_answer(
+    run: Run, endpoint: Endpoint, tmp_path: Any
+) -> None:
+    (tmp_path / "out").write_text("old")
+    endpoint(events(chunk(None, delta={"reasoning": "hm"}), finish("length")))
+    assert run("ask", "--max-tokens", "5", "-O", "out", "hi").returncode == 86
+    assert (tmp_path / "out").read_text() == "old"
+
+
+def test_a_whole_message_after_its_pieces_is_not_repeated(run: Run, endpoint: Endpoint) -> None:
+    last = chunk(None, finish_reason="stop", message={"content": "Hello world"})
+    endpoint(events(chunk("Hello "), chunk("world"), last))
+    assert run("ask", "hi").stdout == b"Hello world\n"
+
+
+def test_an_id_of_its_own_for_each_piece_of_one_call(run: Run, endpoint: Endpoint) -> None:
+    def piece(identity: str, **function: str) -> dict[str, Any]:
+        call = {"index": 0, "id": identity, "function": function}
+        return chunk(None, delta={"tool_calls": [call]})
+
+    pieces = [piece("a", name="get"), piece("b", arguments='{"x":'), piece("c", arguments="1}")]
+    endpoint(events(*pieces, finish("tool_calls")))
+    call = json.loads(run("ask", "hi").stdout)
+    assert call["function"] == {"name": "get", "arguments": '{"x":1}'}
+
+
+def test_thinking_in_parts_and_usage_in_odd_places(run: Run, endpoint: Endpoint) -> None:
+    parts = [{"type": "thinking", "text": "hm"}, {"type": "text", "text": "yes"}]
+    usage = {"prompt_tokens": 7, "completion_tokens": 3}
+    for last in (
+        chunk(None, finish_reason="stop", usage=usage),
+        finish("stop") | {"x_groq": {"usage": usage}},
+    ):
+        endpoint(events(chunk(None, delta={"content": parts}), last, {"choices": [], "usage": {}}))
+        done = run("ask", "hi")
+        assert done.stdout == b"yes\n"
+        assert "7 in, 3 out" in one_line(done.stderr)
+
+
+def test_empty_and_null_events_keep_alive(run: Run, endpoint: Endpoint) -> None:
+    endpoint(events("", chunk("x"), "null", finish("stop")))
+    assert run("ask", "hi").stdout == b"x\n"
+
+
+def test_a_refusal_in_parts_is_one(run: Run, endpoint: Endpoint) -> None:
+    parts = [{"type": "refusal", "refusal": "I will not"}]
+    server = endpoint(events(chunk(None, delta={"content": parts}), finish("stop")))
+    assert run("ask", "hi").returncode == 82
+    assert len(server.requests) == 1
+
+
+def test_an_answer_that_was_only_thought_is_not_bought_again(run: Run, endpoint: Endpoint) -> None:
+    server = endpoint(events(chunk(None, delta={"reasoning": "hm"}), finish("stop")))
+    assert run("ask", "hi").returncode == 69
+    assert len(server.requests) == 1
+
+
+def test_details_of_different_types_stay_apart(run: Run, endpoint: Endpoint) -> None:
+    details = [
+        {"type": "reasoning.text", "text": "a", "index": 0},
+        {"type": "reasoning.text", "text": "b", "index": 0, "signature": "s"},
+        {"type": "reasoning.encrypted", "data": "x", "index": 0},
+        {"type": "reasoning.encrypted", "data": "1", "id": "e1"},
+        {"type": "reasoning.encrypted", "data": "2", "id": "e2"},
+    ]
+    endpoint(
+        events(chunk("x", delta={"content": "x", "reasoning_details": details}), finish("stop"))
+    )
+    message = json.loads(run("ask", "--json", "hi").stdout)["choices"][0]["message"]
+    assert message["reasoning_details"] == [
+        {"type": "reasoning.text", "text": "ab", "index": 0, "signature": "s"},
+        *details[2:],
+    ]
+
+
+def test_details_of_a_whole_message_stay_as_they_are(run: Run, endpoint: Endpoint) -> None:
+    details = [
+        {"type": "reasoning.text", "text": "a", "signature": "S1"},
+        {"type": "reasoning.text", "text": "b", "signature": "S2"},
+        {"type": "reasoning.encrypted", "data": "E1"},
+        {"type": "reasoning.encrypted", "data": "E2"},
+    ]
+    message = {"content": "x", "reasoning_details": details}
+    server = endpoint(lambda wire, _: wire.json(chunk(None, message=message, finish_reason="stop")))
+    run("ask", "--no-stream", "--session", "s", "hi")
+    run("ask", "-c", "and?")
+    assert server.requests[1].json["messages"][1]["reasoning_details"] == details
+
+
+@pytest.mark.parametrize("padding", [60, 180, 480])
+@pytest.mark.parametrize("form", [(), ("--json",), ("--events",)])
+def test_no_part_of_a_key_is_shown_where_a_message_is_cut_or_kept_in_the_ledger(
+    run: Run, endpoint: Endpoint, home: Path, padding: int, form: tuple[str, ...]
+) -> None:
+    text = "x" * padding + KEY
+    scripts: list[Script] = [
+        lambda wire, _: wire.json({"error": {"message": text}}, "503 X", "Retry-After: 0"),
+        lambda wire, _: wire.whole(text.encode(), "500 X", "text/plain"),
+        events({"error": {"message": text}}),
+        events(text),
+        lambda wire, _: wire.json({"error": {"message": "no"}}, "401 X", f"x-request-id: {KEY}"),
+    ]
+    for script in scripts:
+        endpoint(script)
+        done = run("ask", "--retries", "1", "-v", "hi", *form)
+        assert done.returncode != 0
+        assert KEY[:12].encode() not in done.stdout + done.stderr
+    (ledger,) = home.glob(".local/state/llmcli/ledger/*.jsonl")
+    assert "[redacted]" in ledger.read_text()
+    assert KEY[:12] not in ledger.read_text()
+
+
+def test_fields_that_are_not_read_pass_through(run: Run, endpoint: Endpoint) -> None:
+    def piece(text: str, note: str) -> dict[str, Any]:
+        delta = {"content": text, "annotations": [note]}
+        return chunk(None, delta=delta, logprobs={"content": [text]}) | {"provider": "P"}
+
+    endpoint(events(piece("a", "n1"), piece("b", "n2"), finish("stop") | {"provider": None}))
+    value = json.loads(run("ask", "--json", "hi").stdout)
+    choice = value["choices"][0]
+    assert value["provider"] == "P"
+    assert choice["logprobs"] == {"content": ["a", "b"]}
+    assert choice["message"]["annotations"] == ["n1", "n2"]
+    assert choice["message"]["content"] == "ab"
+    message = {"role": "assistant", "content": "ab", "images": [{"u": 1}], "audio": {"id": "x"}}
+    whole = chunk(None, message=message, finish_reason="stop") | {"system_fingerprint": "fp"}
+    endpoint(lambda wire, _: wire.json(whole))
+    value = json.loads(run("ask", "--json", "--no-stream", "hi").stdout)
+    assert value["system_fingerprint"] == "fp"
+    kept = value["choices"][0]["message"]
+    assert (kept["images"], kept["audio"]) == ([{"u": 1}], {"id": "x"})
+
+
+def test_a_limit_that_passes_soon_is_no_bill(run: Run, endpoint: Endpoint) -> None:
+    text = "Rate limit reached. Need more? https://console.example/settings/billing"
+    error = {"error": {"message": text, "code": "rate_limit_exceeded"}}
+    plain = {"error": {"message": text}}
+    for body in (error, plain):
+        waiting = [
+            lambda wire, _, body=body: wire.json(body, "429 X", "Retry-After: 0"),  # type: ignore[misc]
+            answer("good"),
+        ]
+        endpoint(lambda wire, request, w=waiting: w.pop(0)(wire, request))  # type: ignore[misc]
+        assert run("ask", "hi").stdout == b"good\n"
+
+
+def test_this_machine_is_asked_without_a_proxy(
+    run: Run, endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    endpoint(answer("good"))
+    env |= {"NO_PROXY": "", "HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+    assert run("ask", "hi").stdout == b"good\n"

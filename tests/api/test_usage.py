@@ -1,0 +1,103 @@
+"""What a reply cost: usage objects in the forms that servers send, with their cost and source."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from llmcli.api import usage as pricing
+from tests.support.endpoint import Script, Server, answer
+from tests.support.program import Run
+
+Endpoint = Callable[[Script], Server]
+
+
+def upstream(value: Any) -> dict[str, Any]:
+    return {"cost_details": {"upstream_inference_cost": value}}
+
+
+USAGES: list[tuple[dict[str, Any], str | None, str | None]] = [
+    # One vendor's form: the cost alone.
+    ({"prompt_tokens": 7, "cost": 0.00123}, "0.00123", "cost"),
+    ({"cost": "0.00123"}, "0.00123", "cost"),
+    ({"cost": 1.25e-05, "is_byok": False, **upstream(None)}, "0.0000125", "cost"),
+    # An own key: the amount stands elsewhere.
+    ({"cost": 0, "is_byok": True, **upstream(0.02)}, "0.02", "cost+upstream"),
+    ({"cost": 0.001, "is_byok": True, **upstream(0.02)}, "0.021", "cost+upstream"),
+    ({"cost": 0.001, "is_byok": True}, "0.001", "cost"),
+    ({"is_byok": True, **upstream(0.02)}, "0.02", "upstream"),
+    # Both, and equal: not to be added.
+    ({"cost": 0.02, **upstream(0.02)}, "0.02", "cost"),
+    ({"cost": 0.02, "is_byok": False, **upstream(0.02)}, "0.02", "cost"),
+    ({"cost": 0, **upstream(0.02)}, "0.02", "upstream"),
+    # The other vendor's form: a market price beside a cost of nothing.
+    ({"cost": 0, "market_cost": 0.3}, "0.3", "market"),
+    ({"market_cost": "0.3"}, "0.3", "market"),
+    ({"cost": 0.2, "market_cost": 0.3}, "0.2", "cost"),
+    ({"cost": 0, "is_byok": True, **upstream(0), "market_cost": 0.3}, "0.3", "market"),
+    ({"cost": 0, "market_cost": 0}, "0", "market"),
+    ({"cost": 0}, "0", "cost"),
+    # Unknown is not 0.
+    ({}, None, None),
+    ({"prompt_tokens": 7, "completion_tokens": 3}, None, None),
+    ({"cost": None, **upstream(None), "market_cost": None}, None, None),
+    ({"cost": -1}, None, None),
+    ({"cost": "NaN"}, None, None),
+    ({"cost": 1e300}, None, None),
+    ({"cost": True}, None, None),
+    ({"cost": -1, "market_cost": 0.3}, "0.3", "market"),
+    ({"cost_details": "none"}, None, None),
+]
+
+
+@pytest.mark.parametrize(("usage", "usd", "source"), USAGES)
+def test_cost_and_its_source(usage: dict[str, Any], usd: str | None, source: str | None) -> None:
+    cost = pricing.cost(usage)
+    assert (cost.usd, cost.source) == (None if usd is None else Decimal(usd), source)
+
+
+@pytest.mark.parametrize(("usage", "usd", "source"), [u for u in USAGES if u[0]][::4])
+def test_it_is_in_the_object_and_the_usage_stays_as_sent(
+    run: Run, endpoint: Endpoint, usage: dict[str, Any], usd: str | None, source: str | None
+) -> None:
+    endpoint(answer("x", usage=usage))
+    value = json.loads(run("ask", "--json", "hi").stdout)
+    assert value["usage"] == usage
+    about = value["llmcli"]
+    assert about["cost_source"] == source
+    assert about["cost_usd"] == (None if usd is None else float(usd))
+
+
+PRICE = pricing.Price(
+    prompt=Decimal("0.000003"),
+    completion=Decimal("0.000015"),
+    cache_read=Decimal("0.0000003"),
+    cache_write=Decimal("0.00000375"),
+)
+
+
+@pytest.mark.parametrize(
+    ("usage", "usd"),
+    [
+        ({"prompt_tokens": 1000, "completion_tokens": 100}, "0.0045"),
+        ({"prompt_tokens": "1000", "completion_tokens": "100"}, "0.0045"),
+        # prompt_tokens has the cached ones in it.
+        (
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 0,
+                "prompt_tokens_details": {"cached_tokens": 900, "cache_write_tokens": 100},
+            },
+            "0.000645",
+        ),
+        ({"prompt_tokens": 10, "completion_tokens": 0, "cache_read_input_tokens": 99}, "0.000003"),
+        ({"prompt_tokens": 10}, None),
+        ({"cost": "NaN", "prompt_tokens": 1000, "completion_tokens": 100}, "0.0045"),
+    ],
+)
+def test_tokens_at_a_price(usage: dict[str, Any], usd: str | None) -> None:
+    cost = pricing.cost(usage, PRICE)
+    assert cost.usd == (None if usd is None else Decimal(usd))
+    assert cost.source == (None if usd is None else "estimated")

@@ -1,0 +1,277 @@
+"""What goes in: words, stdin, files, options; seen in the request that the server receives."""
+
+import base64
+import json
+import os
+import pty
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.endpoint import Script, Server, answer
+from tests.support.program import PROGRAM, Run
+
+Endpoint = Callable[[Script], Server]
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.fixture
+def server(endpoint: Endpoint) -> Server:
+    return endpoint(answer("ok"))
+
+
+def content(server: Server) -> Any:
+    return server.only.json["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "expected"),
+    [
+        (["ask", "say", "hi"], b"", "say hi"),
+        (["say hi"], b"", "say hi"),
+        (["say", "hi"], b"", "say hi"),
+        ([], b"from a pipe\n", "from a pipe"),
+        (["-"], b"from a pipe", "from a pipe"),
+        (["ask", "-"], b"x\n\n", "x"),
+        (["what is this?"], b"a log\nof two lines\n", "a log\nof two lines\n\nwhat is this?"),
+        (["before {stdin} after"], b"THE INPUT\n", "before THE INPUT after"),
+        (["ask", "3", "-", "2"], b"", "3 - 2"),
+        (["ask", "--", "--help"], b"", "--help"),
+        (["help", "me", "with", "this"], b"", "help me with this"),
+        (["-n", "only words"], b"not this", "only words"),
+        (["ask", "hi"], b"", "hi"),
+        (["ask", "hi"], b"\xef\xbb\xbfwith a mark", "with a mark\n\nhi"),
+        (["ask", "naïve 日本 🎉"], b"", "naïve 日本 🎉"),
+        (["ask", "hi"], b"  indented\r\n", "  indented\n\nhi"),
+    ],
+)
+def test_words_and_stdin(
+    run: Run, server: Server, arguments: list[str], stdin: bytes, expected: str
+) -> None:
+    done = run(*arguments, input=stdin)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"ok\n"
+    assert content(server) == expected
+
+
+def test_closed_stdin_is_no_stdin(run: Run, server: Server, env: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$0" ask hi <&-', PROGRAM], env=env, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, b"ok\n")
+    assert content(server) == "hi"
+
+
+def test_text_files_stand_in_front_with_their_names(
+    run: Run, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("alpha\n")
+    (tmp_path / "b.txt").write_text("beta")
+    assert run("ask", "-f", "a.txt", "--file", "b.txt", "compare", input=b"piped").returncode == 0
+    assert content(server) == (
+        '<file name="a.txt">\nalpha\n</file>\n\n<file name="b.txt">\nbeta\n</file>\n\n'
+        "piped\n\ncompare"
+    )
+
+
+def test_stdin_as_a_file(run: Run, server: Server) -> None:
+    assert run("ask", "-f", "-", "what is it?", input=b"piped\n").returncode == 0
+    assert content(server) == '<file name="stdin">\npiped\n</file>\n\nwhat is it?'
+
+
+def test_images_are_parts_judged_by_content(run: Run, server: Server, tmp_path: Path) -> None:
+    (tmp_path / "picture.txt").write_bytes(PNG)
+    assert run("ask", "-f", "picture.txt", "-f", "-", "what?", input=PNG).returncode == 0
+    url = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    image = {"type": "image_url", "image_url": {"url": url}}
+    assert content(server) == [{"type": "text", "text": "what?"}, image, image]
+
+
+def test_system_message_as_text_and_file(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
+    (tmp_path / "system.md").write_text("Be brief.\n")
+    for argument, expected in (("Be kind.", "Be kind."), ("@system.md", "Be brief.")):
+        server = endpoint(answer("ok"))
+        assert run("ask", "-s", argument, "hi").returncode == 0
+        assert server.only.json["messages"] == [
+            {"role": "system", "content": expected},
+            {"role": "user", "content": "hi"},
+        ]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_messages_are_sent_as_they_are(run: Run, server: Server, wrapped: bool) -> None:
+    conversation = [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "u"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}], "extra": {"k": 1}},
+        {"role": "tool", "tool_call_id": "c", "content": "42"},
+    ]
+    given = {"messages": conversation} if wrapped else conversation
+    done = run("ask", "--messages", "-", "and now?", input=json.dumps(given).encode())
+    assert done.returncode == 0, done.stderr
+    assert server.only.json["messages"] == [
+        *conversation,
+        {"role": "user", "content": "and now?"},
+    ]
+
+
+def test_sampling_options_and_any_field_are_in_the_body(run: Run, server: Server) -> None:
+    done = run(
+        *[
+            "ask",
+            "-m",
+            "p/x",
+            "--temperature",
+            "0.5",
+            "--max-tokens",
+            "9",
+            "--top-p",
+            "0.9",
+            "--stop",
+            "A",
+            "--stop",
+            "B",
+        ],
+        *["--seed", "7", "--reasoning", "high", "-o", 'user="u"', "-o", 'x={"a":[1]}', "hi"],
+    )
+    assert done.returncode == 0, done.stderr
+    assert server.only.json == {
+        "model": "p/x",
+        "messages": [{"role": "user", "content": "hi"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "temperature": 0.5,
+        "max_tokens": 9,
+        "top_p": 0.9,
+        "stop": ["A", "B"],
+        "seed": 7,
+        "reasoning": {"effort": "high"},
+        "user": "u",
+        "x": {"a": [1]},
+    }
+
+
+@pytest.mark.parametrize("model", ["openai/o3-mini", "gpt-5-nano", "o1"])
+def test_models_that_refuse_max_tokens_get_its_new_name(
+    run: Run, server: Server, model: str
+) -> None:
+    assert run("ask", "-m", model, "--max-tokens", "5", "--reasoning", "2000", "hi").returncode == 0
+    body = server.only.json
+    assert body["max_completion_tokens"] == 5
+    assert body["reasoning"] == {"max_tokens": 2000}
+    assert "max_tokens" not in body
+
+
+def test_no_stream_asks_for_one_piece(run: Run, endpoint: Endpoint) -> None:
+    reply = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}
+    server = endpoint(lambda wire, _: wire.json(reply))
+    assert run("ask", "--no-stream", "hi").stdout == b"whole\n"
+    assert server.only.json["stream"] is False
+    assert "stream_options" not in server.only.json
+
+
+def test_headers(run: Run, server: Server) -> None:
+    done = run("ask", "--header", "X-Extra=a=b", "--header", "X-Title=mine", "hi")
+    assert done.returncode == 0, done.stderr
+    headers = server.only.headers
+    assert server.only.path == "/v1/chat/completions"
+    assert headers["x-extra"] == "a=b"
+    assert headers["x-title"] == "mine"
+    assert headers["http-referer"] == "urn:llmcli"
+    assert headers["accept-encoding"] == "identity"
+    assert headers["user-agent"].startswith("llmcli/")
+    assert headers["authorization"].startswith("Bearer sk-test-")
+
+
+def test_title_and_referer_can_be_set_or_left_out(
+    run: Run, server: Server, config: Callable[[str], Path]
+) -> None:
+    config('x_title = ""\nhttp_referer = "https://example.org"\nheaders = { X-Team = "blue" }\n')
+    assert run("ask", "hi").returncode == 0
+    assert "x-title" not in server.only.headers
+    assert server.only.headers["http-referer"] == "https://example.org"
+    assert server.only.headers["x-team"] == "blue"
+
+
+def test_open_stdin_is_named_while_it_is_waited_for(server: Server, env: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [PROGRAM, "ask", "hi"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin and process.stderr
+        assert process.stderr.readline() == b"llmcli: waiting for stdin; -n ignores it\n"
+        process.stdin.write(b"late")
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert content(server) == "late\n\nhi"
+
+
+def test_waiting_for_stdin_counts_towards_the_deadline(server: Server, env: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [PROGRAM, "ask", "--deadline", "0.5", "hi"],
+        env=env,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.wait(30) == 124
+        assert process.stderr
+        assert b"deadline of 0.5 s reached: stdin has not ended" in process.stderr.read()
+    assert server.requests == []
+
+
+def on_a_terminal(arguments: list[str], env: dict[str, str], typed: bytes = b"") -> tuple[int, str]:
+    """Exit code and stderr of llmcli with a terminal as stdin."""
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, *arguments],
+        env=env,
+        stdin=child,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        os.close(child)
+        assert process.stderr
+        said = b""
+        if typed:
+            said = process.stderr.readline()
+            os.write(parent, typed)
+        said += process.stderr.read()
+        code = process.wait(30)
+    os.close(parent)
+    return code, said.decode()
+
+
+def test_terminal_without_prompt_gets_a_short_help(server: Server, env: dict[str, str]) -> None:
+    begin = time.monotonic()
+    code, said = on_a_terminal([], env)
+    assert code == 2
+    assert "no prompt" in said and "llmcli --help" in said
+    assert time.monotonic() - begin < 30
+    assert server.requests == []
+
+
+def test_prompt_can_be_typed(server: Server, env: dict[str, str]) -> None:
+    code, said = on_a_terminal(["-"], env, b"typed\n\x04")
+    assert code == 0, said
+    assert content(server) == "typed"
+
+
+def test_terminal_is_not_read_beside_a_prompt(server: Server, env: dict[str, str]) -> None:
+    assert on_a_terminal(["ask", "hi"], env)[0] == 0
+    assert content(server) == "hi"
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "C.UTF-8", "en_US.ISO-8859-1"])
+def test_text_is_utf8_whatever_the_locale(
+    run: Run, endpoint: Endpoint, env: dict[str, str], locale: str
+) -> None:
+    server = endpoint(answer("ça va 🎉"))
+    env["LC_ALL"] = env["LANG"] = locale
+    done = run("ask", "-s", "sé", "été", input="日本".encode())
+    assert done.stdout == "ça va 🎉\n".encode()
+    assert [m["content"] for m in server.only.json["messages"]] == ["sé", "日本\n\nété"]

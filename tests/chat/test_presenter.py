@@ -1,0 +1,235 @@
+"""What comes out: text as it arrives, usage, JSON, events, files; through real processes."""
+
+import json
+import os
+import pty
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.endpoint import USAGE, Request, Script, Server, Wire, answer, chunk, reasoning
+from tests.support.program import KEY, PROGRAM, Run, one_line
+
+Endpoint = Callable[[Script], Server]
+
+
+def test_each_token_is_on_stdout_before_the_next_is_sent(
+    endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    """At every framing; a reply framed by the connection's end is not held back to it."""
+    for chunked in (True, False):
+        seen = threading.Event()
+
+        def script(
+            wire: Wire, _: Request, chunked: bool = chunked, seen: threading.Event = seen
+        ) -> None:
+            wire.head(chunked=chunked)
+            wire.text("first")
+            assert seen.wait(30)
+            wire.text(" second")
+            wire.finish()
+
+        endpoint(script)
+        with subprocess.Popen(
+            [PROGRAM, "-n", "say it"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            assert os.read(process.stdout.fileno(), 100) == b"first"
+            seen.set()
+            assert process.stdout.read() == b" second\n"
+            assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("texts", "arguments", "expected"),
+    [
+        (("a", "b"), (), b"ab\n"),
+        (("a\n",), (), b"a\n"),
+        (("a",), ("--no-newline",), b"a"),
+        (("a\n\n",), (), b"a\n\n"),
+        (("ça ", "🎉\x1b[31m\x00\r"), (), "ça 🎉\x1b[31m\x00\r\n".encode()),
+    ],
+)
+def test_text_is_byte_for_byte_in_a_pipe(
+    run: Run,
+    endpoint: Endpoint,
+    texts: tuple[str, ...],
+    arguments: tuple[str, ...],
+    expected: bytes,
+) -> None:
+    endpoint(answer(*texts))
+    done = run("ask", "hi", *arguments)
+    assert (done.returncode, done.stdout) == (0, expected)
+
+
+def test_surrogates_split_over_two_chunks_are_one_character(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.event(json.dumps(chunk("x\ud83c")))
+        wire.event(json.dumps(chunk("\udf89y")))
+        wire.finish()
+
+    endpoint(script)
+    assert run("ask", "hi").stdout == "x🎉y\n".encode()
+
+
+def test_reasoning_is_apart_from_the_answer(run: Run, endpoint: Endpoint) -> None:
+    endpoint(reasoning())
+    silent = run("ask", "hi", "-q")
+    assert (silent.stdout, silent.stderr) == (b"answer\n", b"")
+    shown = run("ask", "hi", "-q", "--show-reasoning")
+    assert (shown.stdout, shown.stderr) == (b"answer\n", b"let me think\n")
+
+
+def test_usage_line_names_model_tokens_cost_and_time(run: Run, endpoint: Endpoint) -> None:
+    endpoint(answer("x", usage=USAGE))
+    line = one_line(run("ask", "hi").stderr)
+    assert line.startswith("llmcli: m: 12 in (4 cached), 34 out, $0.0012, ")
+    assert line.endswith(" s")
+
+
+def test_unknown_usage_is_not_called_zero(run: Run, endpoint: Endpoint) -> None:
+    endpoint(answer("x"))
+    assert "m: tokens unknown, cost unknown" in one_line(run("ask", "hi").stderr)
+
+
+def test_quiet_is_silent(run: Run, endpoint: Endpoint) -> None:
+    endpoint(answer("x", usage=USAGE))
+    done = run("ask", "-q", "hi")
+    assert (done.stdout, done.stderr) == (b"x\n", b"")
+
+
+def test_usage_file_gets_a_line_for_each_run(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint(answer("x", usage=USAGE))
+    run("ask", "--usage-file", "usage.jsonl", "hi")
+    endpoint(lambda wire, _: wire.json({"error": {"message": "no", "code": 402}}, "402 No"))
+    run("ask", "--usage-file", "usage.jsonl", "hi")
+    good, bad = (json.loads(line) for line in (tmp_path / "usage.jsonl").read_text().splitlines())
+    assert good["usage"] == USAGE
+    assert (good["ok"], good["cost_usd"], good["model"]) == (True, 0.00123, "m")
+    assert (bad["ok"], bad["kind"], bad["cost_usd"]) == (False, "payment", None)
+
+
+def test_usage_file_that_cannot_be_written_costs_nothing(run: Run, endpoint: Endpoint) -> None:
+    server = endpoint(answer("x"))
+    done = run("ask", "--usage-file", "missing/usage", "hi")
+    assert done.returncode == 73
+    assert "--usage-file missing/usage" in one_line(done.stderr)
+    assert server.requests == []
+
+
+def test_dry_run_prints_the_body_and_sends_nothing(
+    run: Run, endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    server = endpoint(answer("x"))
+    del env["LLMCLI_API_KEY"]
+    done = run("ask", "--dry-run", "-s", "be kind", "ça va?")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout) == {
+        "model": "m",
+        "messages": [
+            {"role": "system", "content": "be kind"},
+            {"role": "user", "content": "ça va?"},
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    assert server.requests == []
+
+
+def test_curl_command_can_be_run_and_shows_no_secret(
+    run: Run, endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    server = endpoint(answer("x"))
+    prompt = 'it\'s $HOME `id` \\ "quoted"\nLLMCLI_BODY ça'
+    shown = run("ask", "--curl", "--header", "X-Api-Key=topsecret", prompt)
+    assert shown.returncode == 0, shown.stderr
+    assert b"topsecret" not in shown.stdout and KEY.encode() not in shown.stdout
+    env["LLMCLI_HEADER_X_API_KEY"] = "topsecret"
+    done = subprocess.run(["sh", "-c", shown.stdout], env=env, capture_output=True, check=False)
+    assert b"data: [DONE]" in done.stdout, done.stderr
+    by_curl = server.only
+    run("ask", "--header", "X-Api-Key=topsecret", prompt)
+    by_llmcli = server.requests[1]
+    assert by_curl.json == by_llmcli.json
+    for name in ("authorization", "content-type", "x-title", "http-referer", "x-api-key"):
+        assert by_curl.headers[name] == by_llmcli.headers[name]
+
+
+def test_verbose_shows_the_way_and_no_secret(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head("200 OK", "text/event-stream", "x-request-id: req-9")
+        wire.text("x")
+        wire.finish()
+
+    server = endpoint(script)
+    done = run("ask", "-v", "--header", "X-Api-Key=topsecret", "hi")
+    shown = done.stderr.decode()
+    assert f"POST {server.base_url}/chat/completions" in shown
+    assert "HTTP 200" in shown and "req-9" in shown and "first token after" in shown
+    assert KEY not in shown and "topsecret" not in shown
+
+
+def test_terminal_is_protected_from_control_sequences(
+    endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    endpoint(answer("\x1b]52;c;eA==\x07 \x9b2J \u202e ok\ttab\nnext"))
+    parent, child = pty.openpty()
+    with subprocess.Popen([PROGRAM, "-n", "-q", "say it"], env=env, stdout=child) as process:
+        os.close(child)
+        shown = b""
+        try:
+            while block := os.read(parent, 1000):
+                shown += block
+        except OSError:
+            pass  # Linux reports the closed terminal so
+        assert process.wait(30) == 0
+    os.close(parent)
+    assert shown.decode() == ("\\x1b]52;c;eA==\\x07 \\x9b2J \\u202e ok\ttab\r\nnext\r\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ((), 86),
+        (("--allow-cut",), 0),
+        (("--max-tokens", "2"), 0),
+        (("--max-tokens", "2", "--json"), 86),
+        (("--max-tokens", "2", "--json", "--allow-cut"), 0),
+    ],
+)
+def test_an_answer_cut_by_its_length(
+    run: Run, endpoint: Endpoint, arguments: tuple[str, ...], code: int
+) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.text("all there is")
+        wire.finish("length")
+
+    endpoint(script)
+    done = run("ask", "hi", *arguments)
+    assert done.returncode == code
+    if "--json" not in arguments:
+        assert done.stdout == b"all there is\n"
+
+
+def test_tool_calls_are_lines_of_json(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        call = {"index": 0, "id": "c1", "type": "function", "function": {"name": "f"}}
+        wire.event(chunk(None, delta={"tool_calls": [call]}))
+        more = {"index": 0, "function": {"arguments": '{"x":1}'}}
+        wire.event(chunk(None, delta={"tool_calls": [more]}))
+        wire.finish("tool_calls")
+
+    endpoint(script)
+    done = run("ask", "hi")
+    assert done.returncode == 0
+    assert json.loads(done.stdout) == {
+        "id": "c1",
+        "type": "function",
+        "function": {"name": "f", "arguments": '{"x":1}'},
+    }
