@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ KEY = "sk-test-0123456789abcdef0123456789abcdef"
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Tools = Callable[..., list[str]]
+At = Callable[[datetime], dict[str, str]]
 
 
 def _clean_environment(home: Path) -> dict[str, str]:
@@ -108,6 +110,27 @@ def config(home: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+# The wall clock of the process, moved.
+CLOCK = """
+import os, time
+real, moved = time.time, float(os.environ["MOVED"])
+time.time = lambda: real() + moved
+"""
+
+
+@pytest.fixture
+def at(env: dict[str, str], tmp_path: Path) -> At:
+    """Make the environment of a process that runs at another time."""
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock/sitecustomize.py").write_text(CLOCK)
+
+    def moved(moment: datetime) -> dict[str, str]:
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+        return {**env, "PYTHONPATH": str(tmp_path / "clock"), "MOVED": str(seconds)}
+
+    return moved
 
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
