@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from tests.support.program import (
     KEY,
     PROGRAM,
     ROOT,
+    At,
     Run,
     Tools,
     clean_environment,
@@ -101,6 +103,27 @@ def config(home: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+# The wall clock of the process, moved.
+CLOCK = """
+import os, time
+real, moved = time.time, float(os.environ["MOVED"])
+time.time = lambda: real() + moved
+"""
+
+
+@pytest.fixture
+def at(env: dict[str, str], tmp_path: Path) -> At:
+    """Make the environment of a process that runs at another time."""
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock/sitecustomize.py").write_text(CLOCK)
+
+    def moved(moment: datetime) -> dict[str, str]:
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+        return {**env, "PYTHONPATH": str(tmp_path / "clock"), "MOVED": str(seconds)}
+
+    return moved
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def assistant(text: str) -> dict[str, str]:
 
 
 def kept(home: Path, name: str) -> list[dict[str, Any]]:
-    lines = (home / STATE / "sessions" / f"{name}.jsonl").read_text().splitlines()
+    lines = (home / STATE / "sessions" / f"{name}.jsonl").read_bytes().splitlines()
     return [json.loads(line) for line in lines]
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from datetime import datetime
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ KEY = "sk-test-0123456789abcdef0123456789abcdef"
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
 Tools = Callable[..., list[str]]
+At = Callable[[datetime], dict[str, str]]
 
 
 def clean_environment(home: Path) -> dict[str, str]:

@@ -18,26 +18,6 @@ from tests.support.terminals import on_a_terminal, read_all
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]
 
-# The wall clock of the process, moved.
-CLOCK = """
-import os, time
-real, moved = time.time, float(os.environ["MOVED"])
-time.time = lambda: real() + moved
-"""
-
-
-@pytest.fixture
-def at(env: dict[str, str], tmp_path: Path) -> Callable[[datetime], dict[str, str]]:
-    """The environment of a process that runs at another time."""
-    (tmp_path / "clock").mkdir()
-    (tmp_path / "clock/sitecustomize.py").write_text(CLOCK)
-
-    def moved(moment: datetime) -> dict[str, str]:
-        seconds = (moment - datetime.now(UTC)).total_seconds()
-        return {**env, "PYTHONPATH": str(tmp_path / "clock"), "MOVED": str(seconds)}
-
-    return moved
-
 
 def test_a_month_of_a_cron_job(
     run: Run, endpoint: Endpoint, at: Callable[[datetime], dict[str, str]]
