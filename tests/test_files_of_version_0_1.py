@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import At, Run, one_line
-from tests.conversations import assistant, kept, said, user
-from tests.fakes import Script, Server, answer
-from tests.test_completions import bash
-from tests.version_0_1 import DATA, STATE, as_far_as, expected, move_in, stand_in
+from tests.cli.test_completions import bash
+from tests.support.conversations import assistant, kept, said, user
+from tests.support.endpoint import Script, Server, answer
+from tests.support.program import At, Run, one_line
+from tests.support.version_0_1 import DATA, STATE, as_far_as, expected, move_in, stand_in
 
 Endpoint = Callable[[Script], Server]
 

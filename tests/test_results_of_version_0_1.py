@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Run
-from tests.mapped import Echo, rows
-from tests.version_0_1 import OldRun, move_in, old_run, old_runs, stand_in
+from tests.support.echo import Echo, rows
+from tests.support.program import Run
+from tests.support.version_0_1 import OldRun, move_in, old_run, old_runs, stand_in
 
 FAILED = ("json-failed", "text-failed", "batch-failed")
 KILLED_WITH_FAILURES = ("json-killed", "text-killed", "batch-killed")

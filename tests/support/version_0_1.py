@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).parent / "data" / "version_0_1"
+DATA = Path(__file__).parents[1] / "data" / "version_0_1"
 STATE = ".local/state/llmcli"
 _PLACES = {"config": ".config/llmcli", "state": STATE, "cache": ".cache/llmcli"}
 
