@@ -7,12 +7,13 @@ import os
 import sys
 
 from llmcli import __version__
+from llmcli.system.short_ways import is_on
 
 
 def main() -> None:
     if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-    if sys.argv[1:] == ["--version"]:
+    if sys.argv[1:] == ["--version"] and is_on("version"):
         _print_version()
     # What loading makes is no garbage, and looking through it for some takes as long as a module.
     gc.set_threshold(100_000)

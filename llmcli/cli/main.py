@@ -12,6 +12,7 @@ from llmcli.cli.command_table import COMMANDS
 from llmcli.config.options import AskOptions
 from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
 from llmcli.system.environment import Environment
+from llmcli.system.short_ways import is_on
 from llmcli.system.signals import die_by_signal, last_words, leave
 from llmcli.system.stdio import STDERR, CheckedStdout, arguments
 from llmcli.system.suggestions import near_names
@@ -44,7 +45,8 @@ def run_command(arguments: Sequence[str], environment: Environment) -> int:
     if arguments[0] == "ask":
         from llmcli.cli.commands.ask import ask
 
-        if (plain := parser.parse_arguments(arguments[1:], AskOptions)) is not None:
+        plain = parser.parse_arguments(arguments[1:], AskOptions) if is_on("command-line") else None
+        if plain is not None:
             return ask(environment, *plain, implicit=implicit)
     from llmcli.cli import app  # Typer, which a plain command line does not need
 

@@ -5,7 +5,9 @@ Type checkers take it for the original (PEP 681).
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+
+from llmcli.system.short_ways import is_on
 
 T = TypeVar("T")
 _MISSING: Any = object()
@@ -127,3 +129,10 @@ def asdict(one: Any) -> dict[str, Any]:
         name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
         for name, value in values.items()
     }
+
+
+if not TYPE_CHECKING and not is_on("dataclasses"):
+    import dataclasses
+
+    Field, field, fields = dataclasses.Field, dataclasses.field, dataclasses.fields
+    dataclass, replace, asdict = dataclasses.dataclass, dataclasses.replace, dataclasses.asdict

@@ -11,7 +11,10 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
+from llmcli.system.short_ways import is_on
+
 _BLOCK = 65536
+_ON = is_on("whole-chunks")
 _LINE_END = b"\r\n"
 # The head of a chunk with no extension.
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -75,7 +78,7 @@ def _whole_chunks(response: HTTPResponse) -> bytes:
     arrived = reader.peek()
     payloads: list[bytes] = []
     at = 0
-    while head := _SIZE.match(arrived, at):
+    while _ON and (head := _SIZE.match(arrived, at)):
         end = head.end() + int(head[1], 16)
         if end == head.end() or not arrived.startswith(_LINE_END, end):
             break

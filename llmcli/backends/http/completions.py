@@ -16,6 +16,7 @@ from llmcli.backends.thread import Put, in_thread
 from llmcli.config.keys import Key
 from llmcli.config.url import host_of
 from llmcli.errors import AuthError
+from llmcli.system.short_ways import is_on
 
 if TYPE_CHECKING:
     from llmcli.backends.http.client import Received
@@ -112,7 +113,7 @@ def _send(
 ) -> "Received":
     """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
     interrupted; waiting for the rest can, here in the thread that goes on with it."""
-    goes = body is not None and not _is_loaded() and plain(endpoint)
+    goes = is_on("early-request") and body is not None and not _is_loaded() and plain(endpoint)
     ahead = Ahead(endpoint, body or b"", progress) if goes else None
     from llmcli.backends.http import client, reply  # noqa: F401  # reply is needed next
 

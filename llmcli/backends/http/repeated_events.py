@@ -11,6 +11,7 @@ from typing import Any
 
 from llmcli.api.types import Chunk
 from llmcli.errors import ProtocolError
+from llmcli.system.short_ways import is_on
 
 # The inside of a JSON string (RFC 8259, section 7). Nothing is tried in another way: what would be
 # kept for that is a hundred times as large as an escape.
@@ -32,6 +33,7 @@ class PlainEvents:
         # What stands before and after the text of the known event.
         self._known = b"", b""
         self._in_vain = 0
+        self._on = is_on("repeated-events")
 
     def was_read(self, event: bytes, chunk: Chunk) -> None:
         """`event`, as `chunk`. Of a large one nothing is kept."""
@@ -41,7 +43,7 @@ class PlainEvents:
         """What was read last is known from now on, if with another text it is read as the same
         chunk with that text. This takes as long as to read one: it is for when nothing waits, or
         many others do."""
-        if self._last is None or self._in_vain == _ENOUGH:
+        if self._last is None or self._in_vain == _ENOUGH or not self._on:
             return
         (event, chunk), self._last = self._last, None
         text = _only_text(chunk)
