@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,10 @@ def test_runs_on_one_session_make_up_different_ids(
     run: Run, endpoint: Endpoint, env: dict[str, str], tmp_path: Path
 ) -> None:
     numbers = iter((7, "gen-8"))  # some servers number their replies
+    both_asked = threading.Barrier(2)
 
     def script(wire: Wire, _: Request) -> None:
+        both_asked.wait(60)
         reply = chunk(None, delta={"tool_calls": [piece("f", "{}")]}, finish_reason="tool_calls")
         wire.head()
         wire.event(reply | {"id": next(numbers)})
