@@ -3,7 +3,18 @@
 import argparse
 from collections.abc import Callable
 
-from tests.benchmarks import installed, interrupt, ledger, lines, report, start, stream, volume
+from tests.benchmarks import (
+    installed,
+    interrupt,
+    ledger,
+    lines,
+    report,
+    short_ways,
+    start,
+    stream,
+    structure,
+    volume,
+)
 from tests.benchmarks.options import Options
 
 PARTS: dict[str, Callable[[Options], None]] = {
@@ -13,8 +24,10 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "map": lines.main,
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),
+    "short": short_ways.main,
+    "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"start", "stream", "volume", "map"}
+_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map"}
 
 
 def main() -> None:
@@ -25,11 +38,12 @@ def main() -> None:
         "--quick", action="store_true", help="two runs: see that it works; no figures to go by"
     )
     parser.add_argument("--full", action="store_true", help="map: all 10,000 and 100,000 records")
+    parser.add_argument("--beside", metavar="PATH", help="structure: another checkout")
     given = parser.parse_args()
     unknown = set(given.names) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
-    options = Options(2 if given.quick else given.runs, given.quick, given.full)
+    options = Options(2 if given.quick else given.runs, given.quick, given.full, given.beside)
     names = given.names or list(PARTS)
     if _SIDE_BY_SIDE & set(names):
         installed.set_up()

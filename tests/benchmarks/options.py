@@ -10,3 +10,4 @@ class Options:
     runs: int = 15
     quick: bool = False
     full: bool = False
+    beside: str | None = None

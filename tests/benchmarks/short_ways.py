@@ -1,0 +1,55 @@
+"""What each short way wins: llmcli with it, without it, and without all of them."""
+
+import statistics
+import tempfile
+from pathlib import Path
+
+from llmcli.system.short_ways import NAMES
+from tests.benchmarks import report
+from tests.benchmarks.clients import Clients
+from tests.benchmarks.endpoint import serving
+from tests.benchmarks.measure import Command, Run, nowhere, side_by_side
+from tests.benchmarks.options import Options
+from tests.benchmarks.replies import Plan
+
+# What the user of each kind waits for.
+_SMALL, _LONG = Plan(), Plan(events=20_000)
+_ALL = "all short ways"
+
+
+def main(options: Options) -> None:
+    """Print the tables of a small completion and of a long answer."""
+    with tempfile.TemporaryDirectory() as home, serving() as endpoint:
+        clients = Clients(Path(home), endpoint)
+        for plan in (_SMALL, _LONG):
+            found = side_by_side(_commands(clients, plan), options.runs, nowhere)
+            report.heading(f"Short ways: a completion of {plan.events:,} events, start to end")
+            _print(found)
+    _print_version(clients, options.runs)
+
+
+def _print_version(clients: Clients, runs: int) -> None:
+    commands = {
+        _ALL: clients.llmcli(_SMALL, "--version"),
+        "without version": clients.llmcli(_SMALL, "--version", LLMCLI_SHORT=_without("version")),
+    }
+    report.heading("Short ways: --version, start to end")
+    _print(side_by_side(commands, runs, nowhere))
+
+
+def _commands(clients: Clients, plan: Plan) -> dict[str, Command]:
+    ways = [name for name in NAMES if name != "version"]
+    return {
+        _ALL: clients.llmcli(plan),
+        **{f"without {way}": clients.llmcli(plan, LLMCLI_SHORT=_without(way)) for way in ways},
+        "without any": clients.llmcli(plan, LLMCLI_SHORT="0"),
+    }
+
+
+def _without(way: str) -> str:
+    return ",".join(name for name in NAMES if name != way)
+
+
+def _print(found: dict[str, list[Run]]) -> None:
+    seconds = {who: statistics.median(run.seconds for run in runs) for who, runs in found.items()}
+    report.ratios("llmcli", seconds, _ALL)
