@@ -1,3 +1,3 @@
 """llmcli: one-shot and piped completions from language models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
