@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 from llmcli.api import request
 from llmcli.config import file, url
 from llmcli.config.flags import flags, tag
-from llmcli.config.map_options import MapOptions
 from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
 from llmcli.system.dataclass import replace
@@ -14,6 +13,7 @@ from llmcli.system.environment import Environment
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template
     from llmcli.chat.sessions.history import Session
+    from llmcli.config.map_options import MapOptions
 
 # An answer in one piece is silence until it is complete.
 _WHOLE_ANSWER_TIMEOUT = 300.0
@@ -43,7 +43,7 @@ def session(environment: Environment, talk: ConversationOptions) -> "Session | N
 
 def settings(
     environment: Environment,
-    options: AskOptions | MapOptions,
+    options: "AskOptions | MapOptions",
     named: "Template | None",
     going_on: "Session | None" = None,
 ) -> Settings:
