@@ -52,7 +52,7 @@ def test_where_it_is_shown(run: Run, endpoint: Endpoint, env: dict[str, str]) ->
     assert {"event": "reasoning", "content": "let me think"} in events
     with on_a_terminal([PROGRAM, "ask", "-n", "-q", "hi"], env) as (process, terminal):
         assert read_all(terminal) == b"let me think\r\nanswer\r\n"
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     with on_a_terminal([PROGRAM, "ask", "-n", "-q", "hi"], {**env, "TERM": "xterm"}) as (
         process,
         terminal,
@@ -118,3 +118,17 @@ def test_an_empty_list_is_never_sent(run: Run, endpoint: Endpoint) -> None:
     assert reply["reasoning_details"] == []
     run("ask", "--messages", "-", "Q2", input=json.dumps([user("Q1"), reply]).encode())
     assert said(server)[1] == {"role": "assistant", "content": "A"}
+
+
+def test_reasoning_details_of_odd_types(run: Run, endpoint: Endpoint) -> None:
+    details = [{"index": [1], "text": 5}, {"index": [1], "text": "s"}, "x", {"index": {}}]
+
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.event(chunk(None, delta={"reasoning_details": details, "content": "good"}))
+        wire.finish()
+
+    endpoint(script)
+    for arguments in ((), ("--json",), ("--events",)):
+        done = run("ask", "hi", *arguments)
+        assert (done.returncode, b"good" in done.stdout) == (0, True), done.stderr

@@ -83,7 +83,7 @@ def test_runs_on_one_session_make_up_different_ids(
     server = endpoint(script)
     command = [PROGRAM, "ask", "-n", "--session", "s", "hi"]
     running = [subprocess.Popen(command, env=env, stdout=subprocess.PIPE) for _ in range(2)]
-    ids = [json.loads(process.communicate(timeout=30)[0])["id"] for process in running]
+    ids = [json.loads(process.communicate(timeout=120)[0])["id"] for process in running]
     assert len(set(ids)) == 2
     server.script = answer("x")
     done = run("ask", "-c", *(w for one in ids for w in ("--tool-result", f"{one}=of {one}")))

@@ -101,3 +101,18 @@ def test_tokens_at_a_price(usage: dict[str, Any], usd: str | None) -> None:
     cost = pricing.cost(usage, PRICE)
     assert cost.usd == (None if usd is None else Decimal(usd))
     assert cost.source == (None if usd is None else "estimated")
+
+
+DIGITS = "9" * 5000
+
+
+def test_costs_that_are_none(run: Run, endpoint: Endpoint) -> None:
+    costs: list[Any] = ["1e-999999999999999", "1e-300000000", "1e999", -1, "NaN", True, [], DIGITS]
+    for cost in costs:
+        endpoint(answer("x", usage={"cost": cost, "prompt_tokens": 1048576}))
+        done = run("ask", "--json", "hi")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["llmcli"]["cost_usd"] is None
+        warning, usage = done.stderr.decode().splitlines()
+        assert "warning: the server's cost " in warning and "is no amount" in warning
+        assert "1048576 in, cost unknown" in usage

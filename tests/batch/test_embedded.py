@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.program import Run
 
 ROWS = """text,stars
@@ -17,6 +19,8 @@ SCHEMA = {
     "required": ["mood"],
     "additionalProperties": False,
 }
+
+pytestmark = pytest.mark.embedded
 
 
 def test_rows_are_classified_in_order(run: Run, embedded: dict[str, str]) -> None:

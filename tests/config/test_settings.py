@@ -1,4 +1,4 @@
-"""Odd values from users and surroundings, each found by somebody who tried to break it."""
+"""Values that a setting, a key or an option cannot have, and surroundings that few users have."""
 
 import os
 from collections.abc import Callable

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from llmcli.api import strict_json
 from tests.support.endpoint import (
     USAGE,
     Request,
@@ -140,3 +141,44 @@ def test_events_end_with_the_object_on_failure(run: Run, endpoint: Endpoint) -> 
     assert [event["event"] for event in events(done)] == ["start", "delta", "end"]
     assert events(done)[-1]["error"]["message"] == "gone"
     assert done.returncode == 69
+
+
+@pytest.mark.parametrize("arguments", [(), ("--no-stream",)])
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_numbers_that_are_no_json_are_said_and_written_as_null(
+    run: Run, endpoint: Endpoint, constant: str, arguments: tuple[str, ...]
+) -> None:
+    number = float(constant)
+    call = {
+        "index": number,
+        "id": "a",
+        "x": number,
+        "function": {"name": "f", "arguments": {"x": number}},
+    }
+    message = {"content": "good", "tool_calls": [call]}
+    whole = chunk(None, message=message, finish_reason="stop", index=number, logprobs=[number])
+
+    def script(wire: Wire, _: Request) -> None:
+        text = json.dumps(whole | {"usage": {"cost": number, "prompt_tokens": number}})
+        wire.whole(text.encode(), "200 OK", "application/json")
+
+    endpoint(script)
+    saved = ("--json", "--save-messages", "m.json", *arguments)
+    done = run("ask", *saved, "hi")
+    assert done.returncode == 0, done.stderr
+    value = strict_json.parse_json(done.stdout.decode())
+    assert value["usage"] == {"cost": None, "prompt_tokens": None}
+    (choice,) = value["choices"]
+    assert choice["logprobs"] == [None]
+    assert choice["message"]["content"] == "good"
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"x": null}'
+    warning, _usage = done.stderr.decode().splitlines()
+    assert f"warning: the server's cost {number} is no amount" in warning
+    assert run("ask", "--messages", "m.json", "--tool-result", "a=1", "hi").returncode == 0
+
+
+def test_control_characters_in_json_are_escapes(run: Run, endpoint: Endpoint) -> None:
+    endpoint(answer("\x9b2J \u202e ok 日本"))
+    done = run("ask", "--json", "hi")
+    assert b"\\u009b2J \\u202e ok " in done.stdout and "日本".encode() in done.stdout
+    assert json.loads(done.stdout)["choices"][0]["message"]["content"] == "\x9b2J \u202e ok 日本"

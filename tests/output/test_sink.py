@@ -1,13 +1,14 @@
 """-O FILE: written beside it and renamed only on success."""
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.endpoint import Script, Server, answer, broken
-from tests.support.program import Run, one_line
+from tests.support.program import PROGRAM, Run, one_line
 
 Endpoint = Callable[[Script], Server]
 
@@ -82,3 +83,38 @@ def test_output_that_cannot_be_created_costs_nothing(
     assert done.returncode == 73
     assert f"cannot create {target}" in one_line(done.stderr)
     assert server.requests == []
+
+
+def test_output_beside_files_in_the_way(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
+    endpoint(broken)
+    (tmp_path / "x.part").mkdir()
+    done = run("ask", "-O", "x", "--retries", "0", "hi")
+    line = one_line(done.stderr)
+    kept = line.rpartition("partial answer kept in ")[2].partition(" ")[0].rstrip(";)")
+    assert Path(kept).read_text() == "half an ans"
+    endpoint(answer("x"))
+    assert run("ask", "-O", "я" * 125, "hi").returncode == 0
+    done = run("ask", "-O", "same", "--usage-file", "./same", "hi")
+    assert done.returncode == 2
+    assert "name the same file" in one_line(done.stderr)
+
+
+def test_events_that_fail_end_on_stdout_if_the_file_must_stay(
+    run: Run, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    endpoint(broken)
+    done = run("ask", "--events", "-O", "events", "--retries", "0", "hi")
+    assert json.loads(done.stdout)["event"] == "end"
+    assert "events.part" in one_line(done.stderr)
+    assert not (tmp_path / "events").exists()
+
+
+def test_a_deleted_working_directory(
+    endpoint: Endpoint, env: dict[str, str], tmp_path: Path
+) -> None:
+    endpoint(answer("x"))
+    script = 'mkdir d; cd d; rmdir ../d; "$0" ask -n -O out hi'
+    done = subprocess.run(
+        ["sh", "-c", script, PROGRAM], env=env, cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == 73, done.stderr

@@ -3,7 +3,7 @@
 import json
 import socket
 import subprocess
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,21 +23,23 @@ TEN = frames(*(chunk(f"{number} ") for number in range(10)))
 TEXT = b"0 1 2 3 4 5 6 7 8 9 "
 
 
-def in_segments(*segments: bytes) -> Script:
-    """Each is sent once there was time to show the one before."""
+def in_segments(*segments: bytes, shown: threading.Semaphore | None = None) -> Script:
+    """Send each segment once something of the one before was `shown`."""
 
     def script(wire: Wire, _request: Request) -> None:
         wire.head()
         for segment in segments:
             wire.socket.sendall(segment)
-            time.sleep(0.3)
+            if shown:
+                shown.acquire(timeout=60)
         wire.finish()
 
     return script
 
 
-def writes(env: dict[str, str], *options: str) -> list[bytes]:
-    """What the program writes to stdout: of this kind of socket one read gives one write."""
+def writes(env: dict[str, str], shown: threading.Semaphore, *options: str) -> list[bytes]:
+    """Return what the program writes to stdout, and say with each write that it was `shown`: of
+    this kind of socket one read gives one write."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     arguments = [PROGRAM, "ask", "-n", "-q", "hi", *options]
     with ours, subprocess.Popen(arguments, env=env, stdout=theirs.fileno()):
@@ -45,12 +47,14 @@ def writes(env: dict[str, str], *options: str) -> list[bytes]:
         found = []
         while data := ours.recv(1 << 20):
             found.append(data)
+            shown.release()
     return found
 
 
 def test_one_write_for_each_arrival(endpoint: Endpoint, env: dict[str, str]) -> None:
-    endpoint(in_segments(TEN, TEN))
-    assert writes(env) == [TEXT, TEXT, b"\n"]
+    shown = threading.Semaphore(0)
+    endpoint(in_segments(TEN, TEN, shown=shown))
+    assert writes(env, shown) == [TEXT, TEXT, b"\n"]
 
 
 def test_what_is_there_does_not_wait_for_what_is_not(
@@ -59,8 +63,9 @@ def test_what_is_there_does_not_wait_for_what_is_not(
     """A segment may end inside of a chunk, of the line of its size, of an event."""
     part = TEN.index(b"6 ")
     for at in (part, TEN.index(b"data", part) + 2, TEN.index(b"\r\n", part) + 4):
-        endpoint(in_segments(TEN[:at], TEN[at:]))
-        first, *rest = writes(env)
+        shown = threading.Semaphore(0)
+        endpoint(in_segments(TEN[:at], TEN[at:], shown=shown))
+        first, *rest = writes(env, shown)
         assert first.startswith(b"0 1 2 3 4 5 ")
         assert first + b"".join(rest) == TEXT + b"\n"
 
@@ -69,7 +74,8 @@ def test_events_are_written_together_but_told_apart(
     endpoint: Endpoint, env: dict[str, str]
 ) -> None:
     endpoint(in_segments(TEN))
-    together = next(data for data in writes(env, "--events") if b'"delta"' in data)
+    written = writes(env, threading.Semaphore(0), "--events")
+    together = next(data for data in written if b'"delta"' in data)
     told = [json.loads(line)["content"] for line in together.splitlines()]
     assert told == [f"{number} " for number in range(10)]
 

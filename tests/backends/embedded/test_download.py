@@ -132,7 +132,7 @@ def test_an_interrupted_pull_leaves_nothing(
 ) -> None:
     with serving(slow) as server, slow.pull(server) as process:
         process.send_signal(number)
-        assert process.wait(30) == -number
+        assert process.wait(120) == -number
         assert left(models) == set()
 
 
@@ -141,7 +141,7 @@ def test_a_killed_pull_leaves_nothing_that_counts(
 ) -> None:
     with serving(slow) as server, slow.pull(server) as process:
         process.kill()
-        process.wait(30)
+        process.wait(120)
     assert all(name.startswith(".pull-") for name in left(models))
     assert run("local", "list").stdout == b""
     env["PIP_NO_INDEX"] = "1"
@@ -157,10 +157,10 @@ def test_a_second_pull_waits_for_the_first(slow: SlowIndex, models: Path) -> Non
             b"llmcli: another llmcli is fetching the model; waiting for it\n"
         )
         second.send_signal(signal.SIGINT)
-        assert second.wait(30) == -signal.SIGINT
+        assert second.wait(120) == -signal.SIGINT
         second.stderr.close()
         first.send_signal(signal.SIGINT)
-        assert first.wait(30) == -signal.SIGINT
+        assert first.wait(120) == -signal.SIGINT
 
 
 def test_weights_that_are_there_wait_for_nobody(run: Run, models: Path) -> None:

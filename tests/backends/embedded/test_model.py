@@ -13,6 +13,8 @@ from tests.support.program import PROGRAM, Run, one_line
 
 NOTICE = "no key or endpoint configured: using the embedded local/smollm2-135m-instruct"
 
+pytestmark = pytest.mark.embedded
+
 
 def shell(env: dict[str, str], script: str) -> subprocess.CompletedProcess[bytes]:
     """A pipeline as a user types it, `llmcli` being on PATH."""
@@ -117,7 +119,7 @@ def test_interrupt_ends_it_by_the_signal_and_its_port_is_closed_to_others(
         for address in listening(process.pid):
             assert address == "127.0.0.1"
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == -signal.SIGINT
+        assert process.wait(120) == -signal.SIGINT
 
 
 def listening(pid: int) -> list[str]:

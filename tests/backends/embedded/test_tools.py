@@ -24,6 +24,8 @@ OPTIONS = [
     *("-o", 'tool_choice="required"', "-o", "cache_prompt=false"),
 ]
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.echo import Echo, Handler
-from tests.support.endpoint import Script, Server, in_turn
+from tests.support.endpoint import Request, Script, Server, Wire, answer, in_turn
 from tests.support.faults import DONE, SOME, STOP, in_chunks, raw
 from tests.support.program import Run, one_line
 
@@ -54,3 +54,17 @@ def test_connections_are_kept_after_streams_of_known_length(run: Run, echo: Echo
     done = run("map", "-j", "2", "{}", input=b"".join(b"r%d\n" % n for n in range(20)))
     assert (done.returncode, done.stdout) == (0, b"some\n" * 20), done.stderr
     assert echo.connections <= 2
+
+
+@pytest.mark.parametrize("command", [("ask", "hi"), ("map", "-j", "2", "{}")])
+def test_interim_answers_are_read_over(
+    run: Run, endpoint: Endpoint, command: tuple[str, ...]
+) -> None:
+    def script(wire: Wire, request: Request) -> None:
+        for status in (b"100 Continue", b"103 Early Hints\r\nLink: x"):
+            wire.socket.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        answer("good")(wire, request)
+
+    endpoint(script)
+    done = run(*command, input=b"a\nb\n")
+    assert (done.returncode, set(done.stdout.split())) == (0, {b"good"}), done.stderr

@@ -1,4 +1,4 @@
-"""Connections that are refused, hang, are not trusted or go through a proxy."""
+"""Connections that are refused, hang or are not trusted."""
 
 import socket
 import ssl
@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from tests.support.endpoint import Request, Script, Server, Wire, serving
-from tests.support.faults import HEAD, SOME, error, raw
+from tests.support.faults import HEAD, SOME, raw
 from tests.support.program import KEY, Run, one_line
 
 Endpoint = Callable[[Script], Server]
@@ -53,8 +53,8 @@ def silent_dns(env: dict[str, str], home: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--deadline", "1"), "deadline of 1 s reached: no answer from DNS for host.invalid"),
-        (("--connect-timeout", "1"), "no answer from DNS for host.invalid for 1 s"),
+        (("--deadline", "4"), "deadline of 4 s reached: no answer from DNS for host.invalid"),
+        (("--connect-timeout", "3"), "no answer from DNS for host.invalid for 3 s"),
     ],
 )
 def test_silent_dns(run: Run, silent_dns: None, options: tuple[str, str], says: str) -> None:
@@ -82,7 +82,7 @@ def black_hole() -> Iterator[str]:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--deadline", "1"), "deadline of 1 s reached: no connection to 127.0.0.1"),
+        (("--deadline", "4"), "deadline of 4 s reached: no connection to 127.0.0.1"),
         (("--connect-timeout", "1"), "127.0.0.1"),
     ],
 )
@@ -220,32 +220,6 @@ def test_tls_cut_without_close_notify(
     with serving(raw(HEAD + b"\r\n" + SOME), context(authority, "127.0.0.1")) as server:
         done = run("ask", "hi", "-m", "m", "--base-url", server.base_url)
     assert (done.returncode, done.stdout) == (85, b"some")
-
-
-def test_proxy_is_used_and_its_password_not_shown(
-    run: Run, endpoint: Endpoint, env: dict[str, str]
-) -> None:
-    proxy = endpoint(good)
-    env["NO_PROXY"] = ""
-    env["HTTP_PROXY"] = f"http://user:hunter2@127.0.0.1:{proxy.port}"
-    env["LLMCLI_ALLOW_HTTP"] = "1"
-    done = run("ask", "-q", "hi", "--base-url", "http://far.invalid/v1")
-    assert (done.returncode, done.stdout) == (0, b"ok\n")
-    assert proxy.only.path == "http://far.invalid/v1/chat/completions"
-    env["HTTP_PROXY"] = "http://user:hunter2@127.0.0.1:1"
-    done = run("ask", "hi", "--base-url", "http://far.invalid/v1", "--retries", "0")
-    assert done.returncode == 68
-    assert "the proxy for far.invalid cannot be reached" in one_line(done.stderr)
-    assert b"hunter2" not in done.stderr
-
-
-def test_proxy_that_asks_for_a_password(run: Run, endpoint: Endpoint, env: dict[str, str]) -> None:
-    proxy = endpoint(error("407 Proxy Authentication Required", {}))
-    env["NO_PROXY"] = ""
-    env["HTTPS_PROXY"] = f"http://127.0.0.1:{proxy.port}"
-    done = run("ask", "hi", "--base-url", "https://far.invalid/v1", "--retries", "0")
-    assert done.returncode == 77
-    assert "the proxy asks for a password" in one_line(done.stderr)
 
 
 @pytest.mark.parametrize("command", [("ask", "hi"), ("map", "-j", "2", "{}")])

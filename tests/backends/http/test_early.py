@@ -96,8 +96,8 @@ def test_it_does_not_wait_for_requests() -> None:
         script = f"""
 import sys
 from llmcli.backends.http.early import Ahead
-from llmcli.backends.endpoint import Endpoint
-from llmcli.backends.progress import Progress
+from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.timeouts import Progress
 endpoint = Endpoint("http://127.0.0.1:{port}/v1")
 connection = Ahead(endpoint, b"{{}}", Progress("", 5, 5, print)).take()
 print(connection.recv(100).partition(b" ")[0], "requests" in sys.modules)

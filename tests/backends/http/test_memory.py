@@ -42,7 +42,7 @@ def test_escapes_take_no_more(endpoint: Callable[[Script], Server], env: dict[st
         wire.head()
         for one in ("a", "b", text):
             wire.text(one)
-            time.sleep(0.1)  # what such events are is learned while nothing waits
+            time.sleep(0.5)  # what such events are is learned while nothing waits
         wire.finish()
 
     endpoint(script)

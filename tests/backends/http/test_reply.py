@@ -19,7 +19,7 @@ from llmcli.chat.report import report
 from llmcli.errors import LlmcliError
 from tests.support import readings
 from tests.support.endpoint import Request, Script, Server, Wire, serving
-from tests.support.program import Run
+from tests.support.program import Run, one_line
 from tests.support.readings import Shape, Vector
 
 Endpoint = Callable[[Script], Server]
@@ -182,3 +182,14 @@ def test_large_events_in_small_pieces_take_linear_time() -> None:
     found = [events for piece in readings.cut(data, [1400]) for events in splitter.feed(piece)]
     assert found == [[data[:-2]]]
     assert looked_at < 2 * len(data)
+
+
+def test_lines_of_data_without_end(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.send(b"data: x\n" * 1_500_000 + b"\n")
+
+    endpoint(script)
+    done = run("ask", "hi")
+    assert done.returncode == 76
+    assert "an event of more than 20000 lines" in one_line(done.stderr)

@@ -16,12 +16,12 @@ def test_who_reads_the_request_late_is_connected_to(
     (tmp_path / "large.txt").write_text("x" * 12_000_000)
 
     def late(connection: socket.socket) -> None:
-        time.sleep(2.5)
+        time.sleep(5)  # twice the time in which a connection must be made
         Server(answer("ok")).serve(connection)
 
     with listening(late) as port:
         env.update(LLMCLI_BASE_URL=f"http://127.0.0.1:{port}/v1", LLMCLI_MODEL="m")
-        done = run("map", "--files", "large.txt", "--connect-timeout", "1", "--retries", "0")
+        done = run("map", "--files", "large.txt", "--connect-timeout", "2.5", "--retries", "0")
     assert (done.returncode, done.stdout) == (0, b"ok\n"), done.stderr
 
 
@@ -30,7 +30,7 @@ def test_a_proxy_that_does_not_connect(
 ) -> None:
     proxy = endpoint(raw(b"", wait=True))
     env.update(NO_PROXY="", HTTPS_PROXY=f"http://127.0.0.1:{proxy.port}")
-    limits = ("--connect-timeout", "1", "--idle-timeout", "60", "--deadline", "20")
+    limits = ("--connect-timeout", "1", "--idle-timeout", "120", "--deadline", "100")
     done = run("ask", "hi", "--base-url", "https://far.invalid/v1", "--retries", "0", *limits)
     assert done.returncode == 124
     assert "deadline" not in one_line(done.stderr)

@@ -167,7 +167,7 @@ def test_a_table_on_a_terminal(endpoint: Endpoint, env: dict[str, str]) -> None:
     command = [PROGRAM, "models"]
     with on_a_terminal(command, {**env, "COLUMNS": "100", "NO_COLOR": "1"}) as (process, terminal):
         shown = read_all(terminal).decode()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     heading, *lines = shown.splitlines()
     assert "context" in heading and "$/M in" in heading
     assert [line.split()[0] for line in lines] == ["auto", "vendor/big-4.6", "vendor/small:free"]
