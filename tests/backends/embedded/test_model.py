@@ -157,14 +157,14 @@ def test_files_that_are_no_model(run: Run, embedded: dict[str, str]) -> None:
     for name, says in {
         "folder.gguf": "cannot read the model folder.gguf: Is a directory",
         "text.gguf": "text.gguf is not a GGUF file",
-        "half.gguf": "half.gguf cannot be loaded as a model; is it whole?",
+        "half.gguf": "half.gguf cannot be loaded as a model; the file may be incomplete",
     }.items():
         done = run("ask", "-m", f"local/{name}", "hi")
         assert done.returncode == 78, name
         assert says in one_line(done.stderr)
     done = run("ask", "-m", "local/missing.gguf", "hi")
     assert done.returncode == 66
-    assert "there is no model file missing.gguf" in one_line(done.stderr)
+    assert "the model file missing.gguf does not exist" in one_line(done.stderr)
 
 
 @pytest.fixture
