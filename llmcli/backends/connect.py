@@ -40,7 +40,8 @@ class Connection:
 def choose(environment: Environment, settings: Settings) -> Connection:
     """Return the backend that the settings name, or the embedded model if they name none.
 
-    `-m local` and `-m local/…` mean a model in this process, whatever endpoint is configured.
+    A model or a key without an endpoint means the default endpoint. `-m local` and `-m local/…`
+    mean a model in this process, whatever endpoint is configured.
     Raises ConfigError if the URL is not valid or the model is missing; its hint says what to set.
     """
     model = settings.model or None

@@ -111,9 +111,11 @@ FAULTS: dict[str, Fault] = {
     "endless_100": Fault(trickle(INTERIM % 100), 124, "no answer from", options=DEADLINE),
     "endless_103": Fault(trickle(INTERIM % 103), 124, "no answer from", options=DEADLINE),
     "many_headers": Fault(
-        raw(HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), 76, "headers beyond all limits"
+        raw(HEAD + b"X: y\r\n" * 100_000 + b"\r\n"), 76, "got more than 100 headers"
     ),
-    "long_header": Fault(raw(HEAD + b"X: " + b"y" * 2**20 + b"\r\n\r\n"), 76, "headers beyond all"),
+    "long_header": Fault(
+        raw(HEAD + b"X: " + b"y" * 2**20 + b"\r\n\r\n"), 76, "cannot read the headers"
+    ),
     "http_0_9": Fault(raw(b"<html>hello</html>"), 76, "is not HTTP"),
     "ssh_banner": Fault(raw(b"SSH-2.0-OpenSSH_9.2\r\n"), 76, "is not HTTP"),
     "301": Fault(
@@ -139,7 +141,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "empty_json": Fault(body(b"", "application/json"), 76, "got an empty body"),
     "json_that_is_no_completion": Fault(
-        error("200 OK", {"hello": "world"}), 76, "JSON but no completion"
+        error("200 OK", {"hello": "world"}), 76, "JSON, but not a completion"
     ),
     "json_that_is_cut": Fault(
         body(b'{"choices": [', "application/json"), 69, "the reply ended inside its JSON"
@@ -204,10 +206,10 @@ FAULTS: dict[str, Fault] = {
     "one_byte_at_a_time": Fault(
         trickle(b"x", HEAD + b"\r\ndata: "), 124, "the answer is not complete", options=DEADLINE
     ),
-    "not_json": Fault(body(SOME + event("{oops")), 76, "a reply is not JSON: {oops", b"some"),
+    "not_json": Fault(body(SOME + event("{oops")), 76, "text that is not JSON: {oops", b"some"),
     "nested_too_deeply": Fault(body(SOME + event("[" * 100_000)), 76, "nested too deeply", b"some"),
-    "a_list": Fault(body(event([1])), 76, "a reply is a list, not an object"),
-    "a_string": Fault(body(event('"x"')), 76, "a reply is a str, not an object"),
+    "a_list": Fault(body(event([1])), 76, "JSON that is not an object: [1]"),
+    "a_string": Fault(body(event('"x"')), 76, 'JSON that is not an object: "x"'),
     "endless_line": Fault(endless(b"data: " + b"x" * 2**20), 76, "a line longer than 128 MiB"),
     "error_in_the_stream": Fault(
         body(SOME + event({"error": {"message": "overloaded", "code": 503}})),

@@ -85,7 +85,7 @@ def _download(environment: Environment, scratch: Path) -> Path:
 
 
 def _failed(lines: list[str]) -> LlmcliError:
-    """Return the error for an installer that printed `lines` on stderr; the last ERROR is quoted."""
+    """Return the error of an installer that printed `lines`; it quotes the last line of them."""
     errors = [line for line in lines if line.startswith("ERROR")] or lines
     reason = f": {one_line(errors[-1], 200)}" if errors else ""
     hint = "check the installer's settings (`pip config list`), then `llmcli local pull`"

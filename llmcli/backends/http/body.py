@@ -1,8 +1,8 @@
-"""The body of a reply, in as few pieces as it comes in.
+"""The body of a reply, read in as few pieces as possible.
 
-Where each event is a chunk of its own, http.client and urllib3 take 20 µs for it, more than all
-else. So whole chunks that are there already are taken together here; all that is not as plain as
-that is left to them.
+Many servers send each event as a chunk of its own. http.client and urllib3 take 20 µs for a chunk,
+more than everything else that is done with an event. So all whole chunks that have arrived are
+taken together here; http.client reads every body whose framing is not as simple as that.
 """
 
 import io
@@ -13,17 +13,21 @@ from typing import Any
 
 from llmcli.system.short_ways import is_on
 
+# Bytes read at once.
 _BLOCK = 65536
 _ON = is_on("whole-chunks")
 _LINE_END = b"\r\n"
-# The head of a chunk with no extension.
+# The head of a chunk without extensions (RFC 9112, section 7.1).
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
+# Called before each read of a socket; it raises the error that is to end the reading.
 Check = Callable[[], object]
 
 
-class Watched(io.RawIOBase):
-    """`check()` before each read of the system. It raises what is to end the reading. `ended`: the
-    system has nothing more."""
+class CheckedReader(io.RawIOBase):
+    """The raw stream of a socket, which calls `check` before each read.
+
+    `ended` is True once the other side has closed the connection.
+    """
 
     def __init__(self, raw: io.RawIOBase, check: Check) -> None:
         self.ended = False
@@ -31,34 +35,42 @@ class Watched(io.RawIOBase):
         self._check = check
 
     def readable(self) -> bool:
+        """Return True, as io.BufferedReader requires."""
         return True
 
     def readinto(self, buffer: Any) -> int | None:
+        """Read into `buffer` and return the number of bytes. Raises what `check` raises."""
         self._check()
         count = self._raw.readinto(buffer)
         self.ended = count == 0
         return count
 
     def close(self) -> None:
+        """Close the socket's stream as well."""
         self._raw.close()
         super().close()
 
 
-def buffered(watched: Watched) -> "io.BufferedReader[Watched]":
-    return io.BufferedReader(watched, _BLOCK)
+def buffered(reader: CheckedReader) -> "io.BufferedReader[CheckedReader]":
+    """Return `reader` with a buffer that is large enough for many chunks."""
+    return io.BufferedReader(reader, _BLOCK)
 
 
 def blocks(response: HTTPResponse) -> Iterator[bytes]:
-    """Raises HTTPException, IncompleteRead where the body is not whole, and OSError."""
+    """Yield the body of a reply, in pieces that are as large as what has arrived.
+
+    Raises IncompleteRead if the body is shorter than its head says, another HTTPException if the
+    framing is not valid, and OSError if the connection fails.
+    """
     while block := _whole_chunks(response) or response.read1(_BLOCK):
         yield block
     if response.length:
         raise IncompleteRead(b"", response.length)
-    response.close()  # its connection is free for another
+    response.close()  # frees the connection for another request
 
 
-def ends(response: HTTPResponse) -> bool:
-    """Whether it comes to its end with what is read next."""
+def reaches_end(response: HTTPResponse) -> bool:
+    """Read once more and return True if the body is at its end. Raises what `blocks` raises."""
     response.read1(_BLOCK)
     if response.length == 0:
         response.close()
@@ -66,13 +78,19 @@ def ends(response: HTTPResponse) -> bool:
 
 
 def _whole_chunks(response: HTTPResponse) -> bytes:
-    """Those that have arrived; waits where nothing has. None inside of a chunk, and at the end."""
+    """Return the payloads of all whole chunks that have arrived; wait if nothing has arrived.
+
+    Return b"" where http.client has to read: if the body is not chunked, inside a chunk, before a
+    chunk that is not whole or has extensions, and before the last chunk.
+    """
     reader: Any = response.fp
     if not response.chunked or response.chunk_left or reader is None:
         return b""
     if response.chunk_left == 0 and reader.peek().startswith(_LINE_END):
+        # http.client leaves the line end after a chunk until it reads the next. None tells it that
+        # the line end was read.
         reader.read(len(_LINE_END))
-        response.chunk_left = None  # which says that this was read
+        response.chunk_left = None
     if response.chunk_left is not None:
         return b""
     arrived = reader.peek()
@@ -85,7 +103,7 @@ def _whole_chunks(response: HTTPResponse) -> bytes:
         payloads.append(arrived[head.end() : end])
         at = end + len(_LINE_END)
     if not payloads and arrived.lstrip().startswith(b"-"):
-        # http.client would take it, and wait for ever.
+        # http.client accepts a negative size, and then waits for ever.
         raise HTTPException("negative size of a chunk")
     reader.read(at)
     return b"".join(payloads)

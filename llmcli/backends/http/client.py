@@ -1,8 +1,8 @@
-"""HTTP through requests, the one place that imports it: a request goes out, a reply comes in.
+"""An HTTP client on top of requests: it sends a request and yields the reply.
 
-No redirect is followed (it would turn the POST into a GET, or send the prompt elsewhere), no
-compression is asked for (a truncated gzip body raises nothing), and the key is given as an auth
-object, since requests replaces a plain Authorization header by what ~/.netrc holds.
+- No redirect is followed: it would turn the POST into a GET, or send the prompt to another server.
+- The key is given as an auth object, since requests replaces an Authorization header by the
+  password that ~/.netrc has for the host.
 """
 
 import io
@@ -14,8 +14,8 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from llmcli.backends.http import connections, errors
-from llmcli.backends.http.body import Check, blocks, ends
-from llmcli.backends.http.early import Ahead
+from llmcli.backends.http.body import Check, blocks, reaches_end
+from llmcli.backends.http.early import EarlyRequest
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.reply import Head
 from llmcli.config.keys import Key
@@ -25,15 +25,15 @@ from llmcli.errors import LlmcliError
 if TYPE_CHECKING:
     import ssl
 
-# What may still come after the end of an answer, in seconds: the end of its framing.
+# Seconds to wait, after the last event of an answer, for the bytes that end its framing.
 _LAST_BYTES = 0.05
 
-# The head of a reply, then its body as it arrives.
+# Yields the head of a reply, then its body in pieces as they arrive.
 Received = Generator[Head | bytes, None, None]
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sets the key, or nothing, where requests would look into ~/.netrc."""
+    """Sets the Authorization header; with any auth object requests does not read ~/.netrc."""
 
     def __init__(self, key: Key | None) -> None:
         self.key = key
@@ -45,9 +45,13 @@ class _Bearer(requests.auth.AuthBase):
 
 
 class Client:
-    """Requests to one URL, prepared once. `connections` are kept, for any number of threads; with
-    none each is left as soon as its answer is whole. `ahead`: the request, which was sent; `check`
-    is called before each read, and raises what is to end it."""
+    """A client for one method and URL, whose headers are prepared only once.
+
+    `connections` is the number of connections that are kept open, for any number of threads; with 0
+    a connection is dropped as soon as its answer is whole. `early` is the same request, if it was
+    sent early. `check` is called before each read, and raises the error that is to end it; by
+    default it does nothing.
+    """
 
     def __init__(
         self,
@@ -55,18 +59,22 @@ class Client:
         method: str,
         url: str,
         connections: int = 0,
-        ahead: Ahead | None = None,
+        early: EarlyRequest | None = None,
         check: Check = bool,
     ) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
         self._connections = connections
-        self._ahead = ahead
+        self._early = early
         self._check = check
 
     def receive(self, body: bytes | None) -> Received:
-        """Raises LlmcliError, before the head or after; also what `check` raises."""
+        """Send a request with `body` and yield the head of the reply, then its body in pieces.
+
+        Raises an LlmcliError before the head if no reply begins, or after it if the reply breaks
+        off; also what `check` raises.
+        """
         idle_timeout = self._endpoint.idle_timeout
         try:
             response = self._send(body)
@@ -76,24 +84,27 @@ class Client:
         try:
             yield Head(response.status, response.headers)
             try:
-                yield from blocks(response._fp)
+                yield from blocks(_http_response(response))
             except LlmcliError:
                 raise
             except Exception as error:
                 raise errors.in_answer(error, idle_timeout) from error
             whole = True
         finally:
-            if not whole and not (self._connections and _ends(response)):
+            # The caller stops at the last event. A connection that is to be kept must be read to
+            # the end of the body, or the next reply on it would begin with the rest of this one.
+            if not whole and not (self._connections and _is_at_end(response)):
                 response.close()
             response.release_conn()
 
     def _send(self, body: bytes | None) -> Any:
-        """A response of urllib3."""
+        """Send the request and return urllib3's response, whose head has been read."""
         request = requests.PreparedRequest()
         request.method, request.url = self._prepared.method, self._prepared.url
+        # A plain dict, since each request needs a copy and requests' own is slow to make.
         request.headers = headers = {**self._headers}  # type: ignore[assignment]
         if body is not None:
-            # As a file it is sent in pieces, each within the timeout, not all within one.
+            # http.client sends a file in pieces, so that the timeout is for each piece.
             request.body = io.BytesIO(body)  # type: ignore[assignment]
             headers["Content-Length"] = str(len(body))
         return self._adapter.send(
@@ -122,8 +133,8 @@ class Client:
 
     @cached_property
     def _environment(self) -> dict[str, Any]:
-        """Proxies, as the variables of requests say."""
-        # What is meant for this machine, and its key, goes through no proxy.
+        """Return the settings that requests reads from variables, such as HTTPS_PROXY."""
+        # A request to this machine, and the key in it, must not leave it for a proxy.
         proxies = {"no_proxy": "*"} if is_loopback(self._url) else {}
         with requests.Session() as session:
             return dict(session.merge_environment_settings(
@@ -134,8 +145,10 @@ class Client:
     def _adapter(self) -> HTTPAdapter:
         secure = self._url.startswith("https")
         context = tls_context(self._endpoint) if secure else None
-        use = partial(connections.use, check=self._check, patience=self._endpoint.idle_timeout)
-        return _Adapter(context, self._connections or 1, self._ahead, use)
+        prepare = partial(
+            connections.prepare_pool, check=self._check, patience=self._endpoint.idle_timeout
+        )
+        return _Adapter(context, self._connections or 1, self._early, prepare)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -143,22 +156,26 @@ class Client:
         return errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
 
 
-def _ends(response: Any) -> bool:
-    """Of a reply that is left before its end: whether that comes at once, or the connection is
-    lost."""
+def _http_response(response: Any) -> Any:
+    """Return the response of http.client that urllib3's response wraps."""
+    return response._fp  # noqa: SLF001  # urllib3 has no public name for it
+
+
+def _is_at_end(response: Any) -> bool:
+    """Return True if the body ends within _LAST_BYTES, so that its connection can be kept."""
     try:
         connection = response.connection.sock
         patience = connection.gettimeout()
         connection.settimeout(_LAST_BYTES)
-        ended = ends(response._fp)
+        ended = reaches_end(_http_response(response))
         connection.settimeout(patience)  # for the next request
-    except Exception:
+    except Exception:  # noqa: BLE001  # the answer is complete: only the connection is given up
         return False
     return ended
 
 
 class _Adapter(HTTPAdapter):
-    """For one URL: one TLS context for all connections, and for one that went `ahead`."""
+    """The adapter of requests for one URL: one pool, and one TLS context for all connections."""
 
     _pool: Any = None
 
@@ -166,34 +183,41 @@ class _Adapter(HTTPAdapter):
         self,
         context: "ssl.SSLContext | None",
         connections: int,
-        ahead: Ahead | None,
-        use: Callable[[Any, Ahead | None], None],
+        early: EarlyRequest | None,
+        prepare: Callable[[Any, EarlyRequest | None], None],
     ) -> None:
+        # Set first, as HTTPAdapter.__init__ calls init_poolmanager.
         self._context = context
-        self._ahead = ahead
-        self._use = use
+        self._early = early
+        self._prepare = prepare
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Give the connections our TLS context."""
         super().init_poolmanager(*arguments, ssl_context=self._context, **options)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        """Give the connections through a proxy, and those to it, our TLS context."""
         contexts = {"ssl_context": self._context}
-        if not proxy.lower().startswith("socks"):  # which is reached without TLS
+        if not proxy.lower().startswith("socks"):  # no TLS to a SOCKS proxy: it takes no context
             contexts["proxy_ssl_context"] = self._context
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
+        """Return the pool of the URL, which is looked up and prepared only once."""
         if self._pool is None:
             pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-            self._use(pool, self._ahead if pool.proxy is None else None)
+            self._prepare(pool, self._early if pool.proxy is None else None)
             self._pool = pool
         return self._pool
 
     def build_response(self, _request: Any, response: Any) -> Any:
-        """As it is: what requests makes of it (cookies, history, encoding) takes longer than an
-        event, and nobody looks at it."""
+        """Return urllib3's response as it is.
+
+        What requests would add to it, such as cookies and history, is not used, and to make it
+        takes longer than to read an event.
+        """
         return response
 
     def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
-        """The context verifies, and has its CA bundle."""
+        """Do nothing: the TLS context verifies the server already."""

@@ -1,4 +1,4 @@
-"""The endpoint over HTTP as a backend: POST, and the reply as chunks."""
+"""The backend for an endpoint: a POST to Chat Completions, whose reply becomes chunks."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,27 +8,29 @@ from typing import TYPE_CHECKING, Any, cast
 from llmcli.api.request import encode
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
-from llmcli.backends.http.early import Ahead, plain
+from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
-from llmcli.config.keys import Key
+from llmcli.config.headers import is_secret
 from llmcli.config.url import host_of
 from llmcli.errors import AuthError
 from llmcli.system.short_ways import is_on
 
 if TYPE_CHECKING:
     from llmcli.backends.http.client import Received
-    from llmcli.backends.http.pool import Pool  # only for many requests
+    from llmcli.backends.http.pool import Pool
     from llmcli.backends.http.reply import Head
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
-    """The backend for `endpoint`; each request is one attempt in `trace`.
+    """Return the stream of one call; each request is an attempt in `trace`.
 
-    With a `pool` the calling thread itself waits for the endpoint, on a connection of the pool;
-    without, a thread of its own does, so that signals and deadlines never wait for it."""
+    With a `pool` a request is sent on one of its connections, and the calling thread waits for the
+    reply. Without one each request has a connection of its own, which another thread makes, so that
+    signals and deadlines take effect at once. The stream raises the LlmcliError that fits.
+    """
 
     def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
         attempt = trace.begin_attempt()
@@ -36,8 +38,8 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
         try:
             yield from _exchange(endpoint, request, trace, attempt, pool)
         except AuthError as error:
-            if error.status in (401, 403):  # a proxy's 407 is not about this key
-                raise error.replaced(hint=_about_key(endpoint.key)) from None
+            if error.status in (401, 403):  # a proxy's 407 is not about the key
+                raise error.replaced(hint=_about_credentials(endpoint)) from None
             raise
 
     return chunks
@@ -61,7 +63,7 @@ def _exchange(
             head = _head(received)
         finally:
             trace.sent = progress.sent
-        from llmcli.backends.http import reply
+        from llmcli.backends.http import reply  # noqa: PLC0415  # after the request was sent
 
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
@@ -71,16 +73,20 @@ def _exchange(
         reply.check_head(head, blocks, trace.redact)
         trace.stage("the answer is not complete")
         for batch in reply.chunks(blocks, headers.get("content-type", ""), trace):
-            progress.event()
+            progress.mark_alive()
             yield batch
-            progress.event()  # a reader of stdout that pauses is not the server's silence
+            # A reader of stdout that pauses does not count as silence of the server.
+            progress.mark_alive()
 
 
 def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
-    """The JSON at `base_url` + path, with the same rules as a completion."""
+    """Return the JSON object at `path` below the base URL; for a list it raises ProtocolError.
+
+    Raises the same errors as a request for a completion.
+    """
     progress = _progress(endpoint, trace)
     received = _send(endpoint, "GET", endpoint.base_url + path, None, progress)
-    from llmcli.backends.http import reply
+    from llmcli.backends.http import reply  # noqa: PLC0415  # loads sseclient
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
@@ -102,29 +108,39 @@ def _request_id(headers: Mapping[str, str], trace: Trace) -> str | None:
     return trace.redact(given) if given else None
 
 
-def _about_key(key: Key | None) -> str:
-    if key is None:
-        return "no key was sent: set LLMCLI_API_KEY, or see `llmcli config check`"
-    return f"the key {key.fingerprint} from {key.source} was refused"
+def _about_credentials(endpoint: Endpoint) -> str:
+    """Return the hint for a status 401 or 403: which key or header was refused, if any was sent."""
+    if endpoint.key:
+        return f"the key {endpoint.key.fingerprint} from {endpoint.key.source} was refused"
+    if secret := [name for name in endpoint.headers if is_secret(name)]:
+        return f"no key was sent, only the header {' and '.join(secret)}"
+    return "no key was sent: set LLMCLI_API_KEY, or see `llmcli config check`"
 
 
 def _send(
     endpoint: Endpoint, method: str, url: str, body: bytes | None, progress: Progress
 ) -> "Received":
-    """On a connection of its own. It is begun in a thread of its own, as name resolution cannot be
-    interrupted; waiting for the rest can, here in the thread that goes on with it."""
-    goes = is_on("early-request") and body is not None and not _is_loaded() and plain(endpoint)
-    ahead = Ahead(endpoint, body or b"", progress) if goes else None
-    from llmcli.backends.http import client, reply  # noqa: F401  # reply is needed next
+    """Send a request on a connection of its own, and yield the head and the body of the reply.
+
+    Another thread connects and waits for the head, since name resolution cannot be interrupted in
+    the main thread; the body is read by the caller's thread, which can be interrupted there.
+    """
+    early = None
+    # Once requests is loaded, by an earlier request, an early one would save nothing.
+    saves_time = is_on("early-request") and not _is_loaded()
+    if body is not None and saves_time and can_go_early(endpoint):
+        early = EarlyRequest(endpoint, body, progress)
+    # Both are loaded here, while the server is at work, though `reply` is needed only later.
+    from llmcli.backends.http import client, reply  # noqa: F401, PLC0415  # while the server works
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         progress.begin()
-        received = one.receive(body)
+        received = http.receive(body)
         put((next(received), received))
 
-    one = client.Client(endpoint, method, url, ahead=ahead, check=progress.patience)
-    if ahead and ahead.has_connected(progress.patience):
-        yield from one.receive(body)
+    http = client.Client(endpoint, method, url, early=early, check=progress.patience)
+    if early and early.has_connected(progress.patience):
+        yield from http.receive(body)
         return
     with closing(in_thread(begin, progress.patience)) as begun:
         head, received = next(begun)

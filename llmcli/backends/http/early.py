@@ -1,8 +1,8 @@
-"""A request that leaves while requests is still being loaded, which takes longer than all that
-comes before it.
+"""A request that is sent while requests is still being loaded, which takes most of a start.
 
-The bytes are those that requests would send, and does send where they are not: see `connections`.
-Only what is plain goes ahead, to an endpoint that is reached without a proxy.
+An early request has exactly the bytes that requests would send. `connections` compares the two, and
+sends the request in the ordinary way if they differ. A request is sent early only where these bytes
+can be foretold, and to an endpoint that is reached without a proxy: see `can_go_early`.
 """
 
 import os
@@ -16,17 +16,25 @@ from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.thread import Patience
 from llmcli.config.url import PORTS, is_loopback, origin
 
+# Bytes sent at once.
 _BLOCK = 65536
-# Seconds in which a server nearby is connected to. To load a module keeps other threads waiting.
+# Seconds that are enough to connect to a server nearby. They are waited for, because the loading of
+# modules afterwards keeps the thread that connects from running.
 _NEARBY = 0.002
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
+# Characters of host and header names, and of paths, that requests sends as they are.
 _NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
 _PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
-_OTHERS = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
+# Headers that frame the request or that requests sets itself.
+_RESERVED = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
 
 
-class Ahead:
-    """Of what is `plain`. `sent`: what has been, and what has `broken` the rest."""
+class EarlyRequest:
+    """A request for which `can_go_early` is true; a thread sends it as soon as it is made.
+
+    `sent` is the part of the request, head and body, that has been sent. `broken` is the error that
+    kept the rest from being sent, or None.
+    """
 
     def __init__(self, endpoint: Endpoint, body: bytes, progress: Progress) -> None:
         self.sent = memoryview(b"")
@@ -40,14 +48,20 @@ class Ahead:
         self._thread.join(_NEARBY)
 
     def has_connected(self, patience: Patience) -> bool:
-        """Whether anybody was reached, once that is known."""
+        """Wait until the thread has ended; return True if the endpoint was reached.
+
+        Raises what `patience` raises when that takes too long.
+        """
         while self._thread.is_alive():
             self._thread.join(patience())
         return self._connection is not None or self._error is not None
 
     def take(self) -> socket.socket | None:
-        """The connection, once; None where there is none, and nobody was reached. Raises what
-        broke its handshake."""
+        """Wait until the thread has ended; return its connection, which the caller must close.
+
+        Return None if the endpoint was not reached, and on a second call. Raises the error of the
+        TLS handshake, if that failed.
+        """
         self._thread.join()
         connection, self._connection = self._connection, None
         error, self._error = self._error, None
@@ -59,11 +73,11 @@ class Ahead:
         try:
             self._progress.begin()
             self._connect()
-        except Exception:
-            return  # whoever tries again finds out why
+        except Exception:  # noqa: BLE001  # requests connects again, and meets the same error
+            return
         try:
             self._secure()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # take() raises it again
             self._error = error
             return
         try:
@@ -73,7 +87,7 @@ class Ahead:
 
     def _connect(self) -> None:
         _, host, port = origin(self._endpoint.base_url)
-        # As bytes it needs no codec, which would have to be loaded.
+        # Bytes, since for a str Python would have to load the codec idna.
         address: Any = host.encode(), port
         connection = socket.create_connection(address, self._endpoint.connect_timeout)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -90,17 +104,17 @@ class Ahead:
         assert self._connection is not None
         self._progress.sending(self._connection)
         self._connection.settimeout(self._endpoint.idle_timeout)
-        request = memoryview(head(self._endpoint, len(body)) + body)
+        request = memoryview(request_head(self._endpoint, len(body)) + body)
         while len(self.sent) < len(request):
             at = len(self.sent)
             self.sent = request[: at + self._connection.send(request[at : at + _BLOCK])]
 
 
-def plain(endpoint: Endpoint) -> bool:
-    """Whether it is known what requests would send, and that it would take no proxy."""
+def can_go_early(endpoint: Endpoint) -> bool:
+    """Return True if the bytes that requests would send are known, and it would use no proxy."""
     own = request_headers(Endpoint("")).keys()
     headers = endpoint.headers
-    taken = _OTHERS | {name.lower() for name in own}
+    taken = _RESERVED | {name.lower() for name in own}
     values = [*headers.values(), *([endpoint.key.value] if endpoint.key else [])]
     return (
         _is_plain_url(endpoint.url)
@@ -112,7 +126,7 @@ def plain(endpoint: Endpoint) -> bool:
 
 
 def _is_plain_url(url: str) -> bool:
-    """Neither requests nor urllib3 would write it in another way."""
+    """Return True if neither requests nor urllib3 would change the spelling of `url`."""
     scheme, _, rest = url.partition("://")
     address, *path = rest.split("/")
     host, _, port = address.partition(":")
@@ -127,14 +141,18 @@ def _is_plain_url(url: str) -> bool:
 
 
 def _no_proxy() -> bool:
-    """Other systems than Linux have settings beside the variables, whose names may be in any
-    case."""
+    """Return True if it is certain that no proxy is configured.
+
+    It is never certain on systems other than Linux, which have settings for proxies as well.
+    """
+    # requests finds the variables in lower, upper and mixed case.
     names = (name for name, value in os.environ.items() if value)
     proxies = (name for name in map(str.lower, names) if name.endswith("_proxy"))
     return sys.platform == "linux" and not set(proxies) - {"no_proxy"}
 
 
-def head(endpoint: Endpoint, length: int) -> bytes:
+def request_head(endpoint: Endpoint, length: int) -> bytes:
+    """Return the head of a POST with a body of `length` bytes, as requests would send it."""
     scheme, host, port = origin(endpoint.url)
     address = host if port == PORTS[scheme] else f"{host}:{port}"
     path = endpoint.url.split("/", 3)[3]

@@ -1,4 +1,4 @@
-"""Where a request goes, and what is sent beside the body."""
+"""An endpoint: its address, the headers that are sent to it, and how its certificate is checked."""
 
 import os
 from collections.abc import Mapping
@@ -13,10 +13,17 @@ from llmcli.system.dataclass import dataclass, field
 if TYPE_CHECKING:
     import ssl
 
+_CHECK_BUNDLE = "check ca_file and REQUESTS_CA_BUNDLE"
+
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to send and how. Timeouts are in seconds; `headers` are the user's own."""
+    """Where requests are sent, and how.
+
+    `headers` are those that the settings add. `ca_file` is the path of a CA bundle, or None for the
+    usual one: see `tls_context`. Timeouts are in seconds: `connect_timeout` is for name resolution
+    and connecting, `idle_timeout` for a silence of the server.
+    """
 
     base_url: str
     key: Key | None = None
@@ -27,14 +34,16 @@ class Endpoint:
 
     @property
     def url(self) -> str:
+        """Return the URL of Chat Completions."""
         return f"{self.base_url}/chat/completions"
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, str]:
-    """What is sent beside the key."""
+    """Return all headers of a request but those for the key, the host and the length."""
     return {
         "Content-Type": "application/json",
         "Accept": "text/event-stream, application/json",
+        # A compressed body that is cut off raises no error.
         "Accept-Encoding": "identity",
         "User-Agent": f"llmcli/{__version__}",
         **endpoint.headers,
@@ -42,33 +51,36 @@ def request_headers(endpoint: Endpoint) -> dict[str, str]:
 
 
 def tls_context(endpoint: Endpoint) -> "ssl.SSLContext":
-    """With the CA bundle of the configuration, else that which the variables of requests name,
-    else its own. Raises ConfigError."""
+    """Return a TLS context that verifies the server by the CA bundle that applies.
+
+    That is `endpoint.ca_file`, else the file or directory that REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE
+    names, else the bundle of certifi. Raises ConfigError if it does not exist or cannot be read.
+    """
     variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     named = (os.environ[name] for name in variables if os.environ.get(name))
     return _tls_context(endpoint.ca_file or next(named, None) or _own_bundle())
 
 
 def _own_bundle() -> str:
-    from certifi import where  # what requests takes
+    from certifi import where  # noqa: PLC0415  # only if no other bundle is named
 
     return where()
 
 
 @cache
 def _tls_context(path: str) -> "ssl.SSLContext":
-    """To load the CA bundle takes longer than all else."""
-    import ssl
+    """Return the context for a CA bundle; it is kept, as loading it takes 30 ms."""
+    import ssl  # noqa: PLC0415  # not for http://
 
     if not os.path.exists(path):
-        problem = f"Could not find a suitable TLS CA certificate bundle, invalid path: {path}"
-        raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE")
+        raise ConfigError(f"the CA bundle {path} does not exist", hint=_CHECK_BUNDLE)
     cafile, capath = (None, path) if os.path.isdir(path) else (path, None)
     try:
         context = ssl.create_default_context(cafile=cafile, capath=capath)
     except OSError as error:
         reason = getattr(error, "reason", None) or error.strerror
-        problem = f"no TLS CA certificates can be read from {path}: {reason}"
-        raise ConfigError(problem, hint="see ca_file and REQUESTS_CA_BUNDLE") from None
+        problem = f"cannot read CA certificates from {path}: {reason}"
+        raise ConfigError(problem, hint=_CHECK_BUNDLE) from None
+    # As urllib3 sets it on connecting; an early request connects without urllib3.
     context.set_alpn_protocols(["http/1.1"])
     return context

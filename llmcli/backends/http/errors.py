@@ -1,7 +1,8 @@
-"""The exceptions of requests, urllib3, http.client, ssl and socket as ours.
+"""The translation of exceptions of requests, urllib3, http.client, ssl and socket into ours.
 
-They wrap each other in many ways (a refused proxy is no RequestException, a requests exception is
-an OSError), so the whole chain of causes is looked at, most telling kind first.
+They wrap each other in many ways: the exception for a refused proxy, say, is not always one of
+requests, and every exception of requests is an OSError. So all causes of an exception are searched
+for the kind that tells most.
 """
 
 import errno
@@ -27,11 +28,12 @@ from llmcli.errors import (
 )
 from llmcli.system.text import one_line
 
-_CERTIFICATE_HINT = "give the CA with ca_file or REQUESTS_CA_BUNDLE"
-
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """`error` and all it wraps: as cause, context, argument or urllib3's `reason`."""
+    """Yield `error` and every exception that it wraps, the nearest first.
+
+    They are looked for in its cause, its context, its arguments and urllib3's attribute `reason`.
+    """
     seen: set[int] = set()
     waiting: list[Any] = [error]
     while waiting:
@@ -43,22 +45,28 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def before_answer(error: Exception, target: str, idle: float) -> LlmcliError:
-    """The fault that kept a reply from beginning. `target` is the endpoint's host and port."""
+    """Return the error that says why no reply began.
+
+    `target` is the endpoint's host and port, and `idle` the idle timeout in seconds, for messages.
+    """
     chain = list(causes(error))
     for kinds, make in _BEFORE:
         for cause in chain:
-            if isinstance(cause, kinds) and not (kinds == (OSError,) and _wraps(cause)):
+            if isinstance(cause, kinds) and not (kinds == (OSError,) and _is_of_requests(cause)):
                 return make(cause, target, idle)
     return NetworkError(f"cannot reach {target}: {one_line(str(error), 200)}", transient=True)
 
 
-def _wraps(cause: BaseException) -> bool:
-    """A requests exception is an OSError by its class, but no word of the system's."""
+def _is_of_requests(cause: BaseException) -> bool:
+    """Return True for an exception of requests; they are OSErrors, but not from the system."""
     return isinstance(cause, requests.exceptions.RequestException)
 
 
 def in_answer(error: Exception, idle: float) -> LlmcliError:
-    """The fault that broke a reply off."""
+    """Return the error for a reply that broke off: TimedOut or ConnectionLost.
+
+    `idle` is the idle timeout in seconds, for the message.
+    """
     for cause in causes(error):
         if isinstance(cause, (urllib3.ReadTimeoutError, TimeoutError)):
             return TimedOut(f"no data for {idle:g} s", hint="wait longer with --idle-timeout")
@@ -79,25 +87,28 @@ def _timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
 def _proxy(cause: Any, target: str, idle: float) -> LlmcliError:
     text = " ".join(str(c) for c in causes(cause))
     if "Tunnel connection failed: 407" in text:
-        return AuthError("the proxy asks for a password (407)", hint="set it in HTTPS_PROXY")
+        return AuthError(
+            "the proxy asks for a password (407)",
+            hint="set or correct the user and password in HTTPS_PROXY",
+        )
     if "timed out" in text:
         return _timed_out_connecting(cause, f"{target} through the proxy", idle)
     return NetworkError(f"the proxy for {target} cannot be reached", transient=True,
-                        hint="see HTTPS_PROXY, HTTP_PROXY, NO_PROXY")  # fmt: skip
+                        hint="check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")  # fmt: skip
 
 
 def _certificate(cause: Any, target: str, _idle: float) -> LlmcliError:
     reason = getattr(cause, "verify_message", "") or str(cause)
-    hint = f"if that is right, {_CERTIFICATE_HINT}"
+    hint = "if this is the right server, name its CA file in ca_file or REQUESTS_CA_BUNDLE"
     return ProtocolError(f"the certificate of {target} is not trusted: {reason}", hint=hint)
 
 
 def _tls(cause: Any, target: str, _idle: float) -> LlmcliError:
     reason = str(getattr(cause, "reason", None) or cause)
-    if "EOF" in reason:
+    if "EOF" in reason:  # OpenSSL's word for a connection that was closed
         return NetworkError(f"{target} closed the TLS connection without an answer", transient=True)
     hint = "is it http://?" if "WRONG_VERSION" in reason or "RECORD_LAYER" in reason else None
-    return ProtocolError(f"no TLS with {target}: {reason}", hint=hint)
+    return ProtocolError(f"cannot start TLS with {target}: {reason}", hint=hint)
 
 
 def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -109,20 +120,20 @@ def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
     if "SOCKS" in str(cause):
         return ConfigError("a SOCKS proxy needs PySocks", hint=HOW_TO_INSTALL.format("socks"))
-    # Its words are not shown: a broken proxy URL may hold a password.
+    # The text of the cause is not shown: it quotes the proxy's URL, which may have a password.
     return ConfigError(
         f"cannot ask {target}: the host or the proxy's URL is not valid",
-        hint="see base_url, HTTPS_PROXY and HTTP_PROXY",
+        hint="check base_url, HTTPS_PROXY and HTTP_PROXY",
     )
 
 
 def _no_http(cause: Any, target: str, _idle: float) -> LlmcliError:
     text = one_line(f"{type(cause).__name__} {cause}", 120)
-    return ProtocolError(f"what {target} answers is not HTTP: {text}", hint="is it https://?")
+    return ProtocolError(f"the answer of {target} is not HTTP: {text}", hint="is it https://?")
 
 
 def _headers(cause: Any, target: str, _idle: float) -> LlmcliError:
-    return ProtocolError(f"{target} sent headers beyond all limits: {one_line(str(cause), 120)}")
+    return ProtocolError(f"cannot read the headers of {target}: {one_line(str(cause), 120)}")
 
 
 def _closed(_cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -132,16 +143,19 @@ def _closed(_cause: Any, target: str, _idle: float) -> LlmcliError:
 def _os(cause: Any, target: str, _idle: float) -> LlmcliError:
     if cause.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         return OutOfResources(f"cannot connect to {target}: {cause.strerror}")
-    if cause.errno is None:  # requests: a CA file that is not there
-        return ConfigError(one_line(str(cause), 300), hint="see ca_file and REQUESTS_CA_BUNDLE")
+    # Without a number it is not from the system: requests raises such an OSError for certificates.
+    if cause.errno is None:
+        return ConfigError(one_line(str(cause), 300), hint="check ca_file and REQUESTS_CA_BUNDLE")
     return NetworkError(f"cannot reach {target}: {cause.strerror}", transient=True)
 
 
 _Make = Callable[[Any, str, float], LlmcliError]
+# The first line that fits any of the causes makes the error. So what is specific stands before what
+# is general: OSError, from which most of the others derive, is the last.
 _BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
     ((urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL), _bad_setting),
     ((requests.exceptions.ProxyError, urllib3.ProxyError), _proxy),
-    # Not urllib3's ConnectTimeoutError: a refused connection is one of its subclass.
+    # Not urllib3's ConnectTimeoutError: its subclass NewConnectionError means a refused connection.
     ((requests.exceptions.ConnectTimeout,), _timed_out_connecting),
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),
     ((ssl.SSLCertVerificationError,), _certificate),

@@ -1,7 +1,7 @@
-"""Connections kept open and shared by many threads, each of which waits for its own reply.
+"""Connections that are kept and shared by many threads, each of which waits for its own reply.
 
-A thread that waits in the system cannot be told to stop; but what it waits for can be taken away:
-a watch closes the socket of an exchange that has taken too long.
+A thread that waits in a system call cannot be interrupted. So another thread watches all exchanges,
+and shuts down the socket of one that has taken too long; that ends the system call.
 """
 
 import threading
@@ -12,28 +12,37 @@ from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress
 from llmcli.errors import LlmcliError, NetworkError, TimedOut
 
+# Seconds between two looks at the exchanges; a timeout may be late by as much.
 _PERIOD = 0.25
 
 
 class Pool:
-    """At most `size` connections are kept."""
+    """Connections to one endpoint, of which at most `size` are kept open."""
 
     def __init__(self, endpoint: Endpoint, size: int) -> None:
         self._client = Client(endpoint, "POST", endpoint.url, size)
+        # By the id of each progress. It needs no lock: setting and deleting an item are atomic.
         self._running: dict[int, Progress] = {}
-        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        # Taken by the first exchange, which starts the watcher, and never released.
         self._started = threading.Lock()
 
     def receive(self, body: bytes, progress: Progress) -> Received:
-        """Raises LlmcliError."""
+        """Send `body`, and yield the head of the reply and then its body in pieces.
+
+        A request on a kept connection that fails before an event has come is sent once more on
+        another connection. Raises TimedOut if a step of `progress` takes too long, and what
+        `Client.receive` raises.
+        """
         if self._started.acquire(blocking=False):
-            self._watch.start()
+            self._watcher.start()
         self._running[id(progress)] = progress
         progress.begin()
         try:
             yield from self._received(body, progress)
             progress.check()
         except LlmcliError:
+            # After a timeout the error only says that the socket was shut down.
             progress.check()
             raise
         finally:
@@ -48,14 +57,14 @@ class Pool:
                 yield from received
                 return
         except NetworkError:
-            # A connection that was kept may have been closed by the server in the meantime.
+            # The server may have closed a kept connection just before the request arrived.
             if progress.connected or not progress.sent or progress.answered:
                 raise
         yield from self._client.receive(body)
 
-    def _look(self) -> None:
-        ticks = threading.Event()
-        while not ticks.wait(_PERIOD):
+    def _watch(self) -> None:
+        never_set = threading.Event()
+        while not never_set.wait(_PERIOD):
             for progress in list(self._running.values()):
                 try:
                     progress.patience()

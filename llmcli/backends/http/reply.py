@@ -1,4 +1,4 @@
-"""A reply's head and bytes as chunks, or as the error that it really is."""
+"""The reading of a reply: its head is checked, and its body becomes chunks or an error."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,36 +8,45 @@ from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, Chunk
 from llmcli.backends.http import sse
-from llmcli.backends.http.repeated_events import PlainEvents
+from llmcli.backends.http.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
 
+# Bytes of an error's body that are read; the rest would not be shown.
 _ERROR_BODY = 65536
+# How an event stream begins: with a field (WHATWG HTML, 9.2.6) or a comment.
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
-# Events, of which one is learned with profit to the others.
+# If more events than these are still to be read, learning one saves more time than it takes.
 _MANY = 4
 _BOM = b"\xef\xbb\xbf"
-# NaN and Infinity, which are no JSON, are read as such, and said where an amount is meant; they are
-# written as null. Made once, as that takes longer than its use.
+# It also reads NaN and Infinity, which are not JSON (RFC 8259, section 6): where one stands for an
+# amount a later step warns, and output has null for it. Making a decoder takes longer than one use.
 _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True)
 class Head:
+    """The status code of a reply, and its header fields, found by names in lower or upper case."""
+
     status: int
     headers: Mapping[str, str]
 
 
 def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]) -> None:
-    """Raises unless the reply is one to be read as an answer."""
+    """Return if the reply has a status and an encoding with which it can be read as an answer.
+
+    Raises ProtocolError for a redirect and for a content encoding, else the error that the status
+    stands for, with what the server says in the body; `redact` masks secrets in that.
+    """
     if 300 <= head.status < 400:
         raise ProtocolError(
             f"redirect to {one_line(head.headers.get('location', 'nowhere'), 200)} refused",
-            hint="set base_url to where the endpoint really is",
+            hint="set base_url to the address that the endpoint has now",
             status=head.status,
         )
+    # requests would decode it, but identity was asked for: see `endpoint.request_headers`.
     encoding = head.headers.get("content-encoding", "identity")
     if encoding.lower() not in ("identity", ""):
         raise ProtocolError(f"content-encoding {one_line(encoding, 40)} was not asked for")
@@ -47,14 +56,18 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
             while len(body) < _ERROR_BODY and (block := next(blocks, b"")):
                 body += block
         except LlmcliError:
-            pass  # the status says enough
+            pass  # the status alone says what failed
         shown = redact(body.decode("utf-8-sig", "replace")).encode()
         raise errors.from_response(head.status, head.headers, shown)
 
 
 def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:
-    """Events or one JSON object: decided by what came, not by what was asked for. Chunks that
-    arrived together are given together."""
+    """Yield the chunks of the body, in lists of those that arrived together.
+
+    The body may be an event stream or one JSON object. Its first bytes decide, since some servers
+    send the one where the other was asked for, or name the wrong content type. Raises ProtocolError
+    for anything else and for invalid JSON, Truncated if the body ends too early.
+    """
     start = b""
     for block in blocks:
         start += block
@@ -75,36 +88,40 @@ def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator
 
 
 def _chain(start: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield `start`, which was read to see what the body is, and then the other blocks."""
     yield start
     yield from blocks
 
 
 def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
     value = parse_object(b"".join(bounded(blocks)), trace.redact, may_be_cut=True)
+    # The default endpoint may wrap a completion: {"success": true, "data": {"choices": …}}.
     inner = value.get("data")
     body = inner if isinstance(inner, dict) else value
     if "choices" not in body and errors.read_error(value) is None:
-        raise ProtocolError("the reply is JSON but no completion", hint="check base_url")
+        raise ProtocolError("the reply is JSON, but not a completion", hint="check base_url")
     yield [value, DONE]
 
 
 def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Raises ProtocolError beyond the size that an event may have."""
+    """Yield `blocks`. Raises ProtocolError once they are longer than an event may be."""
     size = 0
     for block in blocks:
         size += len(block)
         if size > sse.MAX_EVENT_BYTES:
-            raise ProtocolError(f"a reply longer than {sse.MAX_EVENT_BYTES // 2**20} MiB")
+            limit = f"{sse.MAX_EVENT_BYTES // 2**20} MiB"
+            raise ProtocolError(f"the server sent a reply longer than {limit}")
         yield block
 
 
 def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
-    plain = PlainEvents(lambda event: _read(event, trace))
+    repeated = RepeatedEvents(lambda event: _read(event, trace))
     for events in sse.batches(blocks, trace.warn):
         batch: list[Chunk] = []
+        # Raised only after the chunks that came before it were passed on.
         failure: ProtocolError | None = None
         try:
-            for chunk in _joined(events, plain, trace):
+            for chunk in _joined(events, repeated, trace):
                 batch.append(chunk)
                 if chunk is DONE:
                     break
@@ -116,31 +133,35 @@ def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
             raise failure
         if batch and batch[-1] is DONE:
             return
-        plain.learn()
+        # Here nothing waits: the reader has the chunks, and the next block has yet to arrive.
+        repeated.learn()
 
 
-def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[Chunk]:
-    """Their chunks; plain ones that follow each other are one, unless they are to be told apart."""
+def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iterator[Chunk]:
+    """Yield the chunks of `events`; one for all repeated events that follow each other.
+
+    With `trace.apart`, which --events sets, each event has a chunk of its own.
+    """
     texts: list[bytes] = []
     for number, event in enumerate(events):
-        text = plain.text(event)
+        text = repeated.text(event)
         if text is not None:
             texts.append(text)
         if texts and (text is None or trace.apart):
-            yield plain.chunk(texts)
+            yield repeated.chunk(texts)
             texts = []
         for chunk in _read(event, trace) if text is None else ():
-            plain.was_read(event, chunk)
+            repeated.was_read(event, chunk)
             yield chunk
             if len(events) - number > _MANY:
-                plain.learn()
+                repeated.learn()
     if texts:
-        yield plain.chunk(texts)
+        yield repeated.chunk(texts)
 
 
 def _read(event: bytes, trace: Trace) -> list[Chunk]:
-    found = [_chunk(one, trace) for one in sse.parsed(event)]
-    return [chunk for chunk in found if chunk is not None]
+    chunks = [_chunk(parsed, trace) for parsed in sse.parsed(event)]
+    return [chunk for chunk in chunks if chunk is not None]
 
 
 def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
@@ -149,18 +170,18 @@ def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
         return DONE
     if event.event == "error":
         return _error_event(data)
-    if not data or data == "null":  # some servers keep alive by these
+    if not data or data == "null":  # some servers keep the connection alive with these
         return None
     try:
         value, end = _DECODER.raw_decode(data)
     except (ValueError, RecursionError):
         end = -1
-    # What is no object, and only that, is looked at again: to say what it is.
+    # Only what is not an object is parsed a second time, by a function that says what is wrong.
     return value if end == len(data) and type(value) is dict else parse_object(data, trace.redact)
 
 
 def _error_event(data: str) -> Chunk:
-    """An event named `error` is one even if its data is plain text or has no `error` key."""
+    """Return the chunk for an event named `error`, whose data may be plain text or any JSON."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -169,26 +190,31 @@ def _error_event(data: str) -> Chunk:
 
 
 def parse_object(
-    text: str | bytes, redact: Callable[[str], str], may_be_cut: bool = False
+    text: str | bytes, redact: Callable[[str], str], *, may_be_cut: bool = False
 ) -> dict[str, Any]:
-    """A JSON object.
+    """Return the JSON object that `text` is; of a list with nothing but an error, that error.
 
-    Raises ProtocolError, or Truncated for a whole body (`may_be_cut`) that ends too early.
+    Raises ProtocolError if `text` is not a JSON object; the message quotes it, with secrets masked
+    by `redact`. With `may_be_cut`, raises Truncated if it only ends too early.
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8-sig", "replace")
     try:
         value = _DECODER.decode(text)
     except RecursionError:
-        raise ProtocolError("a reply is nested too deeply") from None
+        raise ProtocolError("the server sent JSON that is nested too deeply") from None
     except json.JSONDecodeError as error:
         if may_be_cut and (error.pos >= len(text.rstrip()) or "Unterminated" in error.msg):
             raise Truncated("the reply ended inside its JSON", transient=True) from None
-        raise ProtocolError(f"a reply is not JSON: {one_line(redact(text), 80)}") from None
-    except ValueError as error:  # a number of too many digits
-        raise ProtocolError(f"a reply cannot be read: {one_line(str(error), 80)}") from None
+        shown = one_line(redact(text), 80)
+        raise ProtocolError(f"the server sent text that is not JSON: {shown}") from None
+    except ValueError as error:  # an integer of more digits than Python converts
+        reason = one_line(str(error), 80)
+        raise ProtocolError(f"cannot read the JSON that the server sent: {reason}") from None
+    # Google's compatible endpoint sends an error as a list of one object.
     if isinstance(value, list) and len(value) == 1 and errors.read_error(value[0]):
         value = value[0]
     if not isinstance(value, dict):
-        raise ProtocolError(f"a reply is a {type(value).__name__}, not an object")
+        shown = one_line(redact(text), 80)
+        raise ProtocolError(f"the server sent JSON that is not an object: {shown}")
     return value

@@ -1,8 +1,8 @@
-"""Bytes into events. sseclient-py is the parser; what it is given is made safe first.
+"""The splitting of an event stream into events, each of which sseclient-py parses.
 
-sseclient-py reads an unterminated last event as whole, misses mixed line ends, keeps a byte order
-mark, raises on invalid UTF-8 and grows quadratically on a large event in small pieces. So the end
-of each event is found in the bytes here, and the parser gets whole, clean events only.
+By itself sseclient-py 1.9 takes an unfinished last event for a whole one, does not see event ends
+of mixed line ends, keeps a byte order mark, raises on invalid UTF-8, and takes quadratic time for a
+large event in small pieces. So the ends of events are found here, and the parser gets whole ones.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,9 +12,12 @@ from sseclient import SSEClient
 
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 
+# Far more than any answer has; the limit keeps a server from filling the memory.
 MAX_EVENT_BYTES = 128 * 2**20
+# The parser takes quadratic time in the number of lines.
 MAX_EVENT_LINES = 20_000
 
+# Shows a warning to the user.
 Warn = Callable[[str], None]
 _BLANK_LINE = b"\n\n"
 _BOM = b"\xef\xbb\xbf"
@@ -25,10 +28,12 @@ def _ignore(_warning: str) -> None:
 
 
 def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[bytes]]:
-    """The events of a stream cut into blocks at any place (WHATWG HTML, section 9.2.6), to be
-    `parsed` each; those that are whole with a block together.
+    """Split a stream, which may be cut into blocks anywhere, into events (WHATWG HTML, 9.2.6).
 
-    Raises Truncated if the stream ends inside an event, ProtocolError if one is too large.
+    Yields, for each block, the list of the events that end in it, as bytes for `parsed`. Raises
+    Truncated if the stream ends inside an event, ProtocolError if an event is too large, and what
+    `blocks` raises, after the events that came before. `inside_event` of an error tells whether
+    the stream broke off within an event.
     """
     splitter = _Splitter(warn)
     lost: LlmcliError | None = None
@@ -36,32 +41,32 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         if isinstance(block, LlmcliError):
             lost = block
             continue
-        found: list[bytes] = []
+        batch: list[bytes] = []
         try:
             for events in splitter.feed(block):
-                found += events
+                batch += events
         except ProtocolError:
-            yield found
+            yield batch
             raise
-        if found:
-            yield found
+        if batch:
+            yield batch
     rest = _significant(splitter.rest())
     if rest in ([b"data: [DONE]"], [b"data:[DONE]"]):
-        yield rest  # says all, even without its line end
+        yield rest  # unmistakable, even without the line end and blank line
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
         raise error.replaced(inside_event=bool(rest))
 
 
 def parsed(event: bytes) -> Iterator[Event]:
-    """One, or none where it has no data."""
-    # A parser of its own, as one that waits for more holds six copies of a large event.
+    """Parse the bytes of one event, and yield it, or nothing if it has no data."""
+    # A new parser each time: one that waits for more input holds six copies of a large event.
     parser = SSEClient(iter((event,)))
     return parser.events()
 
 
 class _Splitter:
-    """Finds where events end; every byte is searched once, however the stream was cut."""
+    """A buffer that finds the ends of events; it searches each byte once, in whatever blocks."""
 
     def __init__(self, warn: Warn) -> None:
         self._warn = warn
@@ -70,8 +75,12 @@ class _Splitter:
         self._after_cr = False
 
     def feed(self, block: bytes) -> Iterator[list[bytes]]:
-        """The events that are whole with `block`, without their blank lines. The event that had
-        begun before is apart from the others, as it may be a large one."""
+        """Add `block` and yield the events that end in it, without their blank lines.
+
+        The event that began in an earlier block comes in a list of its own: it may be so large that
+        copying it together with others would cost too much. Raises ProtocolError if an event is
+        too large.
+        """
         begun = len(self._buffer)
         self._buffer += self._with_line_feeds(block)
         if self._at_start:
@@ -91,15 +100,17 @@ class _Splitter:
             if last >= 0:
                 yield from self._take(last)
         if len(self._buffer) > MAX_EVENT_BYTES:
-            raise ProtocolError(f"a line longer than {MAX_EVENT_BYTES // 2**20} MiB")
+            limit = f"{MAX_EVENT_BYTES // 2**20} MiB"
+            raise ProtocolError(f"the server sent an event with a line longer than {limit}")
 
     def rest(self) -> bytes:
-        """What stands after the last blank line."""
+        """Return what came after the last blank line."""
         return self._clean(bytes(self._buffer))
 
     def _with_line_feeds(self, block: bytes) -> bytes:
+        """Return `block` with every CR and CRLF replaced by LF."""
         if self._after_cr and block:
-            # The LF of a CRLF that was cut in two has its line end already.
+            # The block before ended between CR and LF; the CR has become a line end already.
             block = block.removeprefix(b"\n")
             self._after_cr = False
         if b"\r" in block:
@@ -108,6 +119,7 @@ class _Splitter:
         return block
 
     def _take(self, end: int) -> Iterator[list[bytes]]:
+        """Remove the first `end` bytes and the blank line after them, and yield their events."""
         with memoryview(self._buffer) as view:
             whole = bytes(view[:end])
         del self._buffer[: end + len(_BLANK_LINE)]
@@ -117,11 +129,13 @@ class _Splitter:
             return
         for event in events:
             if event.count(b"\n") > MAX_EVENT_LINES:
-                # The parser grows quadratically with them.
-                raise ProtocolError(f"an event of more than {MAX_EVENT_LINES} lines")
+                raise ProtocolError(
+                    f"the server sent an event of more than {MAX_EVENT_LINES} lines"
+                )
             yield [event]
 
     def _clean(self, events: bytes) -> bytes:
+        """Return `events` with invalid UTF-8 replaced by U+FFFD, and warn if there was any."""
         if events.isascii():
             return events
         try:
@@ -133,7 +147,10 @@ class _Splitter:
 
 
 def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
-    """The blocks, and last the error that ended them: what came before it still counts."""
+    """Yield the blocks and, as the last item, the error that ended them if there was one.
+
+    What came before the error still counts, so the error must not end the loop over the blocks.
+    """
     try:
         yield from blocks
     except LlmcliError as error:
@@ -141,5 +158,5 @@ def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
 
 
 def _significant(rest: bytes) -> list[bytes]:
-    """The lines that are neither empty nor comments."""
+    """Return the lines of `rest` that are neither empty nor comments."""
     return [line for line in rest.split(b"\n") if line and not line.startswith(b":")]

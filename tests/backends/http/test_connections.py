@@ -124,7 +124,7 @@ def test_tls(run: Run, authority: trustme.CA, env: dict[str, str], tmp_path: Pat
         (tmp_path / "none.pem").write_text("no certificate")
         done = run(*arguments, env={**env, "LLMCLI_CA_FILE": str(tmp_path / "none.pem")})
         assert done.returncode == 78
-        assert "certificates can be read from" in one_line(done.stderr)
+        assert "cannot read CA certificates from" in one_line(done.stderr)
         assert len(server.requests) == 2
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from llmcli.backends.http import early
 from llmcli.backends.http.client import Client
-from llmcli.backends.http.early import Ahead, plain
+from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress
 from llmcli.config.keys import Key
@@ -48,8 +48,8 @@ def progress() -> Progress:
     return Progress("the server", 5, 5, lambda _line: None)
 
 
-def received(endpoint: Endpoint, body: bytes, went: Ahead | None = None) -> bytes:
-    _head, *blocks = Client(endpoint, "POST", endpoint.url, ahead=went).receive(body)
+def received(endpoint: Endpoint, body: bytes, went: EarlyRequest | None = None) -> bytes:
+    _head, *blocks = Client(endpoint, "POST", endpoint.url, early=went).receive(body)
     return b"".join(block for block in blocks if isinstance(block, bytes))
 
 
@@ -68,25 +68,27 @@ def test_what_goes_ahead_is_what_requests_sends(
     with capturing() as (port, came):
         base_url = "/".join([f"http://127.0.0.1:{port}", *path])
         endpoint = Endpoint(base_url, None if key is None else Key(key, "a test"), headers)
-        assume(plain(endpoint))  # which fails where it is for too few
+        assume(can_go_early(endpoint))  # which fails where it is for too few
         assert received(endpoint, body) == b"ok"
-        assert came == [early.head(endpoint, len(body)) + body]
+        assert came == [early.request_head(endpoint, len(body)) + body]
 
 
 @pytest.mark.parametrize("size", [0, 3, 70_000, 5_000_000])
 def test_it_is_sent_once(size: int) -> None:
     with capturing() as (port, came):
         endpoint, body = Endpoint(f"http://127.0.0.1:{port}/v1", Key("k", "a test")), b"x" * size
-        assert received(endpoint, body, Ahead(endpoint, body, progress())) == b"ok"
-        assert came == [early.head(endpoint, size) + body]
+        assert received(endpoint, body, EarlyRequest(endpoint, body, progress())) == b"ok"
+        assert came == [early.request_head(endpoint, size) + body]
 
 
 def test_what_was_not_foreseen_goes_as_requests_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = early.head
+    right = early.request_head
     with capturing() as (port, came):
         endpoint = Endpoint(f"http://127.0.0.1:{port}/v1")
-        monkeypatch.setattr(early, "head", lambda *given: right(*given).replace(b"Host", b"HOST"))
-        went = Ahead(endpoint, b"{}", progress())
+        monkeypatch.setattr(
+            early, "request_head", lambda *given: right(*given).replace(b"Host", b"HOST")
+        )
+        went = EarlyRequest(endpoint, b"{}", progress())
         assert received(endpoint, b"{}", went) == b"ok"
         assert right(endpoint, 2) + b"{}" in came
 
@@ -95,11 +97,11 @@ def test_it_does_not_wait_for_requests() -> None:
     with capturing() as (port, came):
         script = f"""
 import sys
-from llmcli.backends.http.early import Ahead
+from llmcli.backends.http.early import EarlyRequest
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress
 endpoint = Endpoint("http://127.0.0.1:{port}/v1")
-connection = Ahead(endpoint, b"{{}}", Progress("", 5, 5, print)).take()
+connection = EarlyRequest(endpoint, b"{{}}", Progress("", 5, 5, print)).take()
 print(connection.recv(100).partition(b" ")[0], "requests" in sys.modules)
 """
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
@@ -110,7 +112,7 @@ print(connection.recv(100).partition(b" ")[0], "requests" in sys.modules)
 def test_nobody_there_is_found_out_by_whoever_tries_again() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert Ahead(Endpoint(f"http://127.0.0.1:{port}/v1"), b"", progress()).take() is None
+    assert EarlyRequest(Endpoint(f"http://127.0.0.1:{port}/v1"), b"", progress()).take() is None
 
 
 @pytest.mark.parametrize(
@@ -122,10 +124,10 @@ def test_nothing_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -
         monkeypatch.delenv(variable.upper(), raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     far = Endpoint("https://api.example.com/v1")
-    assert plain(far)
+    assert can_go_early(far)
     monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert not plain(far)
-    assert plain(Endpoint("http://127.0.0.1:1234/v1"))
+    assert not can_go_early(far)
+    assert can_go_early(Endpoint("http://127.0.0.1:1234/v1"))
     monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not plain(far)
+    assert not can_go_early(far)

@@ -14,7 +14,7 @@ from llmcli.api.completion import Delta
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
 from llmcli.backends.http import reply, sse
-from llmcli.backends.http.repeated_events import PlainEvents
+from llmcli.backends.http.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError
 
 ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]
@@ -94,7 +94,7 @@ def state(blocks: list[bytes]) -> tuple[Any, ...]:
 
 
 def assert_read_alike(given: list[bytes]) -> None:
-    with patch.object(PlainEvents, "learn", lambda *_: None):
+    with patch.object(RepeatedEvents, "learn", lambda *_: None):
         the_long_way = state(apart(given))
     for count in range(len(given)):
         assert repr(state(after(count, given))) == repr(the_long_way)
