@@ -91,10 +91,10 @@ class OrderedMap(Generic[T, R]):
     ) -> Iterator[R | None]:
         """Yield the result of each item; None for one that was never begun.
 
-        At most `window` results wait for an earlier one; with None they are yielded as they arrive,
-        in no order. `on_arrival` is called with each result as soon as it is there, even if its
-        turn to be yielded comes later. After an exception in `items` the items before it are worked
-        on to the end; then the exception is raised.
+        Results come in the order of the items, and at most `window` of them wait for an earlier
+        one. If `window` is None, they come as they arrive. `on_arrival` is called with each result
+        as soon as it is there, even if its turn comes later. After an exception in `items` the
+        items before it are worked on to the end; then the exception is raised.
         """
         # A few more than there are workers, so that no worker has to wait for its next item.
         ahead = self._width + max(self._width // 4, 1)

@@ -151,7 +151,10 @@ class Answerer:
         return Call(trace, bill, model, rules.tag, redact=environment.redact)
 
     def _answer(self, task: Task, call: Call) -> str:
-        """Return the answer to the task as text. Raises LlmcliError where it fails, Stopped."""
+        """Return the answer to the task as text.
+
+        Raises LlmcliError where it fails, and Stopped if the run is ending.
+        """
         if task.request is None:
             assert task.problem is not None
             raise task.problem

@@ -19,8 +19,8 @@ def check_words(words: Sequence[str], *, implicit: bool) -> str:
 
     `implicit` is True if the user left out the command `ask`. Then a single word could be a
     misspelt command, which must not cost money by being sent to a model. Raises UsageError for
-    such a word, for a command behind its options, for a prompt of white space, and for `-` beside
-    other words; BadRequest for words that are not UTF-8.
+    such a word, for the name of a command that stands behind options, for a prompt of white space,
+    and for `-` beside other words; BadRequest for words that are not UTF-8.
     """
     text = reading.words(words)
     if words and not text.strip():

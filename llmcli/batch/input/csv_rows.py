@@ -51,7 +51,7 @@ def _check_header(header: Sequence[str], required: Sequence[str]) -> None:
     for name in required:
         if name not in named:
             columns = ", ".join(header)[:200]
-            hint = f"its columns, separated by commas, are: {columns}; or use --format lines"
+            hint = f"its columns are: {columns} (separated by commas; or use --format lines)"
             raise UsageError(f"the input has no column {name}", hint=hint)
 
 

@@ -65,8 +65,8 @@ class Source:
     def pieces(self, end: bytes) -> Pieces:
         """Yield the bytes between two separators `end`, which the last piece may lack.
 
-        A piece that is too large is an Oversized and never held in memory. Raises NoInput where the
-        file cannot be read.
+        A piece that is too large is an Oversized, and is not held in memory. Raises NoInput where
+        the file cannot be read.
         """
         begun: list[bytes] = []
         size = 0

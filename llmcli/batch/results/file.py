@@ -1,6 +1,6 @@
 """A file of results with one JSON object on each line, to which one process at a time appends.
 
-Each line is one write. If a process is killed within it, the next one removes the torn line.
+Each line is one write. If a process is killed within it, the next process removes the torn line.
 """
 
 import errno

@@ -180,7 +180,7 @@ def test_a_file_of_another_form_is_left_alone(
     for form in forms.keys() - {before}:
         done = run("map", "-O", "out", "--resume", *forms[form], input=lines(10))
         assert done.returncode == 73, done.stderr
-        assert re.search(" results, not |but no out.progress", one_line(done.stderr))
+        assert re.search(" results, not |there is no out.progress", one_line(done.stderr))
         assert {path: path.read_bytes() for path in kept} == kept
     assert len(echo.bodies) == asked
     assert run("map", "-O", "out", "--resume", *forms[before], input=lines(10)).returncode == 0
