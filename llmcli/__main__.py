@@ -1,11 +1,9 @@
-"""`python -m llmcli`.
-
-Without -P Python looks for modules in the working directory first, where a stray json.py or
-netrc.py would be run with the user's key at hand.
-"""
+"""Run the program for `python -m llmcli`."""
 
 import sys
 
+# Without -P, `python -m` looks for modules in the working directory first. A stray json.py or
+# netrc.py there would run with access to the user's key.
 if not sys.flags.safe_path and sys.path and sys.path[0]:
     del sys.path[0]
 

@@ -211,7 +211,7 @@ def test_the_models_are_listed_without_a_request(run: Run, reached: Endpoint, ho
 def test_an_old_list_is_better_than_none(run: Run, reached: Endpoint) -> None:
     reached(lambda wire, _: wire.reset())
     done = run("models", "--json")
-    assert re.search(r"; as listed \d+ days ago", one_line(done.stderr))
+    assert re.search(r"; models as listed \d+ days ago", one_line(done.stderr))
     assert as_far_as(expected("models"), json.loads(done.stdout)["models"]) == expected("models")
 
 

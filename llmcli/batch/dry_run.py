@@ -1,4 +1,4 @@
-"""`map --dry-run`: how many requests, and what they may cost."""
+"""What `map --dry-run` prints: how many requests a run would send, and what they may cost."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -8,15 +8,16 @@ from llmcli.api.types import ChatRequest
 from llmcli.api.usage import dollars
 from llmcli.backends.connect import Connection
 from llmcli.batch.results.store import Results
-from llmcli.batch.worker import Task
+from llmcli.batch.task import Task
 from llmcli.output.json import print_json
 from llmcli.spending import estimate
 from llmcli.spending.account import Account
 from llmcli.system.stdio import print_line
 
-# Bytes of text for a token, as English has it.
+# About how many bytes of English text make a token.
 _BYTES_A_TOKEN = 4
-_A_MESSAGE = 4
+# Tokens that the template of a chat model adds to each message, about.
+_TOKENS_A_MESSAGE = 4
 
 
 def forecast(
@@ -24,10 +25,16 @@ def forecast(
     account: Account,
     chosen: Connection,
     results: Results | None,
+    *,
     as_json: bool,
 ) -> None:
-    """Reads all of the input, and sends nothing."""
+    """Read the whole input and print what its requests may cost, without sending any.
+
+    `results` has the counts of earlier runs if this one goes on. Raises what reading the input
+    raises.
+    """
     requests = malformed = tokens = 0
+    # USD; None as soon as nothing bounds the cost of one request.
     most: Decimal | None = Decimal(0)
     for task in tasks:
         if task.request is None:
@@ -56,21 +63,24 @@ def forecast(
         words.append(f"which --max-cost {dollars(account.allowance.usd)} may end early")
     if malformed:
         words.append(_count(malformed, "malformed record"))
-    print_line(", ".join([*words, results.said()] if results else words))
+    print_line(", ".join([*words, results.resume_summary()] if results else words))
 
 
 def _tokens(request: ChatRequest) -> int:
-    """By the length of what is said."""
-    said = (str(message.get("content")) for message in request["messages"])
-    return sum(_A_MESSAGE + len(text.encode(errors="replace")) // _BYTES_A_TOKEN for text in said)
+    """Return about how many tokens the messages have, by the length of their text."""
+    texts = (str(message.get("content")) for message in request["messages"])
+    return sum(
+        _TOKENS_A_MESSAGE + len(text.encode(errors="replace")) // _BYTES_A_TOKEN for text in texts
+    )
 
 
 def _cost(most: Decimal | None, account: Account) -> str:
     if most is not None:
         return f"at most {dollars(most)}"
-    why = "its price is not known" if account.price is None else "give --max-tokens to bound it"
-    return f"cost unknown: {why}"
+    if account.price is None:
+        return "cost unknown: the price of the model is not known"
+    return "cost unknown: give --max-tokens to bound it"
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

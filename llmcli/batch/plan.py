@@ -1,4 +1,4 @@
-"""From records to tasks: each with its request, and a key made of its content."""
+"""From records to tasks: the request for each record, and the key by which it is known."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
 from llmcli.batch.input.source import Record
-from llmcli.batch.worker import Task
+from llmcli.batch.task import Task
 from llmcli.chat import draft
 from llmcli.chat.prompt import placeholders
 from llmcli.chat.prompt.content import STDIN_PLACE, Attachments
@@ -22,14 +22,22 @@ if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template
     from llmcli.tools.definition import Toolbox
 
-# How an answer is transported is no part of what is asked.
+# Fields of a request that say how the answer is sent, and change nothing in it. They are left out
+# of the key, so that a run with --no-stream can go on with one without it.
 _TRANSPORT = ("stream", "stream_options")
+# Hexadecimal digits of a key: 128 bits, with which no two records will ever share one.
 _KEY_DIGITS = 32
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked of each record. `model`: None where each request names its own."""
+    """What is asked about each record.
+
+    `model` is None if each request of a batch file names its own. `stream` is False if the answer
+    is asked for in one piece. `attachments` are the files of -f, which go with each record.
+    `params` are the values of -p, such as `language=French`. `toolbox` has the tools that the model
+    may call, and `shape` the form that the answer must have.
+    """
 
     settings: Settings
     model: str | None
@@ -43,8 +51,12 @@ class Plan:
     shape: Shape
 
     @cached_property
-    def wanted(self) -> list[str]:
-        """The fields that a record must have. Raises UsageError for a wrong -p."""
+    def required_fields(self) -> list[str]:
+        """Return the names of the fields that a record must have.
+
+        They are those that the prompt names, and the variables of the template that neither -p nor
+        its defaults give.
+        """
         names = placeholders.field_names(self.prompt)
         if self.template:
             given = {pair.partition("=")[0] for pair in self.params} | set(self.template.defaults)
@@ -53,17 +65,27 @@ class Plan:
 
     @cached_property
     def has_places(self) -> bool:
-        """The prompt says where the record goes."""
-        of_template = self.template is not None and STDIN_PLACE in self.template.prompt
-        return of_template or placeholders.has_places(self.prompt)
+        """Return True if the prompt or the template says where the record goes.
 
-    def tasks(self, records: Iterator[Record], of_batch: bool) -> Iterator[Task]:
+        If not, the record goes in front of the prompt.
+        """
+        in_template = self.template is not None and STDIN_PLACE in self.template.prompt
+        return in_template or placeholders.has_places(self.prompt)
+
+    def tasks(self, records: Iterator[Record], *, of_batch: bool) -> Iterator[Task]:
+        """Yield a task for each record, numbered from 0.
+
+        `of_batch` is True for the records of a batch file, which are whole requests. A task whose
+        request cannot be made has the reason as its `problem`.
+        """
         for index, record in enumerate(records):
-            custom_id = record.value.get("custom_id") if _is_batch(record, of_batch) else None
+            custom_id = None
+            if of_batch and isinstance(record.value, dict):
+                custom_id = record.value.get("custom_id")
             problem, request = record.problem, None
             if problem is None:
                 try:
-                    request = self._of_batch(record) if of_batch else self._request(record)
+                    request = self._batch_request(record) if of_batch else self._request(record)
                 except LlmcliError as error:
                     problem = error
             yield Task(index, self._key(record, request), record.value, request, problem, custom_id)
@@ -82,40 +104,47 @@ class Plan:
         return draft.body(self.settings, said, self.toolbox, self.shape, self.model, self.stream)
 
     def _wording(self, record: Record) -> tuple[str | None, list[str]]:
-        """The system message, and the parts of the prompt."""
+        """Return the system message for a record, and the parts of its prompt.
+
+        Raises BadRequest for a record that lacks a field, UsageError for a template with a variable
+        that nothing gives.
+        """
         prompt = placeholders.filled(self.prompt, record.text, record.fields)
         front = [] if self.has_places or record.files.texts else [record.text]
         if self.template is None:
             return self.system, [*front, prompt]
-        named = [name for name in self.wanted if name in self.template.variables()]
-        if named and record.fields is None:
-            hint = "give " + " ".join(f"-p {name}=…" for name in named)
-            raise UsageError(f"template {self.template.name} lacks {', '.join(named)}", hint=hint)
+        names = [name for name in self.required_fields if name in self.template.variables()]
+        if names and record.fields is None:
+            hint = "give " + " ".join(f"-p {name}=…" for name in names)
+            raise UsageError(f"template {self.template.name} lacks {', '.join(names)}", hint=hint)
         values = [
-            f"{n}={placeholders.text(placeholders.field_of(record.fields or {}, n))}" for n in named
+            f"{n}={placeholders.text(placeholders.field_of(record.fields or {}, n))}" for n in names
         ]
         filled = self.template.fill([*self.params, *values], prompt)
         return self.system or filled.system, [*front, filled.prompt.filled(record.text)]
 
-    def _of_batch(self, record: Record) -> ChatRequest:
-        """What the body leaves out, options and settings give."""
+    def _batch_request(self, record: Record) -> ChatRequest:
+        """Return the body of a record of a batch file, completed by options and settings."""
         own = {**record.value["body"]}
         model = own.get("model") or self.model
         if not isinstance(model, str):
-            raise BadRequest("the body has no model, and none is configured", hint="name one by -m")
-        given = draft.body(self.settings, [], self.toolbox, self.shape, model, self.stream)
+            hint = "name one with -m"
+            raise BadRequest("the body has no model, and none is configured", hint=hint)
+        ours = draft.body(self.settings, [], self.toolbox, self.shape, model, self.stream)
+        # Streaming is decided here: what the file says was meant for OpenAI's batch service.
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}
-        return {**given, **own, "model": model}
+        return {**ours, **own, "model": model}
 
     def _key(self, record: Record, request: ChatRequest | None) -> str:
-        """Of the record, prompt, model and parameters, and what is made of the answer."""
+        """Return a hash of all that decides the answer of a record.
+
+        That is the record, the request with its prompt, model and parameters, and the shape that
+        the answer must have.
+        """
         asked = {k: v for k, v in (request or {}).items() if k not in _TRANSPORT}
         value: list[Any] = [record.value, asked]
+        # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:
             value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
-
-
-def _is_batch(record: Record, of_batch: bool) -> bool:
-    return of_batch and isinstance(record.value, dict)

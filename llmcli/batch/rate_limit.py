@@ -1,7 +1,8 @@
-"""How fast requests go out: what a server asks for slows all workers together, and failures do
-not multiply.
+"""How fast the workers of `map` send requests.
 
-Limits rise slowly and fall at once, as TCP's do (RFC 5681); retries keep to a budget, as in
+If the server asks one worker to wait, all workers wait. The number of requests at once is halved at
+an overload and rises slowly after successes, as the window of TCP does (RFC 5681). Retries are
+limited to a share of the requests, so that failures do not multiply the load; see
 https://sre.google/sre-book/handling-overload/.
 """
 
@@ -12,43 +13,57 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _MINUTE = 60.0
-# Retries, as a share of the requests; some are free, or a short run could have none.
-_SHARE = 0.1
-_FREE = 3
+# Retries as a share of the first attempts, as in the chapter named above.
+_RETRY_SHARE = 0.1
+# Retries that are allowed in any case, or a run of a few requests could have none.
+_FREE_RETRIES = 3
+# What an overload leaves of the limit of requests at once.
 _DOWN = 0.5
-# By how much of all workers a round of successes raises the limit.
+# What a success in each of the requests at once adds to the limit, as a share of all workers.
 _UP = 1 / 16
 
 
 class Stopped(Exception):
-    """The run is to end: what was not sent is not sent any more."""
+    """The run is ending, so the request must not be sent."""
 
 
 class Pace:
-    """Shared by `workers` threads. `rpm` requests and `tpm` tokens a minute are never exceeded."""
+    """The turns to send requests, which all threads of a run share.
+
+    At most `workers` requests are under way at once, fewer after an overload. At most `rpm`
+    requests and `tpm` tokens are sent in a minute; None means no limit. Times are seconds of the
+    monotonic clock.
+    """
 
     def __init__(self, workers: int, rpm: float | None = None, tpm: int | None = None) -> None:
         self._workers = workers
         self._interval = _MINUTE / rpm if rpm else 0.0
         self._tokens = _Window(tpm) if tpm else None
+        # Guards all fields below, and is notified when a waiting thread may have its turn.
         self._changed = threading.Condition()
+        # The most requests at once. It is a float, as a success adds a part of one.
         self._limit = float(workers)
         self._active = 0
+        # No request before this time, as the server asked to wait.
         self._not_before = 0.0
+        # No request before this time, to keep to `rpm`.
         self._next = 0.0
+        # When the limit was last cut.
         self._cut_at = 0.0
         self._requests = self._retries = 0
         self._stopped = threading.Event()
 
     @property
     def counts_tokens(self) -> bool:
+        """Return True if there is a limit of tokens a minute."""
         return self._tokens is not None
 
     @contextmanager
     def turn(self, tokens: int = 0) -> Iterator[float]:
-        """Wait for a turn to send a request of at most `tokens`: when, on the monotonic clock.
+        """Wait for a turn to send a request of at most `tokens`, and hold it.
 
-        Raises Stopped."""
+        Yields the time at which the turn began. Raises Stopped after `stop`.
+        """
         started = self._wait(tokens)
         try:
             yield started
@@ -81,63 +96,82 @@ class Pace:
             return now
 
     def succeeded(self) -> None:
+        """Count a success: the limit of requests at once rises a little, up to `workers`."""
         with self._changed:
             if self._limit < self._workers:
+                # Divided by the limit, so that a success in each request at once adds one step.
                 step = max(self._workers * _UP, 1.0) / self._limit
                 self._limit = min(self._limit + step, float(self._workers))
                 self._changed.notify()
 
     def overloaded(self, started: float, retry_after: float | None) -> None:
-        """The server is too busy, or says so of us; all wait for `retry_after` seconds."""
+        """Halve the limit of requests at once, as the server was too busy for a request.
+
+        `started` is when the turn of the request began. If the server says how long to wait, all
+        requests wait for `retry_after` seconds.
+        """
         with self._changed:
             now = time.monotonic()
             if retry_after:
                 self._not_before = max(self._not_before, now + retry_after)
-            if started > self._cut_at:  # once for all requests that met the same overload
+            # Requests that were under way together meet the same overload, which counts once.
+            if started > self._cut_at:
                 self._limit = max(self._limit * _DOWN, 1.0)
                 self._cut_at = now
 
-    def may_retry(self, told: bool) -> bool:
-        """Whether a failure may be tried again. One that was `told` when to come is no retry of a
-        failure: it was turned away, and the wait is shared."""
+    def may_retry(self, *, has_time: bool) -> bool:
+        """Return True if a failed request may be sent again, and count it as a retry.
+
+        `has_time` is True if the server said when to come again. Such a request costs none of the
+        retries: it was not served at all, and all workers wait until then.
+        """
         with self._changed:
             if self._stopped.is_set():
                 return False
-            if told:
+            if has_time:
                 return True
-            if self._retries >= max(_FREE, (self._requests - self._retries) * _SHARE):
+            first_attempts = self._requests - self._retries
+            if self._retries >= max(_FREE_RETRIES, first_attempts * _RETRY_SHARE):
                 return False
             self._retries += 1
             return True
 
     def rest(self, seconds: float) -> None:
-        """Raises Stopped."""
+        """Sleep for `seconds`. Raises Stopped as soon as `stop` is called."""
         if self._stopped.wait(seconds):
             raise Stopped
 
     def stop(self) -> None:
+        """Let every thread that waits for a turn, or would, get Stopped instead."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
 
-    def settle(self, sent: float, reserved: int, used: int) -> None:
-        """Of the tokens that were `reserved` for a request only so many were `used`."""
+    def settle(self, started: float, reserved: int, used: int) -> None:
+        """Correct the tokens of a request once it is known how many it used.
+
+        `started` is when its turn began, `reserved` the tokens that the turn was asked for.
+        """
         if self._tokens:
             with self._changed:
-                self._tokens.settle(sent, reserved, used)
+                self._tokens.settle(started, reserved, used)
                 self._changed.notify_all()
 
 
 class _Window:
-    """Tokens of the last minute."""
+    """The tokens of the last minute, of which there may be `limit`."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        # For each request, oldest first: when it was sent, and its tokens.
         self._spent: deque[list[float]] = deque()
         self._sum = 0.0
 
     def free_at(self, tokens: int, now: float) -> float:
-        """When `tokens` more are within the limit; what is larger than it goes alone."""
+        """Return the time from which `tokens` more are within the limit.
+
+        A request with more tokens than the limit has to wait until no others are in the minute.
+        """
         while self._spent and self._spent[0][0] <= now - _MINUTE:
             self._sum -= self._spent.popleft()[1]
         missing = self._sum + tokens - self._limit
@@ -152,9 +186,9 @@ class _Window:
         self._spent.append([now, tokens])
         self._sum += tokens
 
-    def settle(self, sent: float, reserved: int, used: int) -> None:
+    def settle(self, started: float, reserved: int, used: int) -> None:
         for entry in self._spent:
-            if entry[0] == sent and entry[1] == reserved:
+            if entry[0] == started and entry[1] == reserved:
                 entry[1] = used
                 self._sum += used - reserved
                 return

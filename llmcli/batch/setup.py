@@ -1,4 +1,4 @@
-"""From the options of `map` to a run over its records."""
+"""From the options of `map` to a run over the records of its input."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Results, is_regular, is_there, remaining
+from llmcli.batch.results.store import Results, is_begun, is_regular, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
-from llmcli.batch.worker import How
+from llmcli.batch.worker import RecordRules
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
 from llmcli.chat.prompt import content, reading
@@ -31,59 +31,68 @@ from llmcli.system.stdio import STDERR, STDOUT
 if TYPE_CHECKING:
     from llmcli.chat.prompt.templates import Template
 
-# Answers that may wait for an earlier one, for each that is asked at once.
+# Answers that may wait for an earlier one, for each worker. One slow answer should not keep the
+# workers from the records after it; the memory for the answers that wait is the price.
 _WINDOW = 64
+# The least and the most requests a minute that --rpm may ask for.
 _SLOWEST, _FASTEST = 0.01, 1e6
-# Of a batch file, whose requests name their own.
+# Stands for the model of a batch file in the settings, if each of its requests must name one.
 _OWN_MODEL = "the model of each request"
 
 
 def run_map(environment: Environment, options: MapOptions, words: str | None) -> None:
-    """Raises what stopped it; SomeFailed where records failed."""
+    """Run `map` to its end; `words` is its PROMPT.
+
+    Raises UsageError for options that do not go together, what preparing the run raises, and what
+    `Run.run` raises.
+    """
     _check(options, words)
     template = setup.template(environment, options.prompt)
     settings = _settings(environment, options, template)
     chosen = connect.choose(environment, settings)
-    asked = reading.words([] if words in (None, "-") else [words])
-    plan = _plan(environment, options, settings, chosen, template, asked)
-    source = open_input(
-        environment, options.input, plan, options.prompt.max_input, not options.prompt.no_stdin
-    )
+    prompt = reading.words([] if words in (None, "-") else [words])
+    plan = _plan(environment, options, settings, chosen, template, prompt)
+    max_input, use_stdin = options.prompt.max_input, not options.prompt.no_stdin
+    source = open_input(environment, options.input, plan, max_input, use_stdin=use_stdin)
     form = _form(options)
-    tasks = plan.tasks(source.records, options.of_batch)
+    tasks = plan.tasks(source.records, of_batch=options.of_batch)
     results = _results(environment, options, form)
     if results:
-        tasks = remaining(tasks, results, options.results.retry_failed)
+        tasks = remaining(tasks, results, retry_failed=options.results.retry_failed)
     if options.results.dry_run:
         purpose = Purpose("map", chosen.model, chosen.base_url)
         payer = accounts.account(environment, settings, options.account, purpose)
-        forecast(tasks, payer, chosen, results, options.results.json)
+        forecast(tasks, payer, chosen, results, as_json=options.results.json)
         return
     work = _work(options, settings, chosen, plan)
     _run(environment, options, work, form, results, source).run(tasks)
 
 
 def _check(options: MapOptions, words: str | None) -> None:
-    """Raises UsageError."""
-    kept, given = options.results, options.prompt
-    if kept.resume and kept.retry_failed:
+    """Raise UsageError for an option that is not valid, or options that exclude each other."""
+    output, given = options.results, options.prompt
+    if output.resume and output.retry_failed:
         raise UsageError("--resume and --retry-failed exclude each other")
-    if (kept.resume or kept.retry_failed) and kept.output in (None, "-"):
-        raise UsageError("--resume and --retry-failed go on with the FILE of -O")
+    if (output.resume or output.retry_failed) and output.output in (None, "-"):
+        raise UsageError("--resume and --retry-failed need the FILE of -O")
     rpm = options.pace.rpm
     if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
-        raise UsageError(f"--rpm cannot be {rpm:g}", hint=f"{_SLOWEST:g} to {_FASTEST:g}")
+        bounds = f"between {_SLOWEST:g} and {_FASTEST:.0f}"
+        raise UsageError(f"--rpm must be {bounds}, not {rpm:g}")
     if given.file and "-" in given.file:
-        raise UsageError("-f - is stdin, which holds the records")
+        raise UsageError("-f - cannot be used with map: stdin has the records")
     if options.tools.approve:
-        raise UsageError("--approve asks at a terminal, one at a time: it goes with ask")
+        problem = "--approve cannot be used with map: it asks at the terminal, one call at a time"
+        raise UsageError(problem)
     if given.param and not given.template:
         raise UsageError("-p gives a template's variable; name the template with -t")
     if options.input.files and words and os.path.exists(words):
+        # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
-        raise UsageError(f"--files takes one pattern, and PROMPT is the file {words}", hint=hint)
+        raise UsageError(f"--files takes one pattern, but PROMPT is the file {words}", hint=hint)
     if options.of_batch and (words or given.file or given.system or given.template):
-        raise UsageError("--requests holds whole requests: no PROMPT, -f, -s or -t beside it")
+        hint = "the requests of the file are sent as they are"
+        raise UsageError("--requests cannot be combined with PROMPT, -f, -s or -t", hint=hint)
 
 
 def _settings(
@@ -103,9 +112,11 @@ def _plan(
     template: "Template | None",
     prompt: str,
 ) -> Plan:
+    """Read what the options name, but for the records, and return the plan."""
     given = options.prompt
     files = reading.Input(environment, reading.size(given.max_input), use_stdin=False)
     system = given.system
+    # The system message of the template stands below -s and above that of the settings.
     if system is None and not (template and template.system):
         system = settings.system
     return Plan(
@@ -124,7 +135,7 @@ def _plan(
 
 def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Plan) -> Work:
     in_text = not (options.results.json or options.of_batch or plan.shape)
-    how = How(
+    rules = RecordRules(
         model=chosen.model,
         local=chosen.local is not None,
         tag=settings.tag,
@@ -138,7 +149,7 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
     )
     caps = Caps(options.pace.jobs, options.pace.rpm, options.pace.tpm)
     strict = options.tools.strict_tools
-    return Work(settings, options.account, chosen, how, plan.toolbox, strict, caps)
+    return Work(settings, options.account, chosen, rules, plan.toolbox, strict, caps)
 
 
 def _form(options: MapOptions) -> Form:
@@ -150,20 +161,24 @@ def _form(options: MapOptions) -> Form:
 
 
 def _results(environment: Environment, options: MapOptions, form: Form) -> Results | None:
-    """The file of -O, unless it is a device. A dry run makes none."""
-    kept = options.results
-    name, go_on = kept.output, kept.resume or kept.retry_failed
+    """Return the file of results that -O names.
+
+    Return None without -O, for a device, and for a dry run, which must not create a file. Raises
+    UsageError and NoInput where there is nothing to go on with.
+    """
+    output = options.results
+    name, resume = output.output, output.resume or output.retry_failed
     if name in (None, "-"):
         return None
     if not is_regular(name):
-        if go_on:
-            raise UsageError(f"{name} keeps no results to go on with")
+        if resume:
+            raise UsageError(f"cannot go on with {name}: it is not a regular file")
         return None
-    if kept.retry_failed and not is_there(name):
+    if output.retry_failed and not is_begun(name):
         raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
-    if kept.dry_run and not (go_on and is_there(name)):
+    if output.dry_run and not (resume and is_begun(name)):
         return None
-    return Results(environment, name, go_on, not kept.unordered, form)
+    return Results(environment, name, form, resume=resume, ordered=not output.unordered)
 
 
 def _run(
@@ -175,9 +190,10 @@ def _run(
     source: Records,
 ) -> Run:
     workers = _workers(environment, options, work)
+    # A file of results is put in order when the run ends, so no answer has to wait.
     ordered = not (options.results.unordered or results)
     sink = None if results else open_sink(environment, options.results.output)
-    tally = Tally(results.said if results else str)
+    tally = Tally(results.resume_summary if results else str)
     bar = _bar(environment, options, tally, source, sink)
     window = workers.width * _WINDOW if ordered else None
     return Run(environment, workers, window, form, sink, results, tally, bar)
@@ -185,7 +201,7 @@ def _run(
 
 def _workers(environment: Environment, options: MapOptions, work: Work) -> Workers:
     if options.pace.cluster is not None:
-        from llmcli.batch import dask
+        from llmcli.batch import dask  # noqa: PLC0415  # loaded for --cluster only
 
         return dask.workers(work, options.pace.cluster)
     own = answerer(environment, work)
@@ -196,11 +212,11 @@ def _workers(environment: Environment, options: MapOptions, work: Work) -> Worke
 def _bar(
     environment: Environment, options: MapOptions, tally: Tally, source: Records, sink: Sink | None
 ) -> Bar | None:
-    """None where nobody looks, or where it would stand among the answers."""
+    """Return a progress bar; None without a terminal, or where it would stand among answers."""
     if options.results.quiet or not environment.is_terminal(STDERR):
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None
-    from llmcli.batch.results.progress_bar import ProgressBar
+    from llmcli.batch.results.progress_bar import ProgressBar  # noqa: PLC0415  # brings rich
 
-    return ProgressBar(tally, source.part)
+    return ProgressBar(tally, source.fraction_read)

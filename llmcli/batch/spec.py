@@ -1,4 +1,4 @@
-"""What the workers of `map` need, as it is sent to them, and the Answerer they make of it."""
+"""What the workers of `map` need, in a form that can be sent to other machines."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.rate_limit import Pace
-from llmcli.batch.worker import Answerer, How
+from llmcli.batch.worker import Answerer, RecordRules
 from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Caps:
-    """Most at once, and most requests and tokens a minute."""
+    """The limits of a run: requests at once, requests a minute, tokens a minute.
+
+    None means that there is no such limit.
+    """
 
     workers: int
     rpm: float | None
     tpm: int | None
 
-    def of_one_in(self, processes: int, threads: int) -> "Caps":
-        """The part of one of so many, which has so many threads."""
+    def share(self, processes: int, threads: int) -> "Caps":
+        """Return the limits of one of `processes` equal workers, which has `threads` threads."""
         rpm = None if self.rpm is None else self.rpm / processes
         tpm = None if self.tpm is None else max(self.tpm // processes, 1)
         return Caps(threads, rpm, tpm)
@@ -37,43 +40,56 @@ class Caps:
 
 @dataclass(frozen=True)
 class Work:
-    """It can be pickled, and holds no key: a worker has its own."""
+    """All that a worker needs to answer the records of a run.
+
+    It can be pickled. It has no key: a worker on another machine finds its own. `toolbox` has the
+    tools that the model may call; with `strict_tools` a tool that fails ends the answer.
+    """
 
     settings: Settings
     account: AccountOptions
     chosen: Connection
-    how: How
+    rules: RecordRules
     toolbox: "Toolbox | None"
     strict_tools: bool
     caps: Caps
 
-    def of_one_in(self, processes: int, threads: int) -> "Work":
-        """As `Caps.of_one_in`; what may be spent is shared out as well."""
+    def share(self, processes: int, threads: int) -> "Work":
+        """Return the work of one of `processes` equal workers, which has `threads` threads.
+
+        Its limits, and the amount of --max-cost, are its part of the whole.
+        """
         usd = self.account.max_cost
         account = replace(self.account, max_cost=None if usd is None else usd / processes)
-        return replace(self, account=account, caps=self.caps.of_one_in(processes, threads))
+        return replace(self, account=account, caps=self.caps.share(processes, threads))
 
     def without_secrets(self) -> "Work":
+        """Return the work without the headers that look like secrets."""
         own: Mapping[str, str] = self.settings.headers
         safe = {name: value for name, value in own.items() if not headers.is_secret(name)}
         return replace(self, settings=replace(self.settings, headers=safe))
 
 
-def answerer(environment: Environment, work: Work, finished: bool = True) -> Answerer:
-    """`finished`: it will be told when nothing more is to be answered. Raises ConfigError,
-    UsageError."""
-    purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=finished)
+def answerer(environment: Environment, work: Work, *, will_finish: bool = True) -> Answerer:
+    """Return the answerer for the records of a run.
+
+    `will_finish` says that its `finish` will be called after the last record. Then lines of the
+    ledger may be written together. Raises ConfigError where the settings do not allow a request,
+    UsageError for an option that is not valid.
+    """
+    purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=will_finish)
     payer = accounts.account(environment, work.settings, work.account, purpose)
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
     pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)
-    return Answerer(environment, work.how, backend, payer, pace, _runner(environment, work))
+    return Answerer(environment, work.rules, backend, payer, pace, _runner(environment, work))
 
 
 def _runner(environment: Environment, work: Work) -> "Runner | None":
-    if work.toolbox is None or work.how.check_calls:
+    """Return the runner of tools; None without --run-tools, where calls are left to the caller."""
+    if work.toolbox is None or work.rules.check_calls:
         return None
-    from llmcli.tools.runner import Runner, ToolPolicy
+    from llmcli.tools.runner import Runner, ToolPolicy  # noqa: PLC0415  # for --run-tools only
 
     return Runner(environment, work.toolbox, ToolPolicy(strict=work.strict_tools))

@@ -1,10 +1,10 @@
-"""The answer to one record, of many that are asked side by side: what `ask` does, but silent."""
+"""The answer to one record of `map`: what `ask` does, but silent, and in many threads at once."""
 
 import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmcli.api.completion import Completion
 from llmcli.api.trace import Trace
@@ -12,6 +12,7 @@ from llmcli.api.types import ChatRequest
 from llmcli.api.usage import Tokens
 from llmcli.backends.connect import Backend
 from llmcli.batch.rate_limit import Pace, Stopped
+from llmcli.batch.task import Outcome, Task
 from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
@@ -23,7 +24,6 @@ from llmcli.errors import (
     AuthError,
     BudgetExceeded,
     ConfigError,
-    InternalError,
     LlmcliError,
     NoModel,
     OutOfResources,
@@ -42,45 +42,26 @@ from llmcli.system.environment import Environment
 if TYPE_CHECKING:
     from llmcli.tools.runner import Runner
 
-# What would end every other request in the same way.
+# The errors that every other request of the run would end with as well.
 _FATAL = (AuthError, BudgetExceeded, ConfigError, NoModel, OutOfResources, PaymentRequired,
           WriteError)  # fmt: skip
+# The HTTP statuses by which a server asks for fewer requests: 429 (RFC 6585), 503 (RFC 9110), and
+# 529, which Anthropic and others send when they are overloaded.
 _BUSY = (429, 503, 529)
-# Tokens, until a longer one is seen, where nothing else bounds an answer.
-_AN_ANSWER = 1000
+# How many tokens --tpm reserves for an answer that nothing bounds, until a longer one was seen.
+_USUAL_ANSWER = 1000
 
 
 @dataclass(frozen=True)
-class Task:
-    """A record to be answered. `key` is made of its content; `custom_id` its own name, if it has
-    one; `request` is missing where a `problem` keeps it from being asked."""
+class RecordRules:
+    """What holds for each record of a run.
 
-    index: int
-    key: str
-    value: Any
-    request: ChatRequest | None = None
-    problem: LlmcliError | None = None
-    custom_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """`report` is the object of --json, `text` what is shown of the answer. `sent`: a request
-    went out. `fatal`: other records would fail in the same way. `warnings`: what else is to be
-    known of it."""
-
-    task: Task
-    report: dict[str, Any]
-    text: str = ""
-    error: LlmcliError | None = None
-    sent: bool = True
-    fatal: bool = False
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class How:
-    """What holds for each record."""
+    `model` is used where a request names none, and `local` is True for the embedded model. `tag` is
+    the name in the ledger. `deadline` is in seconds; 0 means none. `retries` counts the attempts
+    after the first. `shape` is the form that an answer must have. `allow_cut` accepts an answer
+    that was cut at its limit of tokens. `check_calls` rejects malformed calls of tools, as they are
+    left to the caller. `verbose` logs each request to stderr.
+    """
 
     model: str
     local: bool
@@ -95,47 +76,57 @@ class How:
 
 
 class Answerer:
-    """Called by any number of threads."""
+    """A function that answers a task; any number of threads may call it at once.
+
+    `account` pays for all requests, and `pace` says when they may be sent. `runner` runs the tools
+    that the model calls; it is None if calls are left to the caller.
+    """
 
     def __init__(
         self,
         environment: Environment,
-        how: How,
+        rules: RecordRules,
         backend: Backend,
         account: Account,
         pace: Pace,
         runner: "Runner | None",
     ) -> None:
         self._environment = environment
-        self._how = how
+        self._rules = rules
         self._backend = backend
         self._account = account
         self._pace = pace
         self._runner = runner
-        self._longest_answer = _AN_ANSWER
+        self._longest_answer = _USUAL_ANSWER
 
     def __call__(self, task: Task) -> Outcome | None:
-        """None where the run is ending and nothing was asked."""
+        """Answer the task and return its outcome, which may be a failure.
+
+        Return None if the run is ending, and the task was not asked or its retry was given up.
+        """
         call = self._call(task)
         try:
-            text = self._answered(task, call)
+            text = self._answer(task, call)
         except Stopped:
             return None
         except LlmcliError as error:
             return self._failed(task, call, error)
         except MemoryError:
             return self._failed(task, call, OutOfResources("out of memory"))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a defect fails one record, not the run
             return self._failed(task, call, self._environment.defect(error))
         return Outcome(task, report(call, None), text, warnings=tuple(call.trace.warnings))
 
     def stop(self) -> None:
-        """Send nothing more, also not again."""
+        """Send no more requests, and no retries."""
         self._pace.stop()
         self._account.allowance.close()
 
     def finish(self) -> str | None:
-        """Nothing more will be answered; what could not be recorded."""
+        """Write what the ledger still has to record; return a warning if that failed.
+
+        It is called once, when no more tasks will be answered.
+        """
         try:
             self._account.ledger.finish()
         except WriteError as error:
@@ -143,74 +134,85 @@ class Answerer:
         return None
 
     def abandon(self) -> None:
-        """What has begun is not waited for: no program of it outlives us."""
-        from llmcli.system import process
+        """End the programs of tools that still run: requests under way are not waited for."""
+        from llmcli.system import process  # noqa: PLC0415  # most runs start no programs
 
         process.end_programs()
 
     def _call(self, task: Task) -> Call:
-        environment, how = self._environment, self._how
-        trace = Trace(redact=environment.redact, deadline=how.deadline)
-        if how.deadline:
-            trace.until = trace.started + how.deadline
-        if how.verbose:
+        environment, rules = self._environment, self._rules
+        trace = Trace(redact=environment.redact, deadline=rules.deadline)
+        if rules.deadline:
+            trace.until = trace.started + rules.deadline
+        if rules.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
-        model = (task.request or {}).get("model", how.model)
-        bill = Bill(self._account.of_model(model).price, how.local)
-        return Call(trace, bill, model, how.tag, redact=environment.redact)
+        model = (task.request or {}).get("model", rules.model)
+        bill = Bill(self._account.of_model(model).price, rules.local)
+        return Call(trace, bill, model, rules.tag, redact=environment.redact)
 
-    def _answered(self, task: Task, call: Call) -> str:
+    def _answer(self, task: Task, call: Call) -> str:
+        """Return the answer to the task as text.
+
+        Raises LlmcliError where it fails, and Stopped if the run is ending.
+        """
         if task.request is None:
             assert task.problem is not None
             raise task.problem
-        stream, how = self._backend(call.trace), self._how
-        payer = self._account.of_model(call.model or how.model)
+        stream, rules = self._backend(call.trace), self._rules
+        payer = self._account.of_model(call.model or rules.model)
         meter, silent = Meter(payer, call.bill, call.trace), Silent(call)
         policy = RetryPolicy(
-            how.retries,
+            rules.retries,
             lambda: call.trace.until - time.monotonic(),
-            lambda error: self._pace.may_retry(bool(error.retry_after)),
+            lambda error: self._pace.may_retry(has_time=bool(error.retry_after)),
             self._pace.rest,
         )
 
         def ask(request: ChatRequest) -> Completion:
-            told = instructed(request, how.shape)
+            whole = instructed(request, rules.shape)
 
             def once() -> Completion:
                 return complete(
-                    stream, told, call, silent,
-                    allow_cut=how.allow_cut, check_calls=how.check_calls,
+                    stream, whole, call, silent,
+                    allow_cut=rules.allow_cut, check_calls=rules.check_calls,
                 )  # fmt: skip
 
             def attempt() -> Completion:
-                return meter.around(told, once, self._turn(told, call))
+                return meter.around(whole, once, self._turn(whole, call))
 
             return retrying(attempt, silent, policy, call.trace)
 
-        answer = converse(ask, task.request, self._runner, how.shape, how.limits, silent)
+        answer = converse(ask, task.request, self._runner, rules.shape, rules.limits, silent)
         return _text(answer, call)
 
     @contextmanager
     def _turn(self, request: ChatRequest, call: Call) -> Iterator[None]:
-        """Waits for it, and tells the pace how the request went. Raises Stopped."""
+        """Wait for a turn, hold it while the request is sent, and report how that went to the pace.
+
+        Raises Stopped if the run is ending.
+        """
         reserved = self._most_tokens(request) if self._pace.counts_tokens else 0
         with self._pace.turn(reserved) as started:
             try:
                 yield
             except LlmcliError as error:
                 if error.status in _BUSY or isinstance(error, TryLater):
-                    self._pace.overloaded(started, _told(error))
+                    self._pace.overloaded(started, _retry_after(error))
                 raise
             finally:
                 self._settle(started, reserved, call)
             self._pace.succeeded()
 
     def _most_tokens(self, request: ChatRequest) -> int:
+        """Return how many tokens the request and its answer may have, to keep to --tpm."""
         bound = estimate.bound(request, self._account.model, None)
         return bound.input + (bound.output or self._longest_answer)
 
     def _settle(self, started: float, reserved: int, call: Call) -> None:
-        """Nothing, where the server does not say what it took: then it counts as reserved."""
+        """Report the tokens that were used to the pace.
+
+        If the server does not report them, those that were reserved count.
+        """
         if not self._pace.counts_tokens:
             return
         used = Tokens.of(call.accumulator.usage)
@@ -219,13 +221,15 @@ class Answerer:
             self._pace.settle(started, reserved, (used.prompt or 0) + used.completion)
 
     def _failed(self, task: Task, call: Call, error: LlmcliError) -> Outcome:
-        if self._how.verbose:
+        if self._rules.verbose:
             self._environment.say(f"record {task.index}: {error}")
         too_late = isinstance(error, TryLater) and (error.retry_after or 0) > LONGEST_RETRY_AFTER
+        # A malformed record counts as sent: its failure belongs to the output like an answer.
         sent = bool(call.trace.attempts) or task.problem is not None
-        # A request of a batch file may name a model and a bound of its own.
-        unbounded = isinstance(error, Unbounded)
-        own = (isinstance(error, NoModel) or unbounded) and task.custom_id is not None
+        # A request of a batch file may name its own model and its own limit of tokens. Then a model
+        # that does not exist, or a missing limit, says nothing about the other requests.
+        of_request = isinstance(error, (NoModel, Unbounded))
+        own = of_request and task.custom_id is not None
         fatal = (too_late or isinstance(error, _FATAL)) and not own
         return Outcome(
             task,
@@ -237,24 +241,21 @@ class Answerer:
         )
 
 
-def lost(task: Task, error: BaseException) -> Outcome:
-    """The worker died, or what it has made cannot come back."""
-    failure = InternalError(f"the worker was lost: {type(error).__name__}")
-    return Outcome(task, report(Call(Trace()), failure), "", failure)
-
-
 def _text(answer: Answer, call: Call) -> str:
-    """What stands on stdout for the answer: a shape's, else its text, else the calls for the
-    caller."""
+    """Return the answer as text, and note in `call` its shape and the calls for the caller.
+
+    Calls of tools that are left to the caller are JSON, one on each line. Otherwise the text is
+    what was read from the answer by its shape, else all of it.
+    """
     shaped = answer.shaped
     call.shape, call.open_calls = dict(shaped.found), list(answer.calls)
     if answer.calls:
-        return "\n".join(json.dumps(one, ensure_ascii=False) for one in answer.calls)
+        return "\n".join(json.dumps(tool_call, ensure_ascii=False) for tool_call in answer.calls)
     text = shaped.found.get("answer", shaped.text)
     return call.accumulator.text if text is None else str(text)
 
 
-def _told(error: LlmcliError) -> float | None:
-    """How long the server asks to wait, where that is waited for."""
+def _retry_after(error: LlmcliError) -> float | None:
+    """Return how many seconds the server asks to wait; None if it is too long to wait for."""
     seconds = error.retry_after
     return seconds if seconds and seconds <= LONGEST_RETRY_AFTER else None

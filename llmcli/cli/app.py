@@ -1,4 +1,10 @@
-"""The Typer app: help, all that is not a plain command line, and the errors in it."""
+"""The Typer application, for all that `llmcli.cli.parser` does not read itself.
+
+That is help, every command but `ask`, unusual spellings of options, and wrong arguments.
+
+The docstring of a command is its help text. A line with `\\b` in it keeps the line ends of the
+paragraph below.
+"""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -23,16 +29,24 @@ from llmcli.system.stdio import print_line
 
 
 class Invocation(NamedTuple):
-    """What a command finds in Typer's context. `implicit`: the user did not write `ask`."""
+    """What a command finds as the `obj` of Typer's context.
+
+    `implicit` is True if the user left out the command `ask`.
+    """
 
     environment: Environment
     implicit: bool
 
 
 class Commands(TyperGroup):
-    """A command's module is loaded when it is run; until then name and help stand for it."""
+    """A group of commands that loads the module of a command only when that command runs.
+
+    Until then a function without a body stands for each command, with the name and the help line
+    of COMMANDS.
+    """
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name of the command that `args` begin with, the command, and the rest."""
         name, command, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if name else command, rest
 
@@ -49,7 +63,10 @@ def _typer() -> typer.Typer:
 
 
 def load_command(name: str) -> Any:
-    """The command itself: the module's `app`, or its function of this name."""
+    """Import the module of the command `name` and return its command for Typer.
+
+    A group of subcommands is the module's `app`; any other command is its function `name`.
+    """
     module, alone = import_module(f"llmcli.cli.commands.{name}"), _typer()
     if hasattr(module, "app"):
         alone.add_typer(module.app, name=name)
@@ -57,23 +74,27 @@ def load_command(name: str) -> Any:
         function = getattr(module, name)
         kind = get_type_hints(function).get("options")
         alone.command(name)(spread(function, kind) if kind else function)
+    # With a callback Typer makes a group even of a single command.
     alone.callback()(llmcli)
     return typer.main.get_group(alone).commands[name]
 
 
-def _version(wanted: bool) -> None:
+def _print_version(*, wanted: bool) -> None:
     if wanted:
         print_line(f"llmcli {__version__}")
         raise typer.Exit()
 
 
 def llmcli(
+    *,
     _: Annotated[
         bool,
-        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
-    """Completions from language models, for one-liners, pipes, cron jobs and scripts.
+    """Get completions from language models, for one-liners, pipes, cron jobs and scripts.
 
     The answer goes to stdout, everything about it to stderr, and the exit code says how it ended.
 
@@ -90,11 +111,11 @@ def llmcli(
 
 
 def _not_loaded() -> None:
-    pass
+    """Stand for a command whose module is not loaded; `Commands` replaces it before it runs."""
 
 
 def app() -> typer.Typer:
-    """All commands by name and help."""
+    """Return the application with all commands, of which none is loaded yet."""
     whole = _typer()
     whole.callback()(llmcli)
     for name, about in COMMANDS.items():
@@ -102,20 +123,28 @@ def app() -> typer.Typer:
     return whole
 
 
-def run_typer(arguments: Sequence[str], environment: Environment, implicit: bool) -> int:
-    """The exit code. Raises LlmcliError, and what ends the process by a signal."""
+def run_typer(arguments: Sequence[str], environment: Environment, *, implicit: bool) -> int:
+    """Run the command line and return its exit code.
+
+    `implicit` is True if the user left out the command `ask`. Raises UsageError for arguments that
+    are wrong, any other LlmcliError where the run fails, and Interrupted or ReaderGone where a
+    signal must end the process.
+    """
     invocation = Invocation(environment, implicit)
     try:
         code = app()(arguments, prog_name="llmcli", standalone_mode=False, obj=invocation)
     except TyperException as error:
         if arguments[0] == "ask":
-            environment.renderer = environment.renderer or _failure_as_json(environment, arguments)
+            environment.renderer = environment.renderer or _renderer(environment, arguments)
         raise _usage_error(error, arguments) from None
     return code if isinstance(code, int) else 0
 
 
-def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Output:
-    """Arguments that cannot be parsed still say in which form the failure is wanted."""
+def _renderer(environment: Environment, arguments: Sequence[str]) -> Output:
+    """Return what reports a failure in the form that `arguments` ask for.
+
+    They could not be parsed, so --json and --events are looked for by name only.
+    """
     output = OutputOptions(
         json="--json" in arguments, events="--json" not in arguments and "--events" in arguments
     )
@@ -123,6 +152,8 @@ def _failure_as_json(environment: Environment, arguments: Sequence[str]) -> Outp
 
 
 def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
+    # Typer writes sentences such as "No such option: --x. Did you mean --y?"; our messages begin
+    # with a small letter and join their parts by semicolons.
     message = error.format_message().replace("\n", " ").rstrip(".?").replace(". Did", "; did")
     context = getattr(error, "ctx", None)
     command = context.command_path if context else f"llmcli {arguments[0]}"
@@ -130,15 +161,19 @@ def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
 
 
 def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
-    """`command(environment, options, words)` as Typer takes it: with each option of `kind` as a
-    parameter of its own, and the environment out of the context."""
+    """Return `command(environment, options, words)` as a function that Typer can call.
+
+    Typer reads the options of a command from the parameters of its function. So each option of
+    `kind`, a dataclass of groups of options, becomes a parameter of its own. The environment comes
+    from Typer's context.
+    """
     words = get_type_hints(command, include_extras=True)["words"]
     options = [field for group in fields(kind) for field in fields(group.type)]
 
     def spread_out(context: Any, words: Any, **values: Any) -> Any:
         invocation: Invocation = context.obj
-        more = {"implicit": invocation.implicit} if command.__name__ == "ask" else {}
-        return command(invocation.environment, assembled(kind, values), words, **more)
+        implicit = {"implicit": invocation.implicit} if command.__name__ == "ask" else {}
+        return command(invocation.environment, assembled(kind, values), words, **implicit)
 
     parameters = [
         _parameter("context", typer.Context, inspect.Parameter.empty),
@@ -152,9 +187,9 @@ def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
 
 
 def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
-    """A parameter whose annotation is Typer's own."""
-    own = getattr(kind, "__metadata__", (None,))[0]
-    if isinstance(own, Option):
-        make = typer.Argument if isinstance(own, Argument) else typer.Option
-        kind = Annotated[kind.__origin__, make(*own.names, **own.about)]
+    """Return a parameter annotated `kind`, with our Option or Argument replaced by Typer's."""
+    definition = getattr(kind, "__metadata__", (None,))[0]
+    if isinstance(definition, Option):
+        make = typer.Argument if isinstance(definition, Argument) else typer.Option
+        kind = Annotated[kind.__origin__, make(*definition.names, **definition.about)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)

@@ -1,4 +1,4 @@
-"""Options of ask that exclude each other, and words that look like a mistyped command."""
+"""Checks of what the user gave to `ask`: misspelt commands, and options that exclude each other."""
 
 import os
 from collections.abc import Sequence
@@ -14,15 +14,22 @@ if TYPE_CHECKING:
     from llmcli.chat.sessions.history import Session
 
 
-def check_words(words: Sequence[str], implicit: bool) -> str:
-    """The prompt in `words`. A typo must not cost money: raises UsageError for what looks like
-    one where `ask` was not written (`implicit`)."""
+def check_words(words: Sequence[str], *, implicit: bool) -> str:
+    """Return the prompt that `words` make.
+
+    `implicit` is True if the user left out the command `ask`. Then a single word could be a
+    misspelt command, which must not cost money by being sent to a model. Raises UsageError for
+    such a word, for the name of a command that stands behind options, for a prompt of white space,
+    and for `-` beside other words; BadRequest for words that are not UTF-8.
+    """
     text = reading.words(words)
     if words and not text.strip():
         raise UsageError("empty prompt; nothing sent")
     if len(words) > 1 and "-" in (words[0], words[-1]):
-        raise UsageError("`-` stands alone", hint="to put stdin into a PROMPT, write {stdin}")
+        hint = "to put stdin into a PROMPT, write {stdin}"
+        raise UsageError("`-` cannot be combined with other words", hint=hint)
     if implicit and words:
+        # In the hint, `--` keeps a prompt with a dash in front from being read as an option.
         dashes = "-- " if text.startswith("-") else ""
         hint = f"to ask the model, put `ask` first: `llmcli ask {dashes}{text}`"
         if words[0] in COMMANDS:
@@ -33,8 +40,11 @@ def check_words(words: Sequence[str], implicit: bool) -> str:
 
 
 def check_given(environment: Environment, options: AskOptions, text: str) -> None:
-    """Raises UsageError for options that exclude each other, and, with a short help, where there
-    is nothing to read either."""
+    """Raise UsageError for options that exclude each other, or where there is nothing to ask.
+
+    There is nothing to ask without a prompt (`text`), a file, a template, messages or results of
+    tools, if stdin cannot be read either.
+    """
     given, talk = options.prompt, options.conversation
     if talk.session is not None and talk.go_on:
         raise UsageError("--session and --continue exclude each other")
@@ -46,25 +56,26 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
         raise UsageError("no prompt", hint=hint)
 
 
-def check_files(options: AskOptions, kept: "Session | None") -> None:
-    """Raises UsageError where two options would write the same file."""
-    named = {
+def check_files(options: AskOptions, session: "Session | None") -> None:
+    """Raise UsageError where two options would write the same file."""
+    files = {
         "-O": options.output.output,
         "--usage-file": options.output.usage_file,
         "--save-messages": options.conversation.save_messages,
-        "--session": str(kept.path) if kept else None,
+        "--session": str(session.path) if session else None,
     }
-    seen: dict[str, str] = {}
-    for option, name in named.items():
-        path = _real(name) if name else ""
-        if path in seen:
-            raise UsageError(f"{seen[path]} and {option} name the same file")
+    option_of: dict[str, str] = {}
+    for option, name in files.items():
+        path = _real_path(name) if name else ""
+        if path in option_of:
+            raise UsageError(f"{option_of[path]} and {option} name the same file")
+        # A device or a pipe, such as /dev/stderr, can take the output of several options.
         if name and not (os.path.exists(path) and not os.path.isfile(path)):
-            seen[path] = option  # devices may serve many
+            option_of[path] = option
 
 
-def _real(name: str) -> str:
+def _real_path(name: str) -> str:
     try:
         return os.path.realpath(name)
     except (OSError, ValueError):
-        return name  # who opens it says what is wrong
+        return name  # opening the file fails as well, with a message that says why

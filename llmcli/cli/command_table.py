@@ -1,12 +1,14 @@
-"""The commands, by name, with the first line of what each says of itself in full."""
+"""The names of all commands, each with the first line of its help."""
 
+# A copy of the first line of each command's docstring: with it, `llmcli --help` and the completion
+# of command names load none of the commands' modules. A test compares the two.
 COMMANDS = {
-    "ask": "One completion, streamed to stdout. This is the default command.",
-    "map": "One completion for each line, record or file of the input.",
-    "models": "Print the models of the endpoint: context, prices, what they take.",
+    "ask": "Stream one completion to stdout. This is the default command.",
+    "map": "Ask the model once for each line, record or file of the input.",
+    "models": "Print the models of the endpoint: context, prices, features.",
     "usage": "Print what was spent, summed by day, model, tag and the like.",
-    "config": "Where settings come from, and whether they work.",
-    "local": "The embedded model, which answers without key or network.",
-    "session": "Conversations that were kept by `ask --session NAME`.",
-    "template": "Saved prompts, for `ask -t NAME -p variable=value`.",
+    "config": "Show where settings come from, and check that they work.",
+    "local": "Fetch, list and remove the embedded model, which needs no key.",
+    "session": "List, show, export and remove conversations of `ask --session`.",
+    "template": "List, show and edit saved prompts, for `ask -t NAME`.",
 }

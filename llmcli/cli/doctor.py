@@ -1,7 +1,7 @@
-"""`config check`: what works, what does not, and how to mend it."""
+"""The findings of `config check`: what works, what does not, and how to mend it."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmcli.api.models import Model
 from llmcli.api.trace import Trace
@@ -17,28 +17,40 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.system.suggestions import near_names
 
+if TYPE_CHECKING:
+    from llmcli.backends.http.endpoint import Endpoint
+
 
 @dataclass(frozen=True)
 class Finding:
-    """`error` is what fails; None is fine, or only worth a word if `remark`."""
+    """One line of `config check`.
 
-    text: str  # padded: subject, then what is found
+    `text` is the subject, padded to twelve characters, and what was found of it. `error` is set
+    where the check failed. `remark` marks what is no failure but worth knowing.
+    """
+
+    text: str
     error: LlmcliError | None = None
     remark: bool = False
 
     @property
     def mark(self) -> str:
+        """Return the word in front of the line: FAIL, note or ok."""
         return "FAIL" if self.error else "note" if self.remark else "ok"
 
 
 def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
-    """The findings, each as soon as it is known. What depends on a failed one is left out."""
+    """Yield each finding as soon as it is known, as the endpoint may take its time.
+
+    After a failure the checks that depend on it are left out. A failure is a Finding with its
+    error, and is never raised.
+    """
     path = environment.config_file
     if path.exists():
         profile = f", profile {settings.profile}" if settings.profile else ""
         yield Finding(f"config      {path}{profile}")
     else:
-        yield Finding(f"config      {path} does not exist; none is needed", remark=True)
+        yield Finding(f"config      {path} does not exist; llmcli works without it", remark=True)
     try:
         yield from _budgets(environment, settings)
     except LlmcliError as error:
@@ -55,11 +67,15 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
 
 
 def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
-    """Raises ConfigError, WriteError."""
-    holds = budget.parse_budget(settings.budget, settings.source("budget"))
-    if holds and not settings.ledger:
+    """Yield what was spent of each budget.
+
+    Raises ConfigError for a budget that is not valid or has no ledger; WriteError where the ledger
+    cannot be used.
+    """
+    limits = budget.parse_budget(settings.budget, settings.source("budget"))
+    if limits and not settings.ledger:
         raise budget.ledger_missing("ledger = false")
-    for limit, usd in (budget.spent(environment, holds) if holds else {}).items():
+    for limit, usd in (budget.spent(environment, limits) if limits else {}).items():
         yield Finding(f"budget      {limit}: {dollars(usd)} spent or in flight")
 
 
@@ -73,7 +89,8 @@ def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]
     yield Finding("runtime     xllamacpp is installed")
     assert chosen.local is not None
     if chosen.model != weights.MODEL:
-        from llmcli.backends.embedded import model as local
+        # A model file of the user, named by `local/PATH`.
+        from llmcli.backends.embedded import model as local  # noqa: PLC0415  # only for this case
 
         try:
             local.check_weights(chosen.local.path)
@@ -107,22 +124,28 @@ def _endpoint(
         yield Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
     else:
         yield Finding(
-            "key         none is sent; if the server wants one, set LLMCLI_API_KEY", remark=True
+            "key         not set; if the server needs one, set LLMCLI_API_KEY", remark=True
         )
-    yield from _reach(environment, endpoint, chosen)
+    yield from _connection(environment, endpoint, chosen)
 
 
-def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Iterator[Finding]:
+def _connection(
+    environment: Environment, endpoint: "Endpoint", chosen: Connection
+) -> Iterator[Finding]:
+    """Ask the endpoint for its models and yield what the reply says of key, model and price."""
     host = url.host_of(endpoint.base_url)
     try:
         listed = models.fetch(environment, endpoint, Trace(redact=environment.redact))
     except (NoModel, ProtocolError) as error:
+        # An endpoint may answer completions and still have no list of models: then it replies
+        # with a status such as 404, or with something else than a list.
         if error.status is None and error.code != models.NO_MODELS:
             yield Finding(f"connection  {error}", error)
         else:
             yield Finding(f"connection  {host} answers, but lists no models", remark=True)
         return
     except AuthError as error:
+        # The error's own hint is about a key that was sent; here the advice depends on the key.
         hint = f"key from {endpoint.key.source}" if endpoint.key else keys.missing(host).hint
         yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
         return
@@ -130,7 +153,7 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
         yield Finding(f"connection  {error}", error)
         return
     yield Finding(f"connection  {host} answers")
-    yield from _among(listed.ids(), chosen.model)
+    yield from _unlisted(listed.ids(), chosen.model)
     yield from _price(listed.find(chosen.model))
     if left := models.credits_left(endpoint, Trace(redact=environment.redact)):
         yield Finding(f"credits     {dollars(left)} left")
@@ -139,18 +162,21 @@ def _reach(environment: Environment, endpoint: Any, chosen: Connection) -> Itera
 def _price(model: Model | None) -> Iterator[Finding]:
     price = model.price if model else Price()
     if price.prompt is None or price.completion is None:
-        words = "not known; costs are those that the endpoint says"
+        words = "not known; a cost is known only where the endpoint reports it"
         yield Finding(f"price       {words}", remark=True)
     else:
         each = [dollars(usd * 1_000_000) for usd in (price.prompt, price.completion)]
         yield Finding(f"price       {each[0]} in, {each[1]} out, per million tokens")
 
 
-def _among(ids: list[str], model: str) -> Iterator[Finding]:
+def _unlisted(ids: list[str], model: str) -> Iterator[Finding]:
+    """Yield a remark if `model` is not one of the `ids` that the endpoint lists."""
     if model in ids:
         return
     near = near_names(model, ids, most=3, likeness=0.5)
     hint = f"; near ones: {', '.join(near)}" if near else ""
+    # A remark only: an endpoint may answer for models that it does not list, such as aliases.
     yield Finding(
-        f"model       {model} is not among the {len(ids)} that are listed{hint}", remark=True
+        f"model       {model} is not among the {len(ids)} models of the endpoint{hint}",
+        remark=True,
     )

@@ -1,4 +1,7 @@
-"""The commands, and the one place where a failure becomes an exit code."""
+"""From the arguments to a command, and from a failure to an exit code.
+
+This is the only place where an exception becomes the end of the process.
+"""
 
 import errno
 import os
@@ -19,14 +22,20 @@ from llmcli.system.suggestions import near_names
 
 
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """`ask` put in front where it was left out, and whether it was."""
+    """Return the arguments with the command `ask` in front where the user left it out.
+
+    The second value is True if `ask` was left out. `help` and `help COMMAND` become `--help`.
+    Raises UsageError where the first of several words is nearly the name of a command: a misspelt
+    command must not be sent to a model as a prompt.
+    """
     first = arguments[0] if arguments else ""
     if first == "help" and (len(arguments) == 1 or arguments[1] in COMMANDS):
         return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False
-    # What begins with a dash is an option of `ask`, however much it looks like a command.
-    if len(arguments) > 1 and not first.startswith("-") and (near := _near(first)):
+    # A word with a dash in front is an option of `ask`, even where it resembles a command's name.
+    # A single word is refused later, by checks.check_words.
+    if len(arguments) > 1 and not first.startswith("-") and (near := _near_command(first)):
         raise UsageError(
             f"no such command: {first}",
             hint=f"did you mean `llmcli {near}`? To ask the model, `llmcli ask {first} …`",
@@ -34,27 +43,31 @@ def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return ["ask", *arguments], True
 
 
-def _near(word: str) -> str:
-    """The command that is mistyped by `word`, if one is."""
+def _near_command(word: str) -> str:
+    """Return the name of the command that `word` probably misspells, or an empty text."""
     return "".join(near_names(word, COMMANDS, likeness=0.75))
 
 
 def run_command(arguments: Sequence[str], environment: Environment) -> int:
-    """The exit code. Raises what ends the process by a signal, and LlmcliError."""
+    """Run the command that `arguments` name and return its exit code.
+
+    Raises LlmcliError where the run fails, Interrupted or ReaderGone where a signal must end the
+    process.
+    """
     arguments, implicit = with_default_command(arguments)
     if arguments[0] == "ask":
-        from llmcli.cli.commands.ask import ask
+        from llmcli.cli.commands.ask import ask  # noqa: PLC0415  # other commands do without it
 
         plain = parser.parse_arguments(arguments[1:], AskOptions) if is_on("command-line") else None
         if plain is not None:
             return ask(environment, *plain, implicit=implicit)
-    from llmcli.cli import app  # Typer, which a plain command line does not need
+    from llmcli.cli import app  # noqa: PLC0415  # brings Typer, which a plain `ask` does without
 
-    return app.run_typer(arguments, environment, implicit)
+    return app.run_typer(arguments, environment, implicit=implicit)
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:
-    """`run`, with whatever it raises as one of ours."""
+    """Run as `run_command` does, but raise every foreign exception as an LlmcliError."""
     try:
         return run_command(arguments, environment)
     except LlmcliError:
@@ -66,7 +79,9 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
             raise OutOfResources(f"the system: {error.strerror}") from None
         raise environment.defect(error) from error
     except Exception as error:
-        if isinstance(error.__cause__, Interrupted):  # RuntimeError, where a class was being made
+        # Until Python 3.12 an exception inside `__set_name__`, while a class is being created,
+        # is wrapped in a RuntimeError. A signal can arrive at that moment as well.
+        if isinstance(error.__cause__, Interrupted):
             raise error.__cause__ from None
         if isinstance(error, RuntimeError) and "start new thread" in str(error):
             raise OutOfResources("cannot start a thread") from None
@@ -74,43 +89,56 @@ def _guarded(arguments: Sequence[str], environment: Environment) -> int:
 
 
 def run_process() -> NoReturn:
-    """The console script."""
+    """Run the command that the arguments of this process name, and end the process.
+
+    It ends with the exit code of the command, with that of the LlmcliError which it raised, or by
+    the signal that interrupted it.
+    """
     environment = Environment.of_process()
     sys.stdout = CheckedStdout()
-    os.environ.pop("_LLMCLI_COMPLETE", None)  # Typer's own completion, which we do not have
+    # Typer would answer this variable with a completion of its own. We ship static scripts.
+    os.environ.pop("_LLMCLI_COMPLETE", None)
     try:
         leave(_guarded(arguments(sys.argv[1:]), environment))
     except ReaderGone:
-        _end(environment, Interrupted(signal.SIGPIPE))
+        _end_process(environment, Interrupted(signal.SIGPIPE))
     except (LlmcliError, Interrupted) as error:
-        _end(environment, error)
+        _end_process(environment, error)
 
 
-def _known_to_all(error: LlmcliError | Interrupted, environment: Environment) -> bool:
-    """Who closes the pipe, or presses ^C in a pipeline, knows why it ended."""
+def _needs_no_message(error: LlmcliError | Interrupted, environment: Environment) -> bool:
+    """Return True for an end whose reason the user knows.
+
+    It is the user who closes a pipe (`| head -1`), or who presses ^C. On a terminal the message
+    about ^C is shown nevertheless, as it can say how much was kept.
+    """
     if not isinstance(error, Interrupted):
         return False
     at_keyboard = error.signal_number == signal.SIGINT and not environment.is_terminal(STDERR)
     return at_keyboard or error.signal_number == signal.SIGPIPE
 
 
-def _end(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn:
-    """Tell of the failure, in the form that was asked for and as one line; then end by it."""
+def _end_process(environment: Environment, error: LlmcliError | Interrupted) -> NoReturn:
+    """Report the failure and end the process by its exit code or signal.
+
+    The report goes to the renderer of the run (--json, --events), and to stderr as one line.
+    """
 
     def end() -> NoReturn:
         if isinstance(error, Interrupted):
             die_by_signal(error.signal_number)
         leave(error.exit_code)
 
+    # From here on a timer ends the process, lest a reader that does not read keeps it for ever.
     last_words(end, 0 if isinstance(error, Interrupted) else environment.remaining())
     if environment.renderer:
         try:
             environment.renderer.fail(error)
         except (ReaderGone, LlmcliError):
-            pass  # nobody can be told there any more
-        except Exception as failure:
+            pass  # stdout cannot be written to; stderr still gets the message below
+        except Exception as failure:  # noqa: BLE001  # the first failure must still be reported
             environment.say(str(environment.defect(failure)))
-    if not _known_to_all(error, environment):
+    if not _needs_no_message(error, environment):
         environment.say(str(error))
     end()
 

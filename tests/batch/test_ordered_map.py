@@ -149,7 +149,7 @@ def test_braces_of_a_template_are_its_own(run: Run, echo: Echo, tmp_path: Path) 
 @pytest.mark.parametrize("rpm", ["0", "-5", "nan", "inf", "1e-9"])
 def test_rates_that_are_none(run: Run, echo: Echo, rpm: str) -> None:
     done = run("map", f"--rpm={rpm}", "{}", input=lines(2))
-    assert done.returncode == 2 and "--rpm cannot be" in one_line(done.stderr)
+    assert done.returncode == 2 and "--rpm must be" in one_line(done.stderr)
 
 
 def test_files_of_somebody_else_stay(run: Run, echo: Echo, tmp_path: Path) -> None:

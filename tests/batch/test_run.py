@@ -231,7 +231,7 @@ def test_a_last_step_that_fails_says_where_the_answers_are(
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 73
     assert "6 done" in one_line(stderr)
-    assert "out.progress has what came; go on with --resume" in one_line(stderr)
+    assert "the answers so far are in out.progress; go on with --resume" in one_line(stderr)
 
 
 def test_what_could_not_be_written_is_not_done(run: Run, echo: Echo) -> None:

@@ -162,7 +162,7 @@ def test_check_finds_all_well_and_keeps_the_model_ids(
 def test_check_names_near_models(run: Run, endpoint: Endpoint) -> None:
     endpoint(lambda wire, _: wire.json(MODELS))
     text = run("config", "check", "-m", "vendor/bog").stdout.decode()
-    assert "vendor/bog is not among the 2 that are listed; near ones: vendor/big" in text
+    assert "vendor/bog is not among the 2 models of the endpoint; near ones: vendor/big" in text
 
 
 def refusing(status: str) -> Script:

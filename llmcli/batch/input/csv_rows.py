@@ -1,4 +1,4 @@
-"""CSV rows as records (RFC 4180)."""
+"""Records read from CSV with a header (RFC 4180): each row is one, and each cell a field of it."""
 
 import csv
 import json
@@ -10,21 +10,30 @@ from llmcli.system.text import check_text
 
 
 def rows(source: Source) -> Iterator[Record]:
-    """CSV with a header (RFC 4180). Raises BadRequest where that is none."""
+    """Yield a record for each row below the header, as `read_rows` does."""
     return read_rows(source, source.pieces(b"\n"), ())
 
 
-def read_rows(source: Source, pieces: Pieces, wanted: Sequence[str]) -> Iterator[Record]:
+def read_rows(source: Source, pieces: Pieces, required: Sequence[str]) -> Iterator[Record]:
+    """Yield a record for each row below the header, which is the first row that is not empty.
+
+    `pieces` are the lines of `source`. Rows that are empty are skipped; a row that is malformed
+    becomes a Record with its problem. Raises UsageError for a header that names a column twice or
+    lacks one of the `required` columns.
+    """
+    # Python's own limit of 128 KiB for a cell would refuse records that --max-input allows.
     csv.field_size_limit(source.limit)
+    # `_csv_lines` adds to this list while the reader asks for lines in `next`, so it is looked at
+    # after each row.
     problems: list[BadRequest] = []
     reader = csv.reader(_csv_lines(source, pieces, problems))
     header = [_readable(name.strip()) for name in next(filter(any, reader), [])]
-    _check_header(header, wanted)
+    _check_header(header, required)
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            problems.append(BadRequest(f"the row is no CSV: {error}"))
+            problems.append(BadRequest(f"the row is not valid CSV: {error}"))
             row = []
         yield from (Record(None, problem=problem) for problem in problems)
         problems.clear()
@@ -34,14 +43,15 @@ def read_rows(source: Source, pieces: Pieces, wanted: Sequence[str]) -> Iterator
             yield _row(header, row)
 
 
-def _check_header(header: Sequence[str], wanted: Sequence[str]) -> None:
+def _check_header(header: Sequence[str], required: Sequence[str]) -> None:
+    # A column without a name, as in `a,b,,`, cannot be asked for, so there may be several.
     named = [name for name in header if name]
     if len(set(named)) < len(named):
         raise UsageError(f"the CSV header names a column twice: {', '.join(header)[:200]}")
-    for name in wanted:
+    for name in required:
         if name not in named:
             columns = ", ".join(header)[:200]
-            hint = f"its columns are: {columns} (commas divide them; or use --format lines)"
+            hint = f"its columns are: {columns} (separated by commas; or use --format lines)"
             raise UsageError(f"the input has no column {name}", hint=hint)
 
 
@@ -59,11 +69,15 @@ def _row(header: Sequence[str], row: Sequence[str]) -> Record:
 
 
 def _readable(cell: str) -> str:
+    """Return the cell with U+FFFD in the place of bytes that are not UTF-8."""
     return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _csv_lines(source: Source, pieces: Pieces, problems: list[BadRequest]) -> Iterator[str]:
-    """What is too long is none, and a problem."""
+    """Yield the lines for the CSV reader; for one that is too long, add to `problems` instead.
+
+    Bytes that are not UTF-8 stand as lone surrogates, so that only the row which has them fails.
+    """
     for number, piece in enumerate(pieces):
         if isinstance(piece, Oversized):
             problems.append(source.too_long())

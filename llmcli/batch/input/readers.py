@@ -1,6 +1,7 @@
-"""Records read as a stream: lines, JSON lines, CSV rows, files, requests of a batch file.
+"""Readers of all kinds of records: lines, JSON lines, CSV rows, files, requests of a batch file.
 
-A record that is malformed carries its own error; it is not the end of the others.
+They read only as far as records are asked for. A record that is malformed carries its error as its
+`problem`, and the records after it are read all the same.
 """
 
 import glob
@@ -17,19 +18,22 @@ from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
 from llmcli.system.text import decoded
 
+# The values of --format.
 FORMATS = ("lines", "jsonl", "csv")
 
 
 def line_records(source: Source, end: bytes) -> Iterator[Record]:
-    """Each piece is a record; blank ones are none."""
+    """Yield a record for each text that ends with `end`, a newline or NUL; skip blank ones."""
     return _records(source, source.pieces(end), lambda text: Record(text, text))
 
 
 def json_lines(source: Source) -> Iterator[Record]:
+    """Yield a record for each line, which must be JSON (https://jsonlines.org); skip blank ones."""
     return _records(source, source.pieces(b"\n"), _of_json)
 
 
 def _of_json(text: str) -> Record:
+    """Return the record of a JSON line: a JSON string is its own text, without the quotes."""
     value = _parsed(text)
     shown = value if isinstance(value, str) else text
     return Record(value, shown, value if isinstance(value, dict) else {})
@@ -56,10 +60,12 @@ def _guarded(source: Source, piece: bytes | Oversized, read: Callable[[str], Rec
         return Record(shown, problem=error)
 
 
-def guessed(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
-    """JSON lines, or CSV rows with the columns that are `wanted`, as the first line says.
+def guessed(source: Source, required: Sequence[str]) -> Iterator[Record]:
+    """Yield records of JSON lines if the first line begins with `{`, else of CSV rows.
 
-    Raises UsageError where the rows have no such columns."""
+    `required` are the fields that the prompt names. Raises UsageError for CSV without such a
+    column, and for a JSON array.
+    """
     pieces = source.pieces(b"\n")
     first = next((p for p in pieces if isinstance(p, Oversized) or p.strip()), b"")
     everything = chain([first], pieces)
@@ -67,44 +73,61 @@ def guessed(source: Source, wanted: Sequence[str]) -> Iterator[Record]:
     if head.startswith(b"{"):
         yield from _records(source, everything, _of_json)
     elif head.startswith(b"["):
-        raise UsageError("a JSON array is no records", hint="`jq -c '.[]'` makes them of it")
+        hint = "`jq -c '.[]'` makes JSON lines of an array"
+        raise UsageError("the input must be JSON lines, not a JSON array", hint=hint)
     elif first:
-        yield from read_rows(source, everything, wanted)
+        yield from read_rows(source, everything, required)
 
 
 def files(patterns: Sequence[str]) -> list[str]:
-    """The files that `patterns` name, each once, in the order of the patterns. Raises NoInput."""
-    found: dict[str, None] = {}
+    """Return the names of the files that `patterns` match, each once.
+
+    They come in the order of the patterns, and those of one pattern sorted. Directories are left
+    out. Raises NoInput for a pattern that matches no file.
+    """
+    matched: dict[str, None] = {}  # a dict, as it keeps the order and each name once
     for pattern in patterns:
         names = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
-        named = [name for name in names if not os.path.isdir(name)]
-        if not named:
-            hint = "a pattern is quoted, as in --files 'src/*.py'; ~ is no part of one"
-            raise NoInput(f"--files {pattern} names no file", hint=hint)
-        found.update(dict.fromkeys(named))
-    return list(found)
+        of_pattern = [name for name in names if not os.path.isdir(name)]
+        if not of_pattern:
+            hint = "** matches directories of any depth; ~ is not expanded"
+            raise NoInput(f"--files {pattern} matches no file", hint=hint)
+        matched.update(dict.fromkeys(of_pattern))
+    return list(matched)
 
 
-def of_files(names: Sequence[str], read: Callable[[str], bytes], places: bool) -> Iterator[Record]:
-    """`places`: the prompt says where the text goes; else it stands in front, with its name."""
+def of_files(
+    names: Sequence[str], read: Callable[[str], bytes], *, has_places: bool
+) -> Iterator[Record]:
+    """Yield a record for each file, with the fields `path` and `name`; `read` returns its bytes.
+
+    If `has_places`, the prompt says where the text goes. Otherwise the text stands in front of the
+    prompt, in a tag with the file's name. An image is attached in either case.
+    """
     for name in names:
         try:
-            yield _of_file(name, read(name), places)
+            yield _of_file(name, read(name), has_places=has_places)
         except LlmcliError as error:
             yield Record(name, problem=error)
 
 
-def _of_file(name: str, data: bytes, places: bool) -> Record:
+def _of_file(name: str, data: bytes, *, has_places: bool) -> Record:
     fields = {"path": name, "name": os.path.basename(name)}
     if part := content.image(data):
         return Record(name, fields=fields, files=Attachments(images=(part,)))
     text = decoded(data, name)
-    attached = Attachments() if places else Attachments(texts=(content.named_text(name, text),))
+    attached = Attachments()
+    if not has_places:
+        attached = Attachments(texts=(content.named_text(name, text),))
     return Record(name, text.rstrip("\n"), fields, attached)
 
 
 def requests(source: Source) -> Iterator[Record]:
-    """OpenAI batch records: `fields` has the `body` of each."""
+    """Yield a record for each request of an OpenAI batch file.
+
+    Its fields are those of the line: `custom_id`, `body` and others. The format is described at
+    https://platform.openai.com/docs/api-reference/batch/request-input.
+    """
     return _records(source, source.pieces(b"\n"), _of_batch)
 
 
@@ -113,13 +136,15 @@ def _of_batch(text: str) -> Record:
     if not isinstance(value, dict) or not isinstance(value.get("custom_id"), str):
         raise BadRequest("the record has no custom_id")
     try:
-        _check_batch(value)
+        _check_request(value)
     except BadRequest as error:
+        # Not raised, so that the record keeps its custom_id and the result can name it.
         return Record(value, problem=error)
     return Record(value, fields=value)
 
 
-def _check_batch(value: dict[str, Any]) -> None:
+def _check_request(value: dict[str, Any]) -> None:
+    """Raise BadRequest for a request of a batch file that cannot be sent."""
     body, url = value.get("body"), value.get("url", "/v1/chat/completions")
     if not isinstance(body, dict):
         raise BadRequest("the record has no body")
@@ -129,4 +154,4 @@ def _check_batch(value: dict[str, Any]) -> None:
     if not messages or not isinstance(messages, list):
         raise BadRequest("the body has no messages")
     if not all(isinstance(message, dict) for message in messages):
-        raise BadRequest("a message of the body is no object")
+        raise BadRequest("each message of the body must be a JSON object")

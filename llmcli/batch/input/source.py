@@ -1,4 +1,4 @@
-"""What records are read from: a descriptor, cut into the pieces between line ends."""
+"""The input of `map`: records, and the open file they are read from piece by piece."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,17 +10,25 @@ from llmcli.errors import BadRequest, LlmcliError
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.text import decoded
 
+# Bytes that are read at once.
 _BLOCK = 1 << 16
 
+# Bytes that are kept of a record that is too large: enough to tell JSON from CSV.
 _HEAD = 64
 
+# The byte order mark of UTF-8, with which programs on Windows begin a text file.
 BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class Record:
-    """`value` is its JSON, `text` what `{}` stands for, `fields` what `{field}` looks into, if it
-    has any; `files` is what it adds to the prompt; `problem` why there is nothing to ask."""
+    """One record of the input.
+
+    `value` is the record as JSON shows it in the results. `text` replaces `{}` in the prompt, and
+    `fields` has the values for `{field}`; it is None if the record has no fields, as a plain line.
+    `files` are attached to the prompt. `problem` is set if the record is malformed, so that nothing
+    can be asked.
+    """
 
     value: Any
     text: str = ""
@@ -31,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Oversized:
-    """A record beyond the limit, of which only size and beginning are known."""
+    """A record that is larger than the limit: its size in bytes, and its first bytes."""
 
     size: int
     head: bytes
@@ -41,7 +49,11 @@ Pieces = Iterator[bytes | Oversized]
 
 
 class Source:
-    """A descriptor, read once. `taken`: bytes of the records so far."""
+    """An open file whose records are read once, from the beginning to the end.
+
+    `name` is what messages call the file. `limit` is the most bytes that a record may have, and
+    `limit_name` how the user wrote that, such as `64M`. `taken` counts the bytes read so far.
+    """
 
     def __init__(self, descriptor: int, name: str, limit: int, limit_name: str) -> None:
         self._descriptor = descriptor
@@ -51,7 +63,11 @@ class Source:
         self.taken = 0
 
     def pieces(self, end: bytes) -> Pieces:
-        """What stands between two `end`s; a last one may be missing. Raises NoInput."""
+        """Yield the bytes between two separators `end`, which the last piece may lack.
+
+        A piece that is too large is an Oversized, and is not held in memory. Raises NoInput where
+        the file cannot be read.
+        """
         begun: list[bytes] = []
         size = 0
         while block := reading.read_block(self._descriptor, self.name, _BLOCK):
@@ -60,7 +76,8 @@ class Source:
                     yield self._whole(begun, size)
                     begun, size = [], 0
                 size += len(part)
-                if size <= self.limit or not begun:  # what is too large is not kept
+                # Beyond the limit only the size counts on; the first part gives the head.
+                if size <= self.limit or not begun:
                     begun.append(part)
         if size:
             yield self._whole(begun, size)
@@ -71,16 +88,22 @@ class Source:
         return whole if size <= self.limit else Oversized(size, whole[:_HEAD])
 
     def too_long(self) -> BadRequest:
+        """Return the error of a record that is larger than the limit."""
         return BadRequest(f"the record is larger than {self._limit_name} (--max-input)")
 
     def stat(self) -> os.stat_result:
+        """Return what the system knows of the open file, such as its type and size."""
         return os.fstat(self._descriptor)
 
     def text(self, piece: bytes | Oversized) -> str:
-        """Raises BadRequest."""
+        """Return a piece as text, without the CR that a line end of Windows leaves.
+
+        Raises BadRequest for a piece that is too large, binary or not UTF-8.
+        """
         if isinstance(piece, Oversized):
             raise self.too_long()
         try:
             return decoded(piece.removesuffix(b"\r"), "the record")
         except BadRequest as error:
-            raise BadRequest(error.message) from None  # its hint is for whole files
+            # The hint of the error is advice for a whole file, such as an image.
+            raise BadRequest(error.message) from None

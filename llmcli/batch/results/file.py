@@ -1,6 +1,6 @@
-"""A file of results, a JSON line each, that one process at a time appends to.
+"""A file of results with one JSON object on each line, to which one process at a time appends.
 
-A line goes in as one write; what a kill left of a last one is taken away.
+Each line is one write. If a process is killed within it, the next process removes the torn line.
 """
 
 import errno
@@ -15,22 +15,29 @@ from llmcli.system import jsonl
 from llmcli.system.dataclass import dataclass
 from llmcli.system.locks import lock
 
+# Bytes that are read at once.
 _BLOCK = 1 << 18
-# How the id of a line of a batch begins; its key follows.
+# How the id of a line in batch form begins; the key of the record follows.
 BATCH = "batch_req_"
-# Forms of a line.
+# The names of the forms of a line, as messages show them.
 TEXT, JSON, BATCH_LINES = "text", "JSON", "batch"
-# How our lines begin; what else stands in a file is somebody's.
+# How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and
+# must not be changed.
 _HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
 _LONGEST_HEAD = max(map(len, _HEADS))
-# struct flock of Linux and macOS: the process is where it is in neither's padding.
+# The layout of `struct flock`, as the `struct` module describes it. Linux: type, whence, start,
+# length, pid, padding. macOS: start, length, pid, type, whence.
 _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A line: where it begins, in which form, of which content, whether it is an answer, and its
-    number."""
+    """What a line of the file says of one record.
+
+    `offset` is where the line begins, in bytes. `form` is TEXT, JSON or BATCH_LINES. `key` is the
+    hash of the record and its request. `ok` is False for a failure. `index` is the number of the
+    record in the input of the run that wrote the line, from 0; -1 if the line does not say.
+    """
 
     offset: int
     form: str
@@ -40,7 +47,11 @@ class Entry:
 
 
 class ResultFile:
-    """Created if it is not there. Raises CantCreate; TryLater where another process has it."""
+    """An open, locked file of results; it is created if it does not exist.
+
+    Raises CantCreate where it cannot be opened or locked, TryLater while another process holds it.
+    The file stays open and locked until the process ends.
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -54,9 +65,11 @@ class ResultFile:
         self._size = os.fstat(self._descriptor).st_size
 
     def _lock(self) -> None:
-        """flock keeps others out; the lock of fcntl tells them who does, until another descriptor
-        of the file is closed."""
+        """Lock the file twice, once to keep others out and once to tell them who does."""
         try:
+            # flock belongs to the descriptor, and is the lock that keeps others out. A lock of
+            # fcntl is lost as soon as the process closes any descriptor of the file, but only of
+            # this one can others ask who holds it.
             lock(self._descriptor, patience=0)
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -67,40 +80,45 @@ class ResultFile:
 
     @property
     def size(self) -> int:
+        """Return the size in bytes."""
         return self._size
 
     def is_in_place(self) -> bool:
-        """Nobody has removed or replaced it."""
+        """Return True unless somebody has removed or replaced the file since it was opened."""
         return jsonl.is_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
+        """Remove all lines."""
         os.ftruncate(self._descriptor, 0)
         self._size = 0
 
     def check(self) -> None:
-        """Raises CantCreate for what is no file of results."""
-        if self._size and not _ours(os.pread(self._descriptor, _LONGEST_HEAD, 0)):
-            raise CantCreate(f"{self.path} is no file of results; it would be overwritten")
+        """Raise CantCreate if the file begins with something else than a result of map."""
+        if self._size and not _is_result(os.pread(self._descriptor, _LONGEST_HEAD, 0)):
+            raise CantCreate(f"{self.path} is not a file of results; it would be overwritten")
 
     def entries(self) -> Iterator[Entry]:
-        """Of the whole lines; a torn last one is cut off. Raises CantCreate for what is no file
-        of results."""
+        """Yield an entry for each line, and mend the end of the file.
+
+        A torn last line is cut off, and a last line that only lacks its newline gets it. Raises
+        CantCreate for a line that is not a result of map.
+        """
         offset = 0
         for number, text in enumerate(self._lines(), 1):
             entry = _entry(offset, text)
             if entry is None and text.strip():
-                # Zeros are what a loss of power can leave.
-                if not text.endswith(b"\n") and (_ours(text) or not text.strip(b"\0")):
+                # A killed process leaves the beginning of a line; a loss of power can leave zeros.
+                if not text.endswith(b"\n") and (_is_result(text) or not text.strip(b"\0")):
                     os.ftruncate(self._descriptor, offset)
                     self._size = offset
                     return
                 hint = "name another file, or do without --resume"
-                raise CantCreate(f"{self.path}: line {number} is no result of map", hint=hint)
+                raise CantCreate(f"{self.path}: line {number} is not a result of map", hint=hint)
             if entry is not None:
                 yield entry
             offset += len(text)
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
-            self.append(b"\n")  # a last line that only lacks its end
+            self.append(b"\n")
 
     def _lines(self) -> Iterator[bytes]:
         begun: list[bytes] = []
@@ -117,16 +135,21 @@ class ResultFile:
             yield b"".join(begun)
 
     def line_at(self, offset: int) -> bytes:
-        found = b""
-        while b"\n" not in found:
-            block = os.pread(self._descriptor, 4096 + len(found), offset + len(found))
+        """Return the line that begins at `offset`, with its newline."""
+        line = b""
+        while b"\n" not in line:
+            # Each read is twice as long as the last, so that a long line takes few of them.
+            block = os.pread(self._descriptor, 4096 + len(line), offset + len(line))
             if not block:
                 break
-            found += block
-        return found[: found.find(b"\n") + 1]
+            line += block
+        return line[: line.find(b"\n") + 1]
 
     def append(self, line: bytes) -> int:
-        """Where it now stands. Raises WriteError, with nothing of it left."""
+        """Append the line and return the offset at which it begins.
+
+        Raises WriteError where it cannot be written; then nothing of it is left in the file.
+        """
         begin = self._size
         try:
             jsonl.write_whole(self._descriptor, line, begin)
@@ -137,21 +160,23 @@ class ResultFile:
 
 
 def holds_lines(path: str) -> bool:
-    """Whether it begins as a file of results that are JSON."""
+    """Return True if the file at `path` can be read and begins with a line of results."""
     try:
         with open(path, "rb") as file:
             head = file.read(_LONGEST_HEAD)
     except OSError:
         return False
-    return len(head) == _LONGEST_HEAD and _ours(head)
+    return len(head) == _LONGEST_HEAD and _is_result(head)
 
 
-def _ours(text: bytes) -> bool:
+def _is_result(text: bytes) -> bool:
+    """Return True if `text` is the beginning of a line of results, however short it is."""
     return any(text.startswith(head[: len(text)]) for head in _HEADS)
 
 
 def _entry(offset: int, text: bytes) -> Entry | None:
-    value = jsonl.parse_record(text) if _ours(text) else None
+    """Return the entry of the line that begins at `offset`; None if it is not a result of map."""
+    value = jsonl.parse_record(text) if _is_result(text) else None
     if value is None:
         return None
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
@@ -165,7 +190,7 @@ def _entry(offset: int, text: bytes) -> Entry | None:
 
 
 def _holder(descriptor: int) -> str:
-    """The process that has the lock, and since when it runs."""
+    """Return words for the process that holds the lock: its id, and when it was started."""
     try:
         pid = _pid_of_lock(descriptor)
         started = subprocess.run(
@@ -177,9 +202,11 @@ def _holder(descriptor: int) -> str:
 
 
 def _pid_of_lock(descriptor: int) -> int:
+    """Return the id of the process that holds the fcntl lock of the file."""
     linux = _FLOCK.startswith("h")
-    asked = (fcntl.F_WRLCK, 0, 0, 0, 0) if linux else (0, 0, 0, fcntl.F_WRLCK, 0)
-    found = struct.unpack(
-        _FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *asked))
+    wanted = (fcntl.F_WRLCK, 0, 0, 0, 0) if linux else (0, 0, 0, fcntl.F_WRLCK, 0)
+    # F_GETLK replaces the lock that is wanted by the one that stands in its way.
+    held = struct.unpack(
+        _FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *wanted))
     )
-    return int(found[4] if linux else found[2])
+    return int(held[4] if linux else held[2])

@@ -1,65 +1,81 @@
-"""The forms in which the answer to a record is written: text, a JSON line, a line of a batch."""
+"""The forms in which the answer to a record is written: text, a JSON line, a line in batch form."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
-from llmcli.batch.worker import Outcome
+from llmcli.batch.task import Outcome
 from llmcli.output.json import line
 from llmcli.system.text import harmless
 
 
 class Form(Protocol):
-    """`name` as an Entry has it; `in_file` is the line of JSON that a file of results keeps;
-    `of_line` makes what is read of it, where that is something else."""
+    """A form of answers: how they are kept in a file of results, and how the user reads them.
+
+    A file of results always keeps JSON lines, so that a run can go on. In text form the user reads
+    something else, which is made from those lines when the run ends.
+    """
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Return the name of the form: one of TEXT, JSON and BATCH_LINES."""
 
     @property
-    def of_line(self) -> Callable[[dict[str, Any] | None], bytes] | None: ...
+    def from_line(self) -> Callable[[dict[str, Any] | None], bytes] | None:
+        """Return the function that makes what the user reads from a line of the file.
+
+        Its argument is the object of the line, or None for a record without one. The property is
+        None if the user reads the line itself.
+        """
 
     @property
     def gap(self) -> bytes:
-        """What stands for a record that was not asked, in order."""
+        """Return what stands in the place of a record that was not asked."""
 
-    def in_file(self, outcome: Outcome) -> bytes: ...
+    def to_line(self, outcome: Outcome) -> bytes:
+        """Return the JSON line that a file of results keeps, with its newline."""
 
-    def shown(self, outcome: Outcome, terminal: bool) -> bytes: ...
+    def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
+        """Return what the user reads; on a terminal control sequences are made harmless."""
 
 
 class _JsonLines(ABC):
-    """What the file keeps is what is read."""
+    """A form in which the user reads the lines that the file keeps."""
 
-    of_line = None
+    from_line = None
     gap = b""
 
     @abstractmethod
-    def in_file(self, outcome: Outcome) -> bytes: ...
+    def to_line(self, outcome: Outcome) -> bytes: ...
 
-    def shown(self, outcome: Outcome, terminal: bool) -> bytes:
-        return self.in_file(outcome)
+    def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
+        """Return the line as it is kept: JSON escapes control sequences already."""
+        return self.to_line(outcome)
 
 
 class JsonForm(_JsonLines):
-    """`{"key", "index", "input", "ok", …the object of ask --json}`."""
+    """The form of --json: `key`, `index`, `input` and `ok`, then the fields of `ask --json`."""
 
     name = JSON
 
-    def in_file(self, outcome: Outcome) -> bytes:
+    def to_line(self, outcome: Outcome) -> bytes:
+        """Return the JSON line of the outcome."""
         task = outcome.task
         about = {"key": task.key, "index": task.index, "input": task.value}
         return line({**about, "ok": outcome.error is None, **outcome.report})
 
 
 class BatchForm(_JsonLines):
-    """https://platform.openai.com/docs/api-reference/batch/request-output, with our own object
-    beside it."""
+    """The form of OpenAI's batch output, with the object `llmcli` beside its fields.
+
+    It is described at https://platform.openai.com/docs/api-reference/batch/request-output.
+    """
 
     name = BATCH_LINES
 
-    def in_file(self, outcome: Outcome) -> bytes:
+    def to_line(self, outcome: Outcome) -> bytes:
+        """Return the line of the outcome; its `response` is null if no server answered."""
         report = dict(outcome.report)
         about, error = report.pop("llmcli"), report.pop("error")
         status = _status(about) or (200 if error is None else None)
@@ -77,29 +93,35 @@ class BatchForm(_JsonLines):
 
 
 def _status(about: dict[str, Any]) -> int | None:
+    """Return the HTTP status of the last attempt, where there was one."""
     return about["attempts"][-1]["status"] if about["attempts"] else None
 
 
 class TextForm:
-    """A line, or as many as the answer has. A failed record is an empty one, so that lines in
-    order stay beside those of the input."""
+    """The form without --json: each answer as text that ends with a newline.
+
+    If `ordered`, a record that failed or was not asked is an empty line. So line N of the output
+    belongs to record N of the input, as long as the answers have one line each.
+    """
 
     name = TEXT
 
-    def __init__(self, ordered: bool) -> None:
-        self._ordered = ordered
+    def __init__(self, *, ordered: bool) -> None:
         self.gap = b"\n" if ordered else b""
 
-    def in_file(self, outcome: Outcome) -> bytes:
+    def to_line(self, outcome: Outcome) -> bytes:
+        """Return the JSON line that keeps the text."""
         task = outcome.task
         about = {"key": task.key, "index": task.index, "ok": outcome.error is None}
         return line({**about, "text": outcome.text})
 
-    def shown(self, outcome: Outcome, terminal: bool) -> bytes:
+    def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
+        """Return the text of the outcome, harmless for a terminal if `terminal`."""
         text = harmless(outcome.text) if terminal else outcome.text
-        return self.of_line({"ok": outcome.error is None, "text": text})
+        return self.from_line({"ok": outcome.error is None, "text": text})
 
-    def of_line(self, value: dict[str, Any] | None) -> bytes:
+    def from_line(self, value: dict[str, Any] | None) -> bytes:
+        """Return the text that a line keeps; the gap for a failure, or if `value` is None."""
         if value is None or not value.get("ok"):
             return self.gap
         text = str(value.get("text", ""))

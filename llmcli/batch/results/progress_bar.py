@@ -1,5 +1,7 @@
-"""A bar on the terminal while many records are answered. rich is imported only here and for
-tables."""
+"""The progress bar that `map` shows on a terminal.
+
+This module and `llmcli.output.table` alone import rich, which takes long to load.
+"""
 
 import sys
 from decimal import Decimal
@@ -8,19 +10,27 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from llmcli.api.usage import dollars
-from llmcli.batch.results.summary import Fraction, Tally
+from llmcli.batch.results.summary import FractionRead, Tally
 
-_WHOLE = 1000
+# Steps of the bar from its beginning to its end.
+_STEPS = 1000
 
 
 class ProgressBar:
-    def __init__(self, tally: Tally, fraction: Fraction) -> None:
+    """A bar on stderr, with counts, rate, tokens and cost; it is shown as soon as it is created.
+
+    `fraction_read` tells how much of the input has been read. While that is not known, the bar
+    moves to and fro.
+    """
+
+    def __init__(self, tally: Tally, fraction_read: FractionRead) -> None:
         self._tally = tally
-        self._fraction = fraction
+        self._fraction_read = fraction_read
         self._progress = Progress(
             BarColumn(),
             TextColumn("{task.description}"),
             TimeRemainingColumn(compact=True),
+            # Not sys.stdout, which would put the bar among the answers.
             console=Console(file=sys.__stderr__),
             transient=True,
             refresh_per_second=4,
@@ -29,12 +39,13 @@ class ProgressBar:
         self._progress.start()
 
     def update(self) -> None:
-        part = self._fraction()
-        total, completed = (None, None) if part is None else (_WHOLE, part * _WHOLE)
-        words = self._words(part)
+        """Show the counts of the tally as they are now."""
+        fraction = self._fraction_read()
+        total, completed = (None, None) if fraction is None else (_STEPS, fraction * _STEPS)
+        words = self._words(fraction)
         self._progress.update(self._task, total=total, completed=completed, description=words)
 
-    def _words(self, part: float | None) -> str:
+    def _words(self, fraction: float | None) -> str:
         tally = self._tally
         words = [f"{tally.done} done"]
         if tally.failed:
@@ -42,9 +53,10 @@ class ProgressBar:
         words.append(f"{tally.rate():.1f}/s")
         words.append(f"{tally.tokens_in + tally.tokens_out} tokens")
         words.append(tally.spent())
-        if part and tally.cost:
-            words.append(f"about {dollars(tally.cost / Decimal(str(part)))} in all")
+        if fraction and tally.cost:
+            words.append(f"about {dollars(tally.cost / Decimal(str(fraction)))} in all")
         return ", ".join(words)
 
     def end(self) -> None:
+        """Remove the bar from the terminal."""
         self._progress.stop()

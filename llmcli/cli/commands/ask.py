@@ -1,4 +1,4 @@
-"""One completion, streamed to stdout."""
+"""The command `ask`: one completion, streamed to stdout."""
 
 from llmcli.api import request
 from llmcli.api.trace import Trace
@@ -28,9 +28,10 @@ from llmcli.system.stdio import STDOUT, write_all
 def ask(
     environment: Environment, options: AskOptions, words: Words = None, *, implicit: bool = False
 ) -> int:
-    """One completion, streamed to stdout. This is the default command.
+    """Stream one completion to stdout. This is the default command.
 
-    Files come first, then stdin, a blank line and PROMPT; {stdin} in PROMPT puts it elsewhere.
+    The model gets files first, then stdin, a blank line and PROMPT. {stdin} in PROMPT is replaced
+    by stdin.
 
     \b
     Examples:
@@ -46,9 +47,10 @@ def ask(
     environment.quiet = options.output.quiet
     trace = _trace(environment, options)
     call = Call(trace, redact=environment.redact)
+    # Before anything can fail: from now on failures are reported in the form of --json or --events.
     environment.renderer = output = Output(environment, options, call)
 
-    text = checks.check_words(words or [], implicit)
+    text = checks.check_words(words or [], implicit=implicit)
     checks.check_given(environment, options, text)
     template = setup.template(environment, options.prompt)
     filled = template.fill(options.prompt.param or [], text) if template else Filled.of(text)
@@ -63,9 +65,11 @@ def ask(
     checks.check_files(options, session)
     if options.output.dry_run or options.output.curl:
         drafted = draft(environment, settings, options, filled, session, chosen.model)
-        write_all(STDOUT, _shown(drafted, settings, chosen, options.output.curl))
+        write_all(STDOUT, _dry_run(drafted, settings, chosen, as_curl=options.output.curl))
         return 0
 
+    # What can fail at once does so before stdin is read, which may take long: the file of -O, that
+    # of the session, and the backend.
     output.open()
     recorder = Recorder(
         environment, call, session, options.conversation.save_messages, chosen.base_url
@@ -77,7 +81,7 @@ def ask(
 
 
 def _trace(environment: Environment, options: AskOptions) -> Trace:
-    """Return the trace of a run, which tells `environment` how it goes."""
+    """Return the trace of a run: it tells `environment` the stage of the run, and logs for -v."""
     trace = Trace(started=environment.started)
     if options.output.verbose:
         trace.log = environment.say
@@ -93,7 +97,7 @@ def _payer(
     chosen: Connection,
     call: Call,
 ) -> Account:
-    """Return the account of the run; `call` learns prices and names of models from it."""
+    """Return the account that pays for the run, and complete `call` with its price and tag."""
     base_url = chosen.base_url
     purpose = Purpose("ask", chosen.model, base_url, call.session)
     payer = account(environment, settings, options.account, purpose)
@@ -103,14 +107,18 @@ def _payer(
     return payer
 
 
-def _shown(drafted: Draft, settings: Settings, chosen: Connection, as_curl: bool) -> bytes:
-    """Return what --dry-run or --curl prints of a request. Raises UsageError."""
+def _dry_run(drafted: Draft, settings: Settings, chosen: Connection, *, as_curl: bool) -> bytes:
+    """Return what --dry-run prints of a request, or --curl if `as_curl`.
+
+    Raises UsageError where a curl command is wanted for the embedded model, and ConfigError for a
+    header that is not valid.
+    """
     body: ChatRequest = instructed(drafted.request, drafted.shape)
     if not as_curl:
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
-    from llmcli.output import curl
+    from llmcli.output import curl  # noqa: PLC0415  # loaded for --curl only
 
     url = f"{chosen.base_url}/chat/completions"
     return curl.command(body, url, connect.headers_of(settings, chosen.base_url))

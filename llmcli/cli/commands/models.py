@@ -1,4 +1,4 @@
-"""What the endpoint offers."""
+"""The command `models`: what the endpoint offers."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -7,29 +7,35 @@ from typing import Annotated, Any
 from llmcli.api.models import Catalogue, Model
 from llmcli.api.trace import Trace
 from llmcli.backends import connect
-from llmcli.backends import models as listing
+from llmcli.backends import models as listings
 from llmcli.backends.connect import Connection
 from llmcli.config import file, model_cache, url
 from llmcli.config.options import Argument, Option
-from llmcli.config.settings import DEFAULT_BASE_URL
+from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
-_FRESH = 86400.0  # seconds
+# Seconds for which a list that was fetched is shown without asking again.
+_FRESH = 86400.0
+# Prices are kept in USD a token, and shown in USD a million tokens.
 _MILLION = 1_000_000
 _HEADING = ("model", "context", "$/M in", "$/M out", "takes", "")
 
 
 class Sort(StrEnum):
+    """The values of --sort: the order of the models."""
+
     id = "id"
     price = "price"
     context = "context"
 
 
 class Takes(StrEnum):
+    """The values of --takes: what a model can be given besides text."""
+
     image = "image"
     tools = "tools"
     reasoning = "reasoning"
@@ -37,6 +43,8 @@ class Takes(StrEnum):
 
 @dataclass(frozen=True)
 class FilterOptions:
+    """The options that say which models are shown, and in which order."""
+
     free: Annotated[bool, Option("--free", help="Only those that cost nothing.")] = False
     takes: Annotated[
         list[Takes] | None, Option("--takes", help="Only those that take it. Repeatable.")
@@ -48,6 +56,8 @@ class FilterOptions:
 
 @dataclass(frozen=True)
 class ListingOptions:
+    """The options that say whose models are listed, and in which form."""
+
     refresh: Annotated[bool, Option("--refresh", help="Ask the endpoint now.")] = False
     as_json: Annotated[bool, Option("--json", help="As JSON.")] = False
     profile: Annotated[
@@ -60,6 +70,8 @@ class ListingOptions:
 
 @dataclass(frozen=True)
 class ModelsOptions:
+    """All options of `models`."""
+
     filter: FilterOptions = FilterOptions()
     listing: ListingOptions = ListingOptions()
 
@@ -70,10 +82,10 @@ Query = Annotated[
 
 
 def models(environment: Environment, options: ModelsOptions, words: Query = None) -> None:
-    """Print the models of the endpoint: context, prices, what they take.
+    """Print the models of the endpoint: context, prices, features.
 
-    Prices are USD per million tokens. The list is kept for a day and feeds completions, prices of
-    answers and budgets. In a pipe the columns are separated by tabs.
+    Prices are USD per million tokens. The list is kept for a day. The shell completes model ids
+    from it, and answers and budgets are priced by it. In a pipe tabs separate the columns.
 
     \b
     Examples:
@@ -81,54 +93,65 @@ def models(environment: Environment, options: ModelsOptions, words: Query = None
       llmcli models --free --takes tools
       llmcli models --json --sort price | jq -r '.models[0].id'
     """
-    listing, chosen = options.listing, options.filter
+    listing, filters = options.listing, options.filter
     settings = file.resolve(environment, {"base_url": listing.base_url}, listing.profile)
     environment.start_deadline(settings.deadline)
-    at = url.check_base_url(settings.base_url or DEFAULT_BASE_URL)
-    listed = _listed(environment, settings, at, listing.refresh)
-    found = [m for m in listed.models if _wanted(m, words, chosen)]
-    found.sort(key=_ORDER[chosen.sort])
+    base_url = url.check_base_url(settings.base_url or DEFAULT_BASE_URL)
+    catalogue = _catalogue(environment, settings, base_url, refresh=listing.refresh)
+    chosen = [m for m in catalogue.models if _is_wanted(m, words, filters)]
+    chosen.sort(key=_ORDER[filters.sort])
     if listing.as_json:
-        print_json({"age": round(listed.age), "models": [_object(model) for model in found]})
-    elif not found:
-        raise NoInput("no model is like that", hint="llmcli models lists all")
+        print_json({"age": round(catalogue.age), "models": [_object(model) for model in chosen]})
+    elif not chosen:
+        raise NoInput("no model matches", hint="`llmcli models` lists all")
     else:
-        table.show_table(environment, _HEADING, [_row(model) for model in found], right="c$")
+        table.show_table(environment, _HEADING, [_row(model) for model in chosen], right="c$")
 
 
-def _listed(environment: Environment, settings: Any, at: str, refresh: bool) -> Catalogue:
-    """From the cache while it is fresh, or where the endpoint cannot be asked: then it is said."""
-    kept = model_cache.cached(environment, at)
-    if kept and kept.age < _FRESH and not refresh:
-        environment.note(f"as listed {_age(kept)} ago; --refresh asks again")
-        return kept
+def _catalogue(
+    environment: Environment, settings: Settings, base_url: str, *, refresh: bool
+) -> Catalogue:
+    """Return the models of the endpoint at `base_url`, as it lists them now or has listed before.
+
+    A list from the cache is taken while it is fresh, unless `refresh` is True, and where the
+    endpoint cannot be asked. A line on stderr then says how old it is. Raises the LlmcliError of
+    the request where no cached list is left to show.
+    """
+    cached = model_cache.cached(environment, base_url)
+    if cached and cached.age < _FRESH and not refresh:
+        environment.note(f"models as listed {_age(cached)} ago; --refresh asks again")
+        return cached
     try:
-        endpoint = connect.endpoint(environment, settings, Connection("", at), need_key=False)
-        return listing.fetch(environment, endpoint, Trace(redact=environment.redact))
+        # Many endpoints list their models to anybody, so a missing key is no error yet.
+        connection = Connection("", base_url)
+        endpoint = connect.endpoint(environment, settings, connection, need_key=False)
+        return listings.fetch(environment, endpoint, Trace(redact=environment.redact))
     except LlmcliError as error:
-        if kept is None:
+        if cached is None:
             raise
-        environment.say(f"{error}; as listed {_age(kept)} ago")
-        return kept
+        environment.say(f"{error}; models as listed {_age(cached)} ago")
+        return cached
 
 
-def _age(listed: Catalogue) -> str:
+def _age(catalogue: Catalogue) -> str:
+    """Return the age in the largest unit that fits, such as `2 hours`."""
     for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if listed.age >= seconds:
-            count = int(listed.age // seconds)
+        if catalogue.age >= seconds:
+            count = int(catalogue.age // seconds)
             return f"{count} {unit}" + ("s" if count > 1 else "")
     return "less than a minute"
 
 
-def _wanted(model: Model, query: str | None, chosen: FilterOptions) -> bool:
+def _is_wanted(model: Model, query: str | None, filters: FilterOptions) -> bool:
     named = query is None or query.lower() in model.id.lower()
-    affordable = model.free or not chosen.free
-    return named and affordable and set(chosen.takes or ()) <= set(_takes(model))
+    affordable = model.free or not filters.free
+    return named and affordable and set(filters.takes or ()) <= set(_takes(model))
 
 
 def _takes(model: Model) -> list[str]:
-    found = ["image"] if "image" in model.inputs else []
-    return found + [name for name in ("tools", "reasoning") if name in model.parameters]
+    """Return the values of `Takes` that hold for the model."""
+    image = ["image"] if "image" in model.inputs else []
+    return image + [name for name in ("tools", "reasoning") if name in model.parameters]
 
 
 def _row(model: Model) -> tuple[str, ...]:
@@ -149,6 +172,7 @@ def _per_million(usd: Decimal | None) -> str:
 
 
 def _object(model: Model) -> dict[str, Any]:
+    """Return the model as --json shows it, with all prices but that of a request."""
     price = {
         name: None if usd is None else float(usd * _MILLION)
         for name, usd in vars(model.price).items()
@@ -166,6 +190,7 @@ def _object(model: Model) -> dict[str, Any]:
 
 
 def _by_price(model: Model) -> tuple[Decimal, str]:
+    """Return a sort key: the sum of both prices, unknown ones last, then the id."""
     prices = (model.price.prompt, model.price.completion)
     return sum((Decimal("Infinity") if p is None else p for p in prices), Decimal(0)), model.id
 

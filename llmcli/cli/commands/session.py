@@ -1,4 +1,4 @@
-"""Conversations that were kept: list, show, remove, export."""
+"""The command `session`: list, show, export and remove conversations that were kept."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,8 @@ from llmcli.system.text import harmless, one_line
 
 app = typer.Typer(rich_markup_mode=None)
 
-_OPENING = 60
+# Characters that `list` shows of the first message.
+_LONGEST_OPENING = 60
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Name = Annotated[
     str | None,
@@ -26,9 +27,9 @@ Names = Annotated[list[str], typer.Argument(metavar="SESSION...", help="Names or
 
 @app.callback()
 def conversations() -> None:
-    """Conversations that were kept by `ask --session NAME`.
+    """List, show, export and remove conversations of `ask --session`.
 
-    They are files of one JSON object a turn, which only you can read.
+    Each is a file with one JSON object for each turn, which only you can read.
 
     \b
     Examples:
@@ -39,10 +40,11 @@ def conversations() -> None:
 
 
 @app.command("list")
-def list_sessions(context: typer.Context, as_json: Json = False) -> None:
-    """Print the sessions, the last used first.
+def list_sessions(context: typer.Context, *, as_json: Json = False) -> None:
+    """Print the sessions, the most recently used first.
 
-    A line each: name, turns, time of the last, model, first words; tabs between them.
+    Each line has name, number of turns, time of the last turn, model and first words, separated by
+    tabs.
 
     \b
     Examples:
@@ -55,7 +57,7 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
         try:
             rows.append(_row(store.load_session(environment, name)))
         except LlmcliError as error:
-            environment.say(str(error))
+            environment.say(str(error))  # a damaged file must not hide the other sessions
     if as_json:
         print_json(rows)
         return
@@ -64,22 +66,23 @@ def list_sessions(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _row(session: Session) -> dict[str, Any]:
-    words = (m.get("content") for m in session.messages() if m.get("role") == "user")
-    first = next((w for w in words if isinstance(w, str)), "")
+    """Return what `list` shows of a session; its last field is the beginning of the first text."""
+    contents = (m.get("content") for m in session.messages() if m.get("role") == "user")
+    first = next((content for content in contents if isinstance(content, str)), "")
     return {
         "name": session.name,
         "turns": len(session.turns),
         "time": session.last("time"),
         "model": session.last("model"),
-        "first": one_line(first, _OPENING),
+        "first": one_line(first, _LONGEST_OPENING),
     }
 
 
 @app.command("show")
-def show_session(context: typer.Context, name: Name = None, as_json: Json = False) -> None:
+def show_session(context: typer.Context, name: Name = None, *, as_json: Json = False) -> None:
     """Print a conversation.
 
-    With --json every turn as it is kept, with model, usage and cost.
+    --json prints every turn as it is kept, with model, usage and cost.
 
     \b
     Examples:
@@ -87,10 +90,10 @@ def show_session(context: typer.Context, name: Name = None, as_json: Json = Fals
       llmcli session show trip --json | jq '.turns[].cost_usd'
     """
     environment: Environment = context.obj.environment
-    session = _named(environment, name)
+    session = _load_session(environment, name)
     if as_json:
-        about = {"name": session.name, "path": str(session.path), "turns": session.turns}
-        print_json(about)
+        whole = {"name": session.name, "path": str(session.path), "turns": session.turns}
+        print_json(whole)
         return
     text = as_text(session)
     print_line(harmless(text) if environment.is_terminal(STDOUT) else text)
@@ -98,17 +101,18 @@ def show_session(context: typer.Context, name: Name = None, as_json: Json = Fals
 
 @app.command("export")
 def export_session(context: typer.Context, name: Name = None) -> None:
-    """Print what `--messages` takes: the conversation as the next request would carry it.
+    """Print a conversation for `ask --messages`, as the next request would send it.
 
     \b
     Example:
       llmcli session export trip > trip.json; llmcli ask --messages trip.json "And in July?"
     """
     environment: Environment = context.obj.environment
-    session = _named(environment, name)
+    session = _load_session(environment, name)
     print_json(session.messages())
     if left_out := sum(bool(turn.get("incomplete")) for turn in session.turns):
-        environment.say(f"left out: {left_out} incomplete")
+        turns = "turn" if left_out == 1 else "turns"
+        environment.say(f"left out {left_out} incomplete {turns}")
 
 
 @app.command("remove")
@@ -119,6 +123,7 @@ def remove_sessions(context: typer.Context, names: Names) -> None:
     Example:
       llmcli session remove trip
     """
+    # All that can be removed is; of several failures the last one makes the exit code.
     failure: LlmcliError | None = None
     for name in names:
         try:
@@ -131,6 +136,10 @@ def remove_sessions(context: typer.Context, names: Names) -> None:
         raise failure
 
 
-def _named(environment: Environment, name: str | None) -> Session:
+def _load_session(environment: Environment, name: str | None) -> Session:
+    """Return the session `name`; for None that which was last used at this terminal, or anywhere.
+
+    Raises NoInput where there is none.
+    """
     name = last.last_name(environment)[0] if name is None else name
     return store.load_session(environment, name, must_exist=True)

@@ -1,4 +1,4 @@
-"""Saved prompts: list, show, edit."""
+"""The command `template`: list, show and edit saved prompts."""
 
 import os
 import shlex
@@ -17,6 +17,7 @@ app = typer.Typer(rich_markup_mode=None)
 
 Name = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Its name, or a path.")]
 
+# What `edit` opens for a new template. It is valid, so that it can be tried at once.
 _NEW = '''\
 # description = "What it is for"
 # model = "..."
@@ -32,11 +33,11 @@ language = "French"
 
 @app.callback()
 def saved_prompts() -> None:
-    """Saved prompts, for `ask -t NAME -p variable=value`.
+    """List, show and edit saved prompts, for `ask -t NAME`.
 
-    TOML files: `prompt` and `system` with `{variables}`, their `[defaults]`, `model`, and options
-    such as `temperature`. `{stdin}` and `{prompt}` stand for what is piped in and for PROMPT;
-    `{{name}}` is a literal `{name}`.
+    A template is a TOML file with `prompt` and `system`, which may have `{variables}`; their
+    `[defaults]`; `model`; and options such as `temperature`. `{stdin}` stands for what is piped
+    in, `{prompt}` for PROMPT, and `{{name}}` for a literal `{name}`.
 
     \b
     Examples:
@@ -50,7 +51,7 @@ def saved_prompts() -> None:
 def list_templates(context: typer.Context) -> None:
     """Print the templates.
 
-    A line each: name, variables, description; tabs between them.
+    Each line has name, variables and description, separated by tabs.
 
     \b
     Example:
@@ -61,7 +62,7 @@ def list_templates(context: typer.Context) -> None:
         try:
             template = templates.load_template(environment, name)
         except LlmcliError as error:
-            environment.say(str(error))
+            environment.say(str(error))  # a damaged file must not hide the other templates
             continue
         about = one_line(template.description or template.prompt or template.system or "", 60)
         print_line(harmless(f"{name}\t{' '.join(template.variables()) or '-'}\t{about}"))
@@ -82,7 +83,7 @@ def show_template(context: typer.Context, name: Name) -> None:
 
 @app.command("edit")
 def edit_template(context: typer.Context, name: Name) -> None:
-    """Open a template, new or old, in $VISUAL or $EDITOR; then check it.
+    """Open a new or existing template in $VISUAL or $EDITOR, then check it.
 
     \b
     Example:
@@ -98,8 +99,9 @@ def edit_template(context: typer.Context, name: Name) -> None:
     except OSError as error:
         raise CantCreate(f"cannot create {path}: {error.strerror}") from None
     try:
-        _open(environment, str(path))
+        _edit(environment, str(path))
     finally:
+        # An editor that was left without a change, or did not start, leaves no template behind.
         if new and path.exists() and path.read_text("utf-8", "replace") == _NEW:
             path.unlink()
     if not path.exists():
@@ -107,11 +109,15 @@ def edit_template(context: typer.Context, name: Name) -> None:
     templates.load_template(environment, name)
 
 
-def _open(environment: Environment, path: str) -> None:
+def _edit(environment: Environment, path: str) -> None:
+    """Run the user's editor on `path` until it ends.
+
+    Raises ConfigError where it cannot be run or ends with another exit code than 0.
+    """
     variables = environment.variables
     editor = variables.get("VISUAL") or variables.get("EDITOR") or "vi"
     if editor == "vi" and not environment.is_terminal(STDIN):
-        raise ConfigError("there is no terminal for vi", hint="set EDITOR")
+        raise ConfigError("cannot run vi without a terminal", hint="set EDITOR")
     try:
         code = subprocess.run([*shlex.split(editor), path], check=False).returncode
     except (OSError, ValueError) as error:

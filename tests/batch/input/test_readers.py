@@ -104,7 +104,7 @@ def test_images_are_records_too(run: Run, echo: Echo, tmp_path: Path) -> None:
 def test_no_file_of_that_pattern(run: Run, echo: Echo) -> None:
     done = run("map", "--files", "*.py", "x")
     assert done.returncode == 66
-    assert "--files *.py names no file" in one_line(done.stderr)
+    assert "--files *.py matches no file" in one_line(done.stderr)
 
 
 def test_a_batch_file(run: Run, echo: Echo, tmp_path: Path) -> None:
@@ -188,14 +188,14 @@ def test_a_template_takes_its_variables_from_the_record(run: Run, echo: Echo, ho
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--resume"], "go on with the FILE of -O"),
-        (["--format", "xml"], "none of lines, jsonl, csv"),
-        (["-0", "--format", "csv"], "-0 separates texts"),
+        (["--resume"], "need the FILE of -O"),
+        (["--format", "xml"], "one of lines, jsonl, csv, not xml"),
+        (["-0", "--format", "csv"], "-0 cannot be combined with --format csv"),
         (["--files", "x", "-0"], "exclude each other"),
         (["-n"], "no records: -n forbids stdin"),
-        (["--approve", "--tools", "t", "--run-tools"], "--approve asks at a terminal"),
+        (["--approve", "--tools", "t", "--run-tools"], "--approve cannot be used with map"),
         (["a", "b"], "unexpected extra argument"),
-        (["--requests", "x", "prompt"], "--requests holds whole requests"),
+        (["--requests", "x", "prompt"], "--requests cannot be combined with PROMPT"),
         (["-j", "0"], "-j"),
     ],
 )

@@ -158,7 +158,7 @@ def test_a_file_of_somebody_else_is_left_alone(run: Run, echo: Echo, tmp_path: P
     (tmp_path / "out").write_text("my notes, without a line end")
     done = run("map", "--json", "-O", "out", "--resume", "{}", input=lines(3))
     assert done.returncode == 73
-    assert "out: line 1 is no result of map" in one_line(done.stderr)
+    assert "out: line 1 is not a result of map" in one_line(done.stderr)
     assert (tmp_path / "out").read_text() == "my notes, without a line end"
     assert not echo.bodies
 
@@ -180,7 +180,7 @@ def test_a_file_of_another_form_is_left_alone(
     for form in forms.keys() - {before}:
         done = run("map", "-O", "out", "--resume", *forms[form], input=lines(10))
         assert done.returncode == 73, done.stderr
-        assert re.search(" results, not |but no out.progress", one_line(done.stderr))
+        assert re.search(" results, not |there is no out.progress", one_line(done.stderr))
         assert {path: path.read_bytes() for path in kept} == kept
     assert len(echo.bodies) == asked
     assert run("map", "-O", "out", "--resume", *forms[before], input=lines(10)).returncode == 0

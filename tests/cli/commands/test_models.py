@@ -131,7 +131,9 @@ def test_the_cache_and_its_age(run: Run, endpoint: Endpoint, home: Path) -> None
     server.script = lambda wire, _: wire.reset()
     done = run("models")
     assert (done.returncode, done.stdout.decode().splitlines()) == (0, ROWS)
-    assert "closed the connection without an answer; as listed 3 days ago" in one_line(done.stderr)
+    assert "closed the connection without an answer; models as listed 3 days ago" in one_line(
+        done.stderr
+    )
     path.unlink()
     done = run("models")
     assert (done.returncode, done.stdout) == (68, b"")

@@ -120,7 +120,7 @@ def test_export_is_what_messages_takes(run: Run, endpoint: Endpoint, tmp_path: P
     run("ask", "-c", "--save-messages", "saved.json", "Q2")
     run("ask", "-c", "Q3")
     exported = run("session", "export", "s")
-    assert one_line(exported.stderr) == "llmcli: left out: 1 incomplete"
+    assert one_line(exported.stderr) == "llmcli: left out 1 incomplete turn"
     assert json.loads(exported.stdout) == json.loads((tmp_path / "saved.json").read_text())
     run("ask", "--messages", "-", "Q4", input=exported.stdout)
     assert said(server) == [*json.loads(exported.stdout), user("Q4")]

@@ -140,7 +140,7 @@ def test_a_narrow_terminal_has_no_bars_and_all_else(
 def test_days_that_are_none(run: Run, value: str) -> None:
     done = run("usage", f"--since={value}")
     assert done.returncode == 2
-    assert "is no day; such as 2026-11-24 or 7d" in one_line(done.stderr)
+    assert "is not a valid day; such as 2026-11-24 or 7d" in one_line(done.stderr)
 
 
 def test_nothing_recorded(run: Run) -> None:

@@ -1,0 +1,51 @@
+"""What is handed to a worker of `map`, and what comes back."""
+
+from typing import Any
+
+from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest
+from llmcli.chat.call import Call
+from llmcli.chat.report import report
+from llmcli.errors import InternalError, LlmcliError
+from llmcli.system.dataclass import dataclass
+
+
+@dataclass(frozen=True)
+class Task:
+    """A record to be answered.
+
+    `index` is its number in the input, from 0; `value` the record as JSON; `key` a hash of the
+    record and its request, by which a later run knows it again. `custom_id` is the name that a
+    batch file gives it. `request` is None if a `problem` keeps the record from being asked.
+    """
+
+    index: int
+    key: str
+    value: Any
+    request: ChatRequest | None = None
+    problem: LlmcliError | None = None
+    custom_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a task.
+
+    `report` is the object that `ask --json` would print, `text` the answer as text. `error` is set
+    if the task failed. `sent` is False if its request was never sent. `fatal` is True if the other
+    records of the run would fail in the same way.
+    """
+
+    task: Task
+    report: dict[str, Any]
+    text: str = ""
+    error: LlmcliError | None = None
+    sent: bool = True
+    fatal: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def lost_outcome(task: Task, error: BaseException) -> Outcome:
+    """Return the outcome of a task whose worker died, or whose result could not be sent back."""
+    failure = InternalError(f"the worker was lost: {type(error).__name__}")
+    return Outcome(task, report(Call(Trace()), failure), "", failure)
