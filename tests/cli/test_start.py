@@ -116,7 +116,7 @@ def by_typer(arguments: list[str]) -> Any:
     alone.command()(spread(noted, AskOptions))
     try:
         alone(arguments, standalone_mode=False, obj=Invocation(NO_ENVIRONMENT, implicit=False))
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever Typer raises, it is an error
         return None
     return found[0] if found else None
 
