@@ -74,9 +74,10 @@ def credits_left(endpoint: "Endpoint", trace: Trace) -> Decimal | None:
     The reply that is understood is OpenRouter's: `{"data": {"total_credits", "total_usage"}}`.
     """
     try:
-        data = _get(endpoint, _CREDITS, trace).get("data")
+        value = _get(endpoint, _CREDITS, trace)
     except LlmcliError:
         return None
-    data = data if isinstance(data, dict) else {}
+    inner = value.get("data") if isinstance(value, dict) else None
+    data = inner if isinstance(inner, dict) else {}
     bought, used = amount(data.get("total_credits")), amount(data.get("total_usage"))
     return None if bought is None or used is None else max(bought - used, Decimal(0))

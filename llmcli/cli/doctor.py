@@ -155,7 +155,8 @@ def _connection(
     yield Finding(f"connection  {host} answers")
     yield from _unlisted(listed.ids(), chosen.model)
     yield from _price(listed.find(chosen.model))
-    if left := models.credits_left(endpoint, Trace(redact=environment.redact)):
+    left = models.credits_left(endpoint, Trace(redact=environment.redact))
+    if left is not None:
         yield Finding(f"credits     {dollars(left)} left")
 
 

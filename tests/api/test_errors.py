@@ -1,5 +1,7 @@
 """What a server says went wrong, in the forms that servers use, by its kind."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,3 +86,28 @@ def test_a_limit_that_passes_soon_is_no_bill(run: Run, endpoint: Endpoint) -> No
         ]
         endpoint(lambda wire, request, w=waiting: w.pop(0)(wire, request))  # type: ignore[misc]
         assert run("ask", "hi").stdout == b"good\n"
+
+
+SLOW_DOWN = b'{"error": {"message": "slow down"}}'
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "says"),
+    [
+        ("gzip", gzip.compress(SLOW_DOWN), "slow down"),
+        ("deflate", zlib.compress(SLOW_DOWN), "slow down"),
+        ("gzip", b"no gzip at all", "HTTP 429"),
+        ("br", b"nobody here can read this", "HTTP 429"),
+        ("gzip", gzip.compress(b"x" * 300_000_000, 1), "HTTP 429: xxx"),
+    ],
+    ids=["gzip", "deflate", "broken", "brotli", "bomb"],
+)
+def test_a_compressed_error_goes_by_its_status(
+    run: Run, endpoint: Endpoint, coding: str, body: bytes, says: str
+) -> None:
+    """Gateways compress their errors whatever was asked for."""
+    head = ("429 Too Many", "application/json", f"Content-Encoding: {coding}")
+    endpoint(lambda wire, _: wire.whole(body, *head))
+    done = run("ask", "hi", "--retries", "0")
+    assert done.returncode == 75
+    assert says in one_line(done.stderr)

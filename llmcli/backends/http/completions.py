@@ -80,7 +80,7 @@ def _exchange(
 
 
 def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
-    """Return the JSON object at `path` below the base URL; for a list it raises ProtocolError.
+    """Return the JSON value at `path` below the base URL.
 
     Raises the same errors as a request for a completion.
     """
@@ -90,7 +90,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     reply.check_head(head, blocks, trace.redact)
-    return reply.parse_object(b"".join(reply.bounded(blocks)), trace.redact)
+    return reply.parse_value(b"".join(reply.bounded(blocks)), trace.redact)
 
 
 def _head(received: "Received") -> "Head":

@@ -143,6 +143,8 @@ def _closed(_cause: Any, target: str, _idle: float) -> LlmcliError:
 def _os(cause: Any, target: str, _idle: float) -> LlmcliError:
     if cause.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS):
         return OutOfResources(f"cannot connect to {target}: {cause.strerror}")
+    if type(cause).__module__ == "socks":  # PySocks derives its errors from OSError
+        return NetworkError(f"the SOCKS proxy for {target} refuses: {one_line(str(cause), 200)}")
     # Without a number it is not from the system: requests raises such an OSError for certificates.
     if cause.errno is None:
         return ConfigError(one_line(str(cause), 300), hint="check ca_file and REQUESTS_CA_BUNDLE")

@@ -15,6 +15,9 @@ from llmcli.system.text import one_line
 
 # Bytes of an error's body that are read; the rest would not be shown.
 _ERROR_BODY = 65536
+# What a compressed error may grow to, in bytes: 300 KiB can hold 300 MiB.
+_MOST_DECODED = 2**20
+_GZIP_OR_ZLIB = 47  # tells zlib to look which of both it is
 # How an event stream begins: with a field (WHATWG HTML, 9.2.6) or a comment.
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
@@ -46,19 +49,38 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
             hint="set base_url to the address that the endpoint has now",
             status=head.status,
         )
-    # requests would decode it, but identity was asked for: see `endpoint.request_headers`.
-    encoding = head.headers.get("content-encoding", "identity")
-    if encoding.lower() not in ("identity", ""):
-        raise ProtocolError(f"content-encoding {one_line(encoding, 40)} was not asked for")
+    encoding = head.headers.get("content-encoding", "identity").lower()
     if not 200 <= head.status < 300:
-        body = b""
-        try:
-            while len(body) < _ERROR_BODY and (block := next(blocks, b"")):
-                body += block
-        except LlmcliError:
-            pass  # the status alone says what failed
+        body = _error_body(blocks, encoding)
         shown = redact(body.decode("utf-8-sig", "replace")).encode()
         raise errors.from_response(head.status, head.headers, shown)
+    # requests would decode it, but identity was asked for: see `endpoint.request_headers`.
+    if encoding not in ("identity", ""):
+        raise ProtocolError(f"content-encoding {one_line(encoding, 40)} was not asked for")
+
+
+def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
+    """Return what the server says of an error, as far as it can be read.
+
+    Gateways compress their error pages whatever was asked for. The status says what failed even
+    where the body is lost, so nothing is raised.
+    """
+    body = b""
+    try:
+        while len(body) < _ERROR_BODY and (block := next(blocks, b"")):
+            body += block
+    except LlmcliError:
+        pass  # the status alone says what failed
+    if encoding in ("identity", ""):
+        return body
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        return b""
+    import zlib  # noqa: PLC0415  # only for a compressed error
+
+    try:
+        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _MOST_DECODED)
+    except zlib.error:
+        return b""
 
 
 def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:
@@ -197,10 +219,27 @@ def parse_object(
     Raises ProtocolError if `text` is not a JSON object; the message quotes it, with secrets masked
     by `redact`. With `may_be_cut`, raises Truncated if it only ends too early.
     """
-    if isinstance(text, bytes):
-        text = text.decode("utf-8-sig", "replace")
+    value = parse_value(text, redact, may_be_cut=may_be_cut)
+    # Google's compatible endpoint sends an error as a list of one object.
+    if isinstance(value, list) and len(value) == 1 and errors.read_error(value[0]):
+        value = value[0]
+    if not isinstance(value, dict):
+        shown = one_line(redact(_as_text(text)), 80)
+        raise ProtocolError(f"the server sent JSON that is not an object: {shown}")
+    return value
+
+
+def _as_text(text: str | bytes) -> str:
+    return text.decode("utf-8-sig", "replace") if isinstance(text, bytes) else text
+
+
+def parse_value(
+    text: str | bytes, redact: Callable[[str], str], *, may_be_cut: bool = False
+) -> Any:
+    """Return the JSON value that `text` is. Raises as `parse_object` does."""
+    text = _as_text(text)
     try:
-        value = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ProtocolError("the server sent JSON that is nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -211,10 +250,3 @@ def parse_object(
     except ValueError as error:  # an integer of more digits than Python converts
         reason = one_line(str(error), 80)
         raise ProtocolError(f"cannot read the JSON that the server sent: {reason}") from None
-    # Google's compatible endpoint sends an error as a list of one object.
-    if isinstance(value, list) and len(value) == 1 and errors.read_error(value[0]):
-        value = value[0]
-    if not isinstance(value, dict):
-        shown = one_line(redact(text), 80)
-        raise ProtocolError(f"the server sent JSON that is not an object: {shown}")
-    return value

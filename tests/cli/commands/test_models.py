@@ -107,6 +107,12 @@ def test_the_vendors_catalogue_and_picks(run: Run, endpoint: Endpoint) -> None:
     ]
 
 
+def test_the_list_may_stand_alone_or_under_another_name(run: Run, endpoint: Endpoint) -> None:
+    for listed in ([BIG, FREE], {"models": [BIG, FREE]}, {"data": [BIG, FREE]}):
+        endpoint(listing(models=listed))
+        assert rows(run, "--refresh") == ROWS[1:]
+
+
 def test_a_plain_list_is_enough(run: Run, endpoint: Endpoint) -> None:
     endpoint(listing(models={"object": "list", "data": [{"id": "llama"}]}))
     assert rows(run) == ["llama\t-\t-\t-\t-\t-"]
