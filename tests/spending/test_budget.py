@@ -174,8 +174,8 @@ def test_a_budget_needs_the_ledger(
         ("budget.tag = 1", "budget cannot hold tag = 1"),
         ("budget = 1", "budget must be a table"),
         ("budget.day = 1\nbudget.timezone = 'Mars/Olympus'", "'Mars/Olympus' is not known"),
-        ("prices = { m = 1 }", "the prices of m are none"),
-        ("prices.m = { prompt = 1, completion = 'x' }", "the prices of m are none"),
+        ("prices = { m = 1 }", "the prices of m are not valid"),
+        ("prices.m = { prompt = 1, completion = 'x' }", "the prices of m are not valid"),
     ],
 )
 def test_budgets_that_are_none(
