@@ -2,8 +2,8 @@
 
 An option is a field of a group: its annotation has the type, the names and the help, and the
 default of the field is that of the option. The declarations do without Typer, which is slow to
-load: `llmcli.cli.parser` reads a plain command line by them alone, `llmcli.cli.app` makes options
-of Typer of them for all else.
+load. `llmcli.cli.parser` reads a plain command line with these declarations alone; for any other
+command line `llmcli.cli.app` turns them into options of Typer.
 """
 
 from typing import Annotated, Any
