@@ -30,9 +30,10 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """Return the last four characters of the key, which tell two keys apart.
+        """Return a text that tells two keys apart: `…` and the last four characters of the key.
 
-        Of a key of less than 20 characters it returns none: four would be too large a part of it.
+        It is `…` alone for a key of less than 20 characters, of which four would be too large a
+        part.
         """
         return f"…{self.value[-4:]}" if len(self.value) >= 20 else "…"
 
@@ -45,9 +46,9 @@ def find(environment: Environment, settings: Settings, base_url: str) -> Key | N
     to this machine, and a key of config.toml to the endpoint it was configured for. So a base_url
     from elsewhere cannot collect a key.
 
-    The key is added to `environment.secrets`, which messages are cleared of, and core dumps of
-    this process are switched off. Raises ConfigError for a key that is malformed or a source that
-    fails, TimedOut if api_key_command has not ended at the deadline.
+    The key is added to `environment.secrets`, so that messages are printed without it, and core
+    dumps of this process are switched off. Raises ConfigError for a key that is malformed or a
+    source that fails, TimedOut if api_key_command has not ended at the deadline.
     """
     # A generator, so that no command is run and no keyring opened once a key is found.
     for key in _candidates(environment, settings, base_url):

@@ -39,9 +39,9 @@ class Bill:
     """What one run has to pay for.
 
     `price` is in USD per token, None if it is not known. `local` says that the model runs in this
-    process and costs nothing. `accumulator` has the answer of the present attempt. `discarded` has
-    the usage of earlier attempts of the present turn, which the endpoint has billed although they
-    were tried again. `turns` are those before the present one.
+    process and costs nothing. `accumulator` has the answer of the current attempt. `discarded` has
+    the usage of earlier attempts of the current turn, which the endpoint has billed although they
+    were tried again. `turns` are those before the current one.
     """
 
     price: Price | None = None
@@ -59,7 +59,7 @@ class Bill:
         return usage_of(self.all_turns())
 
     def all_turns(self) -> list[Turn]:
-        """Return the earlier turns, and the present one if anything of it was received.
+        """Return the earlier turns, and the current one if anything of it was received.
 
         The first turn is always in the list, so that a failed run has one turn as well.
         """
@@ -67,14 +67,14 @@ class Bill:
         return [*self.turns, self._turn()] if begun or not self.turns else self.turns
 
     def next_turn(self) -> Turn:
-        """End the present turn, begin the next, and return the turn that has ended."""
+        """End the current turn, begin the next, and return the turn that has ended."""
         turn = self._turn()
         self.turns.append(turn)
         self.discarded, self.accumulator = [], self.accumulator.anew()
         return turn
 
     def discard(self) -> Usage | None:
-        """Drop the answer of the present attempt and return its usage, which still counts."""
+        """Drop the answer of the current attempt and return its usage, which still counts."""
         usage = self.accumulator.usage
         if usage:
             self.discarded.append(usage)
@@ -82,7 +82,7 @@ class Bill:
         return usage
 
     def attempt_cost(self) -> Cost:
-        """Return the cost of the present attempt alone; it is unknown without a usage."""
+        """Return the cost of the current attempt alone; it is unknown without a usage."""
         return pricing.LOCAL if self.local else pricing.cost(self.accumulator.usage, self.price)
 
     def _turn(self) -> Turn:
@@ -91,9 +91,9 @@ class Bill:
         return Turn(answer.finish_reason, answer.usage, self._cost_of_turn(), called)
 
     def _cost_of_turn(self) -> Cost:
-        """Return the cost of the present attempt and of the discarded ones.
+        """Return the cost of the current attempt and of the discarded ones.
 
-        It is unknown if the present attempt has begun to answer and its own cost is unknown. If
+        It is unknown if the current attempt has begun to answer and its own cost is unknown. If
         nothing of an answer has come, the discarded attempts are all there is to pay.
         """
         last = self.attempt_cost()

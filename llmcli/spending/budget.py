@@ -103,7 +103,7 @@ def _limit(period: str, usd: Any, tag: str | None, where: str) -> Limit:
 
 
 def spent(environment: Environment, budget: Budget) -> dict[Limit, Decimal]:
-    """Return the USD that count against each limit in the present day or month.
+    """Return the USD that count against each limit in the current day or month.
 
     A request that has not ended counts at its estimate. Raises WriteError if the ledger cannot be
     read, because then no request may be sent.

@@ -18,7 +18,7 @@ _TO_THE_MINUTE = 16
 
 @dataclass(frozen=True)
 class Zone:
-    """A time zone by its name in the tz database."""
+    """A time zone. `name` is its name in the time zone database, such as `Europe/Berlin`."""
 
     name: str
     info: tzinfo
@@ -28,7 +28,7 @@ class Zone:
         return moment[:10] if self.info is UTC else _day_of(moment[:_TO_THE_MINUTE], self.info)
 
     def today(self) -> date:
-        """Return the present day in this zone."""
+        """Return the current day in this zone."""
         return datetime.fromtimestamp(time.time(), self.info).date()
 
     def start_of(self, day: date) -> datetime:

@@ -191,5 +191,5 @@ def _not_written(path: Path, error: OSError) -> WriteError:
 
 
 def now() -> str:
-    """Return the present time in UTC, such as `2026-11-24T04:10:00Z`."""
+    """Return the current time in UTC, such as `2026-11-24T04:10:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))

@@ -45,8 +45,8 @@ class ToolPolicy:
 class Runner:
     """The runner of the tools in `toolbox`, by the rules of `policy`.
 
-    Programs get no key: not by their variables, not by reading the memory of this process, and a
-    key in what they print is redacted.
+    Programs get no key: it is not in their variables, on Linux they cannot read it in the memory of
+    this process, and it is redacted in what they print.
     """
 
     def __init__(self, environment: Environment, toolbox: Toolbox, policy: ToolPolicy) -> None:
@@ -83,7 +83,7 @@ class Runner:
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
 
     def _refusal(self, call: ToolCall) -> str | None:
-        """Return why `call` is not to be run, in words for the model; None if it is.
+        """Return why `call` must not be run, in words for the model; None if it may run.
 
         It asks the user where the policy says so, and shows the call on stderr where it does not.
         """
