@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from llmcli.api import request
 from llmcli.config import file, url
-from llmcli.config.flags import flags, tag
+from llmcli.config.flags import check_tag, flags
 from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
 from llmcli.system.dataclass import replace
@@ -51,7 +51,7 @@ def settings(
     it is a record's. Raises UsageError, ConfigError."""
     of_run = isinstance(options, AskOptions)
     sampling, connection = options.sampling, options.connection
-    given = flags(sampling, connection) | {"tag": tag(options.account.tag)}
+    given = flags(sampling, connection) | {"tag": check_tag(options.account.tag)}
     check_ranges(given, dict.fromkeys(given, "flag"))
     if of_run:  # holds for reading the config as well
         environment.start_deadline(given["deadline"] or 0)

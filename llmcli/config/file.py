@@ -1,7 +1,9 @@
-"""config.toml and the environment, resolved into Settings.
+"""The resolution of config.toml, the environment, a template and the flags into Settings.
 
-Flag > environment (`LLMCLI_*`) > profile > top level > default. Only the user's own file is read,
-never one of the working directory.
+A flag wins over a template, a template over the environment (`LLMCLI_*`), the environment over the
+chosen profile of config.toml, the profile over the top level of config.toml, and that over the
+default. Only the user's own config.toml is read, never one of the working directory, because the
+working directory may belong to somebody else.
 """
 
 import json
@@ -11,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.config.headers import is_secret
-from llmcli.config.settings import SETTINGS, Settings, check_ranges, checked
+from llmcli.config.settings import KIND_NAMES, SETTINGS, Settings, check_ranges, checked
 from llmcli.errors import ConfigError
 from llmcli.system.environment import Environment
-from llmcli.system.suggestions import near_names
+from llmcli.system.suggestions import did_you_mean
+
+# The sources of values for this run only; all other sources are tables of config.toml.
+_OF_THIS_RUN = ("environment", "template", "flag")
+_TRUE = ("1", "true", "yes")
+_FALSE = ("0", "false", "no")
 
 
 def resolve(
@@ -23,49 +30,75 @@ def resolve(
     profile: str | None,
     template: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """`flags` holds what the command line gave; None means not given. A `template` was named there
-    as well, so it stands above the environment. Raises ConfigError."""
+    """Return the settings of a run, each from the source that ranks highest.
+
+    `flags` maps the names of settings to what the command line gave; None or [] means that the
+    option was not given. `profile` is the value of --profile. `template` maps the names of settings
+    to what the template sets; a template is named on the command line, so it wins over the
+    environment.
+
+    Raises ConfigError for what is wrong in config.toml or the environment, and UsageError for a
+    flag that is out of range.
+    """
     path = environment.config_file
     if environment.variables.get("LLMCLI_CONFIG") and not path.exists():
         raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist")
     document = load_config(path)
     profiles = document.pop("profiles", {})
-    named_default = document.pop("profile", None)
-    name = profile or environment.variables.get("LLMCLI_PROFILE") or named_default
+    default_profile = document.pop("profile", None)
+    name = profile or environment.variables.get("LLMCLI_PROFILE") or default_profile
     layers = [(str(path), document)]
     if name:
         layers.append((f"{path} [profiles.{name}]", _profile(profiles, name, path)))
     layers.append(("environment", _from_variables(environment.variables)))
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
+    return _combined(layers, name)
+
+
+def _combined(layers: list[tuple[str, dict[str, Any]]], profile: str | None) -> Settings:
+    """Return the settings of `layers`, which are pairs of source and table, the lowest first."""
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    beside: dict[str, str | None] = {}
-    for origin, layer in layers:
-        if origin not in ("environment", "template", "flag"):
-            base_url = layer.get("base_url", values.get("base_url"))
-            beside |= dict.fromkeys([*layer, *layer.get("headers", {})], base_url)
+    bound_to: dict[str, str | None] = {}
+    for source, layer in layers:
+        names = [*layer, *layer.get("headers", {})]
+        if source in _OF_THIS_RUN:
+            for name in names:
+                bound_to.pop(name, None)
         else:
-            for named in [*layer, *layer.get("headers", {})]:
-                beside.pop(named, None)  # named for this run
+            # Before the values are merged: a table without a base_url has that of the table below.
+            bound_to |= dict.fromkeys(names, layer.get("base_url", values.get("base_url")))
         for key, value in layer.items():
             values[key] = _merged(values.get(key), value, deep=key == "budget")
-            sources[key] = f"LLMCLI_{key.upper()}" if origin == "environment" else origin
+            sources[key] = f"LLMCLI_{key.upper()}" if source == "environment" else source
     check_ranges(values, sources)
-    return Settings(**values, profile=name, sources=sources, beside=beside)
+    return Settings(**values, profile=profile, sources=sources, bound_to=bound_to)
 
 
-def _merged(before: Any, value: Any, deep: bool) -> Any:
-    """Tables of several layers are one; of a budget no limit is lost."""
-    if not (isinstance(before, dict) and isinstance(value, dict)):
-        return value
+def _merged(lower: Any, higher: Any, *, deep: bool) -> Any:
+    """Return `higher`, or, where both values are tables, the union of the two.
+
+    `deep` merges the tables within the tables as well: so a profile that limits one tag in its
+    `budget` does not lift the limits that the top level sets.
+    """
+    if not (isinstance(lower, dict) and isinstance(higher, dict)):
+        return higher
     if not deep:
-        return before | value
-    return before | {key: _merged(before.get(key), item, deep) for key, item in value.items()}
+        return lower | higher
+    merged = {key: _merged(lower.get(key), item, deep=True) for key, item in higher.items()}
+    return lower | merged
 
 
 def load_config(path: Path) -> dict[str, Any]:
-    """The document with its types checked; {} where there is no such file. Raises ConfigError."""
+    """Read the config file at `path` and check the type of each setting in it.
+
+    The result has the form of the file: settings at the top, `profile` with the name of the default
+    profile, and `profiles` with a table for each profile. It is {} where the file does not exist.
+
+    Raises ConfigError for a file that cannot be read, that is not TOML, that holds an unknown
+    setting or a wrong type, or that others can read although a header in it is secret.
+    """
     try:
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -75,10 +108,10 @@ def load_config(path: Path) -> dict[str, Any]:
     document, text = parse_toml(data, path)
     profiles = document.get("profiles", {})
     if not isinstance(profiles, dict) or not all(isinstance(p, dict) for p in profiles.values()):
-        raise ConfigError(f"{path}: profiles are tables", hint="write [profiles.NAME]")
+        raise ConfigError(f"{path}: each profile must be a table", hint="write [profiles.NAME]")
     if not isinstance(document.get("profile", ""), str):
         hint = "a table of settings is [profiles.NAME]"
-        raise ConfigError(f"{path}: profile must be the name of one", hint=hint)
+        raise ConfigError(f"{path}: profile must be the name of a profile", hint=hint)
     for table in (document, *profiles.values()):
         for key, value in table.items():
             if table is not document or key not in ("profiles", "profile"):
@@ -88,8 +121,12 @@ def load_config(path: Path) -> dict[str, Any]:
 
 
 def parse_toml(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
-    """The document and its text. Raises ConfigError with line and column."""
-    import tomllib
+    """Return the TOML document in `data`, parsed and as text.
+
+    Raises ConfigError, which names `path` and, where known, line and column, if `data` is not UTF-8
+    or not TOML.
+    """
+    import tomllib  # noqa: PLC0415  # loaded only where there is a file to parse
 
     try:
         text = data.decode()
@@ -99,12 +136,17 @@ def parse_toml(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}:{line}: not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}:{_position(error, text)}") from None
-    except (ValueError, RecursionError) as error:  # numbers and nesting beyond all limits
+    except (ValueError, RecursionError) as error:
+        # Python's own limits: digits of an integer, depth of nesting.
         raise ConfigError(f"{path}: {error}") from None
 
 
 def _position(error: ValueError, text: str) -> str:
-    """tomllib names the place in its message only: `... (at line 3, column 5)`."""
+    """Return `LINE:COLUMN: MESSAGE` for an error of tomllib.
+
+    Before Python 3.14 tomllib gives the place in its message only, as `(at line 3, column 5)`; for
+    an error at the end of the document it gives no place.
+    """
     message = f"not TOML: {error}"
     if place := re.search(r" \(at line (\d+), column (\d+)\)$", message):
         return f"{place[1]}:{place[2]}: {message[: place.start()]}"
@@ -112,12 +154,17 @@ def _position(error: ValueError, text: str) -> str:
 
 
 def line_of(key: str, text: str) -> str:
-    found = re.search(rf"^[ \t]*\[?\"?{re.escape(key)}\b", text, re.M)
-    return f":{text.count(chr(10), 0, found.start()) + 1}" if found else ""
+    """Return `:LINE` for the first line of the TOML `text` that begins with `key`, or "".
+
+    The line is a help for the reader of a message, not exact: the same key may stand in several
+    tables, and tomllib does not say where a value stood.
+    """
+    match = re.search(rf"^[ \t]*\[?\"?{re.escape(key)}\b", text, re.M)
+    return f":{text.count(chr(10), 0, match.start()) + 1}" if match else ""
 
 
 def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
-    """A config whose headers hold a secret must not be readable by others."""
+    """Raise ConfigError if a header in the config is secret and others can read the file."""
     tables = (document, *document.get("profiles", {}).values())
     secret = any(is_secret(name) for table in tables for name in table.get("headers", {}))
     if secret and path.stat().st_mode & 0o077:
@@ -125,34 +172,50 @@ def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
 
 
 def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
+    """Return the table of the profile `name`. Raises ConfigError where there is none."""
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
-    near = near_names(name, profiles) or sorted(profiles)
-    known = f"did you mean {near[0]}?" if near else "none is defined"
-    raise ConfigError(f"unknown profile {name!r} in {path}", hint=known)
+    known = f"the profiles are {', '.join(sorted(profiles))}" if profiles else None
+    hint = did_you_mean(name, profiles) or known or "define it as [profiles.NAME]"
+    raise ConfigError(f"unknown profile {name!r} in {path}", hint=hint)
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:
-    """`LLMCLI_MODEL` and the like; a table as a JSON object."""
+    """Return the settings that variables such as `LLMCLI_MODEL` give; an empty one gives none."""
     values: dict[str, Any] = {}
     for key, setting in SETTINGS.items():
-        text, kind = variables.get(f"LLMCLI_{key.upper()}"), setting.metadata["kind"]
+        name, kind = f"LLMCLI_{key.upper()}", setting.metadata["kind"]
+        text = variables.get(name)
         if not text:
             continue
         try:
-            values[key] = _from_text(text, kind)
+            value = _from_text(text, kind)
         except (ValueError, RecursionError):
-            raise ConfigError(f"LLMCLI_{key.upper()} is not valid: {text!r}") from None
-        values[key] = checked(key, values[key], f"LLMCLI_{key.upper()}")
+            # The value of headers may be a credential, so it is not shown.
+            shown = "" if key == "headers" else f", not {text!r}"
+            raise ConfigError(f"{name} must be {_form_in_text(kind)}{shown}") from None
+        values[key] = checked(key, value, name)
     return values
 
 
+def _form_in_text(kind: type) -> str:
+    """Return how a value of the type `kind` is written in a variable, for a message."""
+    if kind is dict:
+        return "a JSON object"
+    return "a JSON list of texts" if kind is list else KIND_NAMES[kind]
+
+
 def _from_text(text: str, kind: type) -> Any:
+    """Return the value of the type `kind` that `text` stands for.
+
+    A table is written as a JSON object, a list as a JSON list or, if it has one item only, as that
+    item. Raises ValueError or RecursionError for other text.
+    """
     if kind is bool:
-        if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        if text.lower() not in (*_TRUE, *_FALSE):
             raise ValueError(text)
-        return text.lower() in ("1", "true", "yes")
+        return text.lower() in _TRUE
     if kind is dict:
         table = json.loads(text)
         if not isinstance(table, dict):

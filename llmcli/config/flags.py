@@ -1,23 +1,21 @@
-"""What the command line gives in the place of settings."""
+"""The options of the command line that stand for settings, read as values of settings."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llmcli.api import request
-from llmcli.config import headers as header_rules
-from llmcli.config.options import (
-    ConnectionOptions,
-    SamplingOptions,
-)
+from llmcli.config.headers import check_headers
+from llmcli.config.options import ConnectionOptions, SamplingOptions
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.text import check_text
 
-if TYPE_CHECKING:
-    pass
-
 
 def flags(sampling: SamplingOptions, connecting: ConnectionOptions) -> dict[str, Any]:
-    """The settings that the command line gave; None where it did not. Raises UsageError."""
+    """Return the settings that the options give, by name; None where an option was not given.
+
+    Raises UsageError for an option that is malformed, such as a --header without `=`, and
+    BadRequest for an argument that is not UTF-8.
+    """
     given = {
         "model": sampling.model,
         "temperature": sampling.temperature,
@@ -42,6 +40,7 @@ def flags(sampling: SamplingOptions, connecting: ConnectionOptions) -> dict[str,
 
 
 def _headers(pairs: Sequence[str]) -> dict[str, str]:
+    """Return the headers of `NAME=VALUE` pairs. Raises UsageError."""
     headers = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -49,13 +48,18 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
             raise UsageError(f"--header {name!r} is not NAME=VALUE")
         headers[name] = value
     try:
-        header_rules.check_headers(headers)
+        check_headers(headers)
     except ConfigError as error:
         raise UsageError(f"--header: {error.message}") from None
     return headers
 
 
-def tag(tag: str | None) -> str | None:
+def check_tag(tag: str | None) -> str | None:
+    """Return the value of --tag, None where it was not given.
+
+    Raises UsageError for a tag that is blank or not printable, since a tag stands in the lines of
+    reports, and BadRequest for one that is not UTF-8.
+    """
     if tag is not None and not (tag.strip() and tag.isprintable()):
-        raise UsageError(f"--tag {tag!r} is no name")
+        raise UsageError(f"--tag must be printable text that is not blank, not {tag!r}")
     return None if tag is None else check_text(tag, "--tag")

@@ -1,4 +1,7 @@
-"""Where the API key comes from, and where it may go. A key is never shown: see Key.fingerprint."""
+"""The search for the API key, and the rules for where a key may be sent.
+
+A key is never shown, logged or stored; messages show `Key.fingerprint` in its place.
+"""
 
 import os
 import resource
@@ -12,27 +15,42 @@ from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
 
+# The service under which `keyring set llmcli default` stores a key.
 KEYRING_SERVICE = "llmcli"
-_MOST_PRINTED = 65536
+# Bytes that a key command may print, and that are read of a key file: both may be endless.
+_MOST_BYTES = 65536
 
 
 @dataclass(frozen=True)
 class Key:
+    """An API key. `source` says where it came from, for messages, and does not contain it."""
+
     value: str = field(repr=False)
     source: str
 
     @property
     def fingerprint(self) -> str:
-        """Enough to tell two keys apart, too little to use."""
+        """Return a text that tells two keys apart: `…` and the last four characters of the key.
+
+        It is `…` alone for a key of less than 20 characters, of which four would be too large a
+        part.
+        """
         return f"…{self.value[-4:]}" if len(self.value) >= 20 else "…"
 
 
 def find(environment: Environment, settings: Settings, base_url: str) -> Key | None:
-    """The first key that may be sent to `base_url`. Raises ConfigError.
+    """Return the first key that may be sent to `base_url`; None where there is none.
 
-    LLMCLI_API_KEY goes wherever the user points. Every other key belongs to the endpoint it
-    was configured beside, so that another base_url cannot carry it off.
+    The sources are, in this order: LLMCLI_API_KEY, CLINE_API_KEY, api_key_command, the keyring and
+    api_key_file. LLMCLI_API_KEY may go to every endpoint, CLINE_API_KEY to the default endpoint and
+    to this machine, and a key of config.toml to the endpoint it was configured for. So a base_url
+    from elsewhere cannot collect a key.
+
+    The key is added to `environment.secrets`, so that messages are printed without it, and core
+    dumps of this process are switched off. Raises ConfigError for a key that is malformed or a
+    source that fails, TimedOut if api_key_command has not ended at the deadline.
     """
+    # A generator, so that no command is run and no keyring opened once a key is found.
     for key in _candidates(environment, settings, base_url):
         environment.secrets.add(key.value)
         # A crash of the interpreter must not leave the key in a core file.
@@ -45,12 +63,13 @@ def _candidates(environment: Environment, settings: Settings, base_url: str) -> 
     if value := environment.variables.get("LLMCLI_API_KEY"):
         yield _checked(value, "LLMCLI_API_KEY")
     value = environment.variables.get("CLINE_API_KEY")
-    if value and _is_vendor(base_url):
+    if value and _takes_cline_key(base_url):
         yield _checked(value, "CLINE_API_KEY")
     yield from _configured(settings, base_url, environment)
 
 
-def _is_vendor(base_url: str) -> bool:
+def _takes_cline_key(base_url: str) -> bool:
+    # A server on this machine is the user's own, such as a proxy to the default endpoint.
     return origin(base_url) == origin(DEFAULT_BASE_URL) or is_loopback(base_url)
 
 
@@ -62,11 +81,16 @@ def _configured(settings: Settings, base_url: str, environment: Environment) -> 
         if key:
             yield key
     if settings.api_key_file and settings.belongs("api_key_file", base_url):
-        yield _from_file(_path(environment, settings))
+        yield _from_file(_key_file(environment, settings))
 
 
 def _keyring_wanted(settings: Settings, base_url: str) -> bool:
-    """Asked for beside this endpoint; or not spoken of, and it is the endpoint of the config."""
+    """Return whether the keyring may have the key for `base_url`.
+
+    If the setting `keyring` is true or false, it decides, and only for the endpoint it was
+    configured for. If it is not set, the keyring is searched unless base_url was given for this run
+    only, names this machine, or an api_key_file is set.
+    """
     if settings.keyring is not None:
         return settings.keyring and settings.belongs("keyring", base_url)
     pointed_elsewhere = settings.source("base_url") in ("flag", "LLMCLI_BASE_URL")
@@ -74,23 +98,21 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
 
 
 def _from_command(command: list[str] | str, environment: Environment, deadline: float) -> Key:
-    import shlex
+    """Return the key that `command` prints as its first line.
 
-    from llmcli.system import process
+    `deadline` is in seconds; 0 is none. Raises ConfigError if the command fails, TimedOut if it
+    has not ended at the deadline.
+    """
+    from llmcli.system import process  # noqa: PLC0415  # loads subprocess; only for a key command
 
-    try:
-        arguments = shlex.split(command) if isinstance(command, str) else command
-    except ValueError as error:
-        raise ConfigError(f"api_key_command cannot be run: {error}") from None
-    if not arguments:
-        raise ConfigError("api_key_command names no program")
+    arguments = _arguments(command)
     environment.stage = awaited = "api_key_command has not ended"
-    # Its stdin is empty, as ours is the prompt's.
+    # Its stdin is empty, because the stdin of llmcli is for the prompt.
     job = process.Program(
         arguments,
         environment.variables,
         timeout=deadline or float("inf"),
-        most=_MOST_PRINTED,
+        most=_MOST_BYTES,
         bounded=True,
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
@@ -99,7 +121,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     if outcome.too_late:
         raise deadline_reached(deadline, awaited)
     if outcome.dropped:
-        raise ConfigError(f"api_key_command printed more than {_MOST_PRINTED} bytes: not a key")
+        raise ConfigError(f"api_key_command printed more than {_MOST_BYTES} bytes: not a key")
     if outcome.reason:
         raise ConfigError(f"api_key_command: {outcome.reason}")
     if outcome.code:
@@ -108,41 +130,68 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     return _checked(lines[0] if lines else "", "api_key_command")
 
 
-def _path(environment: Environment, settings: Settings) -> Path:
-    """`~/` is the home; a relative path of config.toml begins in its own directory."""
+def _arguments(command: list[str] | str) -> list[str]:
+    """Return the program and its arguments. Raises ConfigError if `command` names no program."""
+    import shlex  # noqa: PLC0415  # loaded only for a key command
+
+    try:
+        arguments = shlex.split(command) if isinstance(command, str) else command
+    except ValueError as error:
+        raise ConfigError(f"api_key_command cannot be run: {error}") from None
+    if not arguments:
+        raise ConfigError("api_key_command must name a program")
+    return arguments
+
+
+def _key_file(environment: Environment, settings: Settings) -> Path:
+    """Return the path that api_key_file names, where `~/` stands for the home directory.
+
+    A relative path begins in the directory of config.toml if it stands there, in the working
+    directory if a variable gave it.
+    """
     name = settings.api_key_file or ""
     if name.startswith("~/"):
         return environment.home / name[2:]
-    return (
-        environment.config_file.parent / name if "api_key_file" in settings.beside else Path(name)
-    )
+    of_config = "api_key_file" in settings.bound_to
+    return environment.config_file.parent / name if of_config else Path(name)
 
 
 def _from_file(path: Path) -> Key:
+    """Return the key in the file at `path`.
+
+    Raises ConfigError if the file cannot be read or if other users can read it.
+    """
     try:
         with path.open("rb") as file:
             mode = os.fstat(file.fileno()).st_mode
+            # A shell makes a pipe of <(pass show key), whose mode does not say who can read it.
             if stat.S_ISREG(mode) and mode & 0o077:
-                raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
-            return _checked(file.read(65536).decode(errors="replace"), f"api_key_file {path}")
+                problem = f"api_key_file {path} can be read by others"
+                raise ConfigError(problem, hint=f"chmod 600 {path}")
+            return _checked(file.read(_MOST_BYTES).decode(errors="replace"), f"api_key_file {path}")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read api_key_file {path}: {reason}") from None
 
 
-def _from_keyring(name: str, required: bool) -> Key | None:
-    from importlib.util import find_spec
+def _from_keyring(name: str, *, required: bool) -> Key | None:
+    """Return the key that the system keyring has for the user `name`; None if it has none.
+
+    Where the keyring is `required`, raises ConfigError if it cannot be read or the library keyring
+    is not installed; else both count as having no key.
+    """
+    from importlib.util import find_spec  # noqa: PLC0415  # loaded only for the keyring
 
     if find_spec("keyring") is None:
         if required:
-            raise ConfigError("keyring = true, but keyring is not installed",
+            raise ConfigError("keyring = true, but the library keyring is not installed",
                               hint=HOW_TO_INSTALL.format("keyring"))  # fmt: skip
         return None
-    import keyring
+    import keyring  # noqa: PLC0415  # an extra, and slow to load
 
     try:
         value = keyring.get_password(KEYRING_SERVICE, name)
-    except Exception as error:  # each backend raises its own
+    except Exception as error:  # noqa: BLE001  # each backend of keyring raises errors of its own
         if required:
             raise ConfigError(f"the keyring cannot be read: {error}") from None
         return None
@@ -150,7 +199,11 @@ def _from_keyring(name: str, required: bool) -> Key | None:
 
 
 def _checked(value: str, source: str) -> Key:
-    """White space around a key is a copying accident; inside it would split a header."""
+    """Return the key `value` without white space around it, which copying and `echo` add.
+
+    Raises ConfigError if nothing is left, or if a character is not visible ASCII: a header could
+    not carry it, and a line end would begin another header. The message does not show the key.
+    """
     value = value.strip()
     if not value:
         raise ConfigError(f"the key from {source} is empty")
@@ -164,11 +217,15 @@ def _checked(value: str, source: str) -> Key:
 
 
 def describe(environment: Environment, settings: Settings) -> tuple[str | None, str]:
-    """Fingerprint and source for `config show`, which runs no program and opens no keyring."""
+    """Return the fingerprint and the source of the key, in words for `config show`.
+
+    The fingerprint is None where the key is not known, because api_key_command is not run and the
+    keyring is not opened for it.
+    """
     base_url = settings.base_url or DEFAULT_BASE_URL
     for name in ("LLMCLI_API_KEY", "CLINE_API_KEY"):
         value = environment.variables.get(name)
-        if value and (name == "LLMCLI_API_KEY" or _is_vendor(base_url)):
+        if value and (name == "LLMCLI_API_KEY" or _takes_cline_key(base_url)):
             return Key(value.strip(), name).fingerprint, name
     for name in ("api_key_command", "api_key_file"):
         if getattr(settings, name) and not settings.belongs(name, base_url):
@@ -177,14 +234,14 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
         try:
-            return _from_file(_path(environment, settings)).fingerprint, "api_key_file"
+            return _from_file(_key_file(environment, settings)).fingerprint, "api_key_file"
         except ConfigError as error:
             return None, str(error)
-    return None, "keyring, if it holds one" if settings.keyring else "none"
+    return None, "keyring (not opened by show)" if settings.keyring else "none"
 
 
 def missing(base_url: str) -> ConfigError:
-    """The endpoint wants a key and there is none."""
+    """Return the error that says that no key was found for the endpoint `base_url`."""
     return ConfigError(
         f"no API key for {host_of(base_url)}",
         hint="set LLMCLI_API_KEY, or api_key_file or api_key_command in config.toml "

@@ -1,4 +1,4 @@
-"""The options of `map` alone: where records come from, how fast they go out, where answers go."""
+"""The options that only `map` has, in groups as in `llmcli.config.options`."""
 
 from typing import Annotated
 
@@ -18,7 +18,7 @@ Prompt = Annotated[
     str | None,
     Argument(
         metavar="[PROMPT]",
-        help="{} is the record, {field} and {a.b} a part of it; else the record stands in front.",
+        help="{} is the record, {field} and {a.b} parts of it; without them the record is first.",
         show_default=False,
     ),
 ]
@@ -26,6 +26,8 @@ Prompt = Annotated[
 
 @dataclass(frozen=True)
 class InputOptions:
+    """The options that say where the records come from and how they are parted."""
+
     format: Annotated[
         str | None,
         Option(
@@ -37,7 +39,9 @@ class InputOptions:
     null: Annotated[bool, Option("--null", "-0", help="Records end with NUL, not newline.")] = False
     files: Annotated[
         list[str] | None,
-        Option("--files", metavar="PATTERN", help="Each file of it is a record. Repeatable."),
+        Option(
+            "--files", metavar="PATTERN", help="Each file that matches is a record. Repeatable."
+        ),
     ] = None
     requests: Annotated[
         str | None,
@@ -47,6 +51,8 @@ class InputOptions:
 
 @dataclass(frozen=True)
 class PaceOptions:
+    """The options that say how many requests are sent at once, in a minute, and from where."""
+
     jobs: Annotated[
         int, Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once.")
     ] = 8
@@ -64,6 +70,8 @@ class PaceOptions:
 
 @dataclass(frozen=True)
 class ResultOptions:
+    """The options that say what `map` writes, where, and which records it asks."""
+
     json: Annotated[bool, Option("--json", help="One JSON object a record.")] = False
     output: Annotated[
         str | None, Option("--output", "-O", metavar="FILE", help="Keep the answers here.")
@@ -91,7 +99,7 @@ class ResultOptions:
 
 @dataclass(frozen=True)
 class MapOptions:
-    """What the command line says to `map`, by groups."""
+    """All options of `map`, in groups."""
 
     prompt: PromptOptions = PromptOptions()
     input: InputOptions = InputOptions()
@@ -105,5 +113,5 @@ class MapOptions:
 
     @property
     def of_batch(self) -> bool:
-        """Whether the records are whole requests, of a batch file."""
+        """Whether each record is a whole request of an OpenAI batch file (--requests)."""
         return self.input.requests is not None

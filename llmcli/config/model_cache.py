@@ -1,4 +1,7 @@
-"""The models that endpoints have listed, kept in the cache directory, a file an endpoint."""
+"""The cache of the models that endpoints have listed: one JSON file for each endpoint.
+
+Beside each stands a text file with the ids alone, one a line, for the completions of shells.
+"""
 
 import json
 import math
@@ -15,25 +18,31 @@ from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import asdict
 from llmcli.system.environment import Environment
 
+# The version of the form of the JSON file; a file of another version is ignored.
 _VERSION = 1
 
 
 def _file(environment: Environment, base_url: str, suffix: str) -> Path:
+    # The name is the host and the port: endpoints that differ in their path share a file.
     name = re.sub(r"[^\w.-]", "_", url.host_of(base_url))
     return environment.cache_directory / "models" / f"{name}{suffix}"
 
 
 def remember_models(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
-    """Replaced in one step; never an error, but said. Shells read the ids, one a line, as they
-    are."""
-    kept = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
+    """Write `models` as the list of the endpoint `base_url`, in the place of an older list.
+
+    Each file is replaced in one step. One that cannot be written is a warning, not an error.
+    """
+    content = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
+    # A shell would split an id with a space in it.
     ids = (m.id for m in models if not any(c.isspace() for c in m.id))
     path = _file(environment, base_url, ".json")
     try:
-        _replace(path, json.dumps(kept, default=str))
+        _replace(path, json.dumps(content, default=str))
         _replace(path.with_suffix(".txt"), "".join(f"{i}\n" for i in ids))
     except OSError as error:
-        environment.note(f"warning: the list is not kept: cannot write {path}: {error.strerror}")
+        reason = f"cannot write {path}: {error.strerror}"
+        environment.note(f"warning: the list of models is not kept: {reason}")
 
 
 def _replace(target: Path, text: str) -> None:
@@ -42,40 +51,48 @@ def _replace(target: Path, text: str) -> None:
 
 
 def cached(environment: Environment, base_url: str) -> Catalogue | None:
-    """What is remembered; None if there is nothing that can be read."""
-    kept = _read(environment, base_url)
-    when = kept.get("time")
-    if not kept or not isinstance(when, (int, float)) or not math.isfinite(when):
+    """Return the models that `base_url` has listed; None if no list of it can be read."""
+    content = _read(environment, base_url)
+    when = content.get("time")
+    if not content or not isinstance(when, (int, float)) or not math.isfinite(when):
         return None
-    return Catalogue([_kept(entry) for entry in _entries(kept)], when)
+    return Catalogue([_model(entry) for entry in _entries(content)], when)
 
 
 def find_model(environment: Environment, base_url: str, name: str) -> Model | None:
-    """As `Catalogue.find`, without making all the others."""
+    """Return the cached model `name` of the endpoint `base_url`; None if it is not in the list.
+
+    It finds what `Catalogue.find` finds: the id itself, else another spelling of it. A request
+    needs one model of some hundred, so the others are not made.
+    """
     wanted = spelled(name)
     entries = _entries(_read(environment, base_url))
-    near = [e for e in entries if e["id"] == name or spelled(e["id"]) == wanted]
-    near.sort(key=lambda entry: bool(entry["id"] != name))
-    return _kept(near[0]) if near else None
+    matches = [e for e in entries if e["id"] == name or spelled(e["id"]) == wanted]
+    matches.sort(key=lambda entry: bool(entry["id"] != name))
+    return _model(matches[0]) if matches else None
 
 
 def _read(environment: Environment, base_url: str) -> dict[str, Any]:
-    """The file; {} for one that is not there, torn, or of another version."""
+    """Return the content of the file; {} if it is missing, damaged or of another version."""
     try:
-        kept = json.loads(_file(environment, base_url, ".json").read_bytes())
+        content = json.loads(_file(environment, base_url, ".json").read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return kept if isinstance(kept, dict) and kept.get("version") == _VERSION else {}
+    return content if isinstance(content, dict) and content.get("version") == _VERSION else {}
 
 
-def _entries(kept: dict[str, Any]) -> list[dict[str, Any]]:
-    entries = kept.get("models")
+def _entries(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the models in the `content` of a file, without entries that have no id."""
+    entries = content.get("models")
     listed = entries if isinstance(entries, list) else []
     return [e for e in listed if isinstance(e, dict) and isinstance(e.get("id"), str)]
 
 
-def _kept(entry: dict[str, Any]) -> Model:
-    """Believed no more than what a server sends."""
+def _model(entry: dict[str, Any]) -> Model:
+    """Return the model of an entry, where each field of a wrong type counts as not known.
+
+    The file was written from what a server sent, and anything may have changed it since.
+    """
     price = table(entry, "price")
     return Model(
         id=entry["id"],
@@ -89,6 +106,7 @@ def _kept(entry: dict[str, Any]) -> Model:
     )
 
 
-def known(environment: Environment, base_url: str) -> list[str]:
+def known_ids(environment: Environment, base_url: str) -> list[str]:
+    """Return the ids of the cached models of the endpoint `base_url`; [] if none are cached."""
     catalogue = cached(environment, base_url)
     return catalogue.ids() if catalogue else []

@@ -1,4 +1,10 @@
-"""Every shared option, once: frozen groups that commands take whole."""
+"""The options of the command line, in groups; a command takes whole groups.
+
+An option is a field of a group: its annotation has the type, the names and the help, and the
+default of the field is that of the option. The declarations do without Typer, which is slow to
+load. `llmcli.cli.parser` reads a plain command line with these declarations alone; for any other
+command line `llmcli.cli.app` turns them into options of Typer.
+"""
 
 from typing import Annotated, Any
 
@@ -6,7 +12,10 @@ from llmcli.system.dataclass import dataclass
 
 
 class Option:
-    """As `typer.Option` takes it."""
+    """The declaration of an option: the arguments for a call of `typer.Option`.
+
+    `names` are such as "--file" and "-f"; `about` are the keyword arguments, such as `help`.
+    """
 
     def __init__(self, *names: str, **about: Any) -> None:
         self.names = names
@@ -14,17 +23,23 @@ class Option:
 
 
 class Argument(Option):
-    """As `typer.Argument` takes it: the words that belong to no option."""
+    """The declaration of the words beside the options: the arguments for `typer.Argument`."""
 
 
 Words = Annotated[
     list[str] | None,
-    Argument(metavar="[PROMPT]...", help="The prompt; - or none: stdin is it.", show_default=False),
+    Argument(
+        metavar="[PROMPT]...",
+        help="The prompt; without it, or if it is -, stdin is the prompt.",
+        show_default=False,
+    ),
 ]
 
 
 @dataclass(frozen=True)
 class PromptOptions:
+    """The options that say what the prompt is made of."""
+
     no_stdin: Annotated[bool, Option("--no-stdin", "-n", help="Never touch stdin (for loops).")] = (
         False
     )
@@ -51,6 +66,8 @@ class PromptOptions:
 
 @dataclass(frozen=True)
 class ConversationOptions:
+    """The options that continue an earlier conversation or keep this one."""
+
     session: Annotated[
         str | None,
         Option("--session", metavar="SESSION", help="Keep the conversation under this name."),
@@ -77,13 +94,17 @@ class ConversationOptions:
 
 @dataclass(frozen=True)
 class ToolOptions:
+    """The options that let the model call tools."""
+
     tools: Annotated[
         str | None, Option("--tools", metavar="FILE", help="Tools the model may call, as JSON.")
     ] = None
     run_tools: Annotated[
         bool, Option("--run-tools", help="Run the command of a tool that is called.")
     ] = False
-    approve: Annotated[bool, Option("--approve", help="Ask at the terminal before each.")] = False
+    approve: Annotated[bool, Option("--approve", help="Ask at the terminal before each call.")] = (
+        False
+    )
     strict_tools: Annotated[
         bool, Option("--strict-tools", help="A tool that fails ends the run.")
     ] = False
@@ -94,13 +115,17 @@ class ToolOptions:
 
 @dataclass(frozen=True)
 class ShapeOptions:
+    """The options that demand an answer of a certain form."""
+
     schema: Annotated[
         str | None,
         Option("--schema", metavar="FILE|JSON", help="The answer is JSON that fits this schema."),
     ] = None
     repair: Annotated[
         int,
-        Option("--repair", metavar="N", min=0, help="Times a wrong shape is asked for again."),
+        Option(
+            "--repair", metavar="N", min=0, help="Times to ask again if the answer does not fit."
+        ),
     ] = 0
     extract: Annotated[
         bool, Option("--extract", "-x", help="Only the first fenced block of the answer.")
@@ -110,6 +135,8 @@ class ShapeOptions:
 
 @dataclass(frozen=True)
 class SamplingOptions:
+    """The options that choose the model and set fields of the request body."""
+
     model: Annotated[
         str | None,
         Option("--model", "-m", metavar="MODEL", help="Model id, or local/PATH for a GGUF file."),
@@ -124,7 +151,8 @@ class SamplingOptions:
         float | None, Option("--top-p", metavar="NUMBER", help="Nucleus sampling.")
     ] = None
     stop: Annotated[
-        list[str] | None, Option("--stop", metavar="TEXT", help="End the answer here. Repeatable.")
+        list[str] | None,
+        Option("--stop", metavar="TEXT", help="Text that ends the answer. Repeatable."),
     ] = None
     seed: Annotated[int | None, Option("--seed", metavar="N", help="Seed for sampling.")] = None
     reasoning: Annotated[
@@ -146,6 +174,8 @@ class SamplingOptions:
 
 @dataclass(frozen=True)
 class AccountOptions:
+    """The options that limit and record what requests cost."""
+
     max_cost: Annotated[
         float | None,
         Option("--max-cost", metavar="USD", help="Send nothing that could cost more than this."),
@@ -158,6 +188,8 @@ class AccountOptions:
 
 @dataclass(frozen=True)
 class ConnectionOptions:
+    """The options that say which endpoint is asked, and how long and how often."""
+
     profile: Annotated[
         str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
     ] = None
@@ -169,28 +201,35 @@ class ConnectionOptions:
         Option("--header", metavar="NAME=VALUE", help="Further request header. Repeatable."),
     ] = None
     connect_timeout: Annotated[
-        float | None, Option("--connect-timeout", metavar="SECONDS", help="To connect. [10]")
+        float | None,
+        Option("--connect-timeout", metavar="SECONDS", help="Time limit to connect. [10]"),
     ] = None
     idle_timeout: Annotated[
         float | None,
-        Option("--idle-timeout", metavar="SECONDS", help="Of silence. [60; 300 with --no-stream]"),
+        Option(
+            "--idle-timeout",
+            metavar="SECONDS",
+            help="Time limit of silence. [60; 300 with --no-stream]",
+        ),
     ] = None
     deadline: Annotated[
         float | None,
         Option(
             "--deadline",
             metavar="SECONDS",
-            help="For the whole run, or a record of map; 0: none. [3600]",
+            help="Time limit of the run, or of each record of map; 0: none. [3600]",
         ),
     ] = None
     retries: Annotated[
         int | None,
-        Option("--retries", metavar="N", help="Times a passing fault is tried again. [3]"),
+        Option("--retries", metavar="N", help="Times to try again after a temporary failure. [3]"),
     ] = None
 
 
 @dataclass(frozen=True)
 class OutputOptions:
+    """The options that say what `ask` writes, and where."""
+
     json: Annotated[bool, Option("--json", help="One JSON object on stdout.")] = False
     events: Annotated[bool, Option("--events", help="One JSON object a line as things happen.")] = (
         False
@@ -210,7 +249,8 @@ class OutputOptions:
         str | None, Option("--usage-file", metavar="FILE", help="Append usage as one JSON line.")
     ] = None
     show_reasoning: Annotated[
-        bool, Option("--show-reasoning", help="Reasoning on stderr even if that is no terminal.")
+        bool,
+        Option("--show-reasoning", help="Show reasoning on stderr even if it is not a terminal."),
     ] = False
     allow_cut: Annotated[
         bool, Option("--allow-cut", help="An answer cut by its length is fine.")
@@ -223,7 +263,7 @@ class OutputOptions:
 
 @dataclass(frozen=True)
 class AskOptions:
-    """What the command line says to `ask`, by groups."""
+    """All options of `ask`, in groups."""
 
     prompt: PromptOptions = PromptOptions()
     conversation: ConversationOptions = ConversationOptions()

@@ -1,15 +1,20 @@
-"""Base URLs: checked, and compared by origin."""
+"""Base URLs of endpoints: how they are checked and compared."""
 
 import ipaddress
 from urllib.parse import urlsplit
 
 from llmcli.errors import ConfigError
 
+# The port of each scheme where a URL names none.
 PORTS = {"http": 80, "https": 443}
 
 
 def check_base_url(base_url: str) -> str:
-    """`base_url` without a trailing slash. Raises ConfigError for what cannot be one."""
+    """Return `base_url` without surrounding white space, last slash and `/chat/completions`.
+
+    Raises ConfigError for what is not an http or https URL with a valid host, and for a URL with
+    credentials, a query or a fragment.
+    """
     try:
         parts = urlsplit(base_url.strip())
         port_ok = parts.port != 0
@@ -17,15 +22,16 @@ def check_base_url(base_url: str) -> str:
     except ValueError as error:
         raise ConfigError(f"base_url {_shown(base_url)} is not a URL: {error}") from None
     if parts.scheme not in ("http", "https"):
-        hint = "it begins with https:// or http://"
-        raise ConfigError(f"base_url {_shown(base_url)} has no usable scheme", hint=hint)
+        raise ConfigError(f"base_url {_shown(base_url)} must begin with https:// or http://")
     if "@" in parts.netloc:
         raise ConfigError("base_url must not hold credentials", hint="use LLMCLI_API_KEY")
+    # Python's IDNA codec raises UnicodeError, deep in the connection, for an empty label or one
+    # of more than 63 characters (RFC 1035, section 2.3.4).
     labels = host.removesuffix(".").split(".")
     if not host or not port_ok or not all(0 < len(label) <= 63 for label in labels):
         raise ConfigError(f"base_url {_shown(base_url)} has no valid host and port")
     if any(character.isspace() for character in base_url.strip()):
-        raise ConfigError(f"base_url {_shown(base_url)} contains a space")
+        raise ConfigError(f"base_url {_shown(base_url)} must not contain white space")
     if parts.query or parts.fragment:
         raise ConfigError("base_url must not hold a query or a fragment")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
@@ -33,12 +39,15 @@ def check_base_url(base_url: str) -> str:
 
 
 def _shown(base_url: str) -> str:
-    """For a message: without what might be credentials."""
+    """Return `base_url` for a message: without what stands before an `@`, a possible password."""
     return repr(base_url.rpartition("@")[2][:200])
 
 
 def origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: what a key belongs to (RFC 6454)."""
+    """Return the origin of `url`, as RFC 6454 defines it: scheme, host in lower case, and port.
+
+    Two URLs with the same origin are the same server, so a key for one may be sent to the other.
+    """
     parts = urlsplit(url)
     return (
         parts.scheme,
@@ -48,10 +57,15 @@ def origin(url: str) -> tuple[str, str, int]:
 
 
 def host_of(url: str) -> str:
+    """Return the host of `url` with its port, where one is written: `example.org:8080`."""
     return urlsplit(url).netloc
 
 
 def is_loopback(url: str) -> bool:
+    """Return whether the host of `url` is this machine itself, so that nothing leaves it.
+
+    It is for 127.0.0.0/8, ::1, `localhost` and the names below `.localhost` (RFC 6761, 6.3).
+    """
     host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""On whose account requests go: the ledger, the budgets and the price that hold for them."""
+"""Accounts: the price, the limits and the ledger for the requests of one run."""
 
 import threading
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from llmcli.config import model_cache, url
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
-from llmcli.spending.ledger import About, Ledger
+from llmcli.spending.ledger import Labels, Ledger
 from llmcli.spending.max_cost import Allowance
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -20,31 +20,43 @@ from llmcli.system.environment import Environment
 if TYPE_CHECKING:
     from llmcli.spending.budget import Budget
 
-_ANY = "*"
+# The entry of the setting `prices` for every model that has no entry of its own.
+_ANY_MODEL = "*"
 _MILLION = 1_000_000
 
 
 @dataclass
 class Account:
-    """On whose account the requests of a run go. `recorded`: whether the ledger is kept; `alone`:
-    no other thread looks at a budget; `of_model`: the same, for another model."""
+    """What a run needs to price, limit and record its requests to one model.
+
+    `labels` stand in the ledger beside each request. `model` is the model as the endpoint listed
+    it, and `price` its price per token; both are None where they are not known. `recorded` says
+    whether the ledger is kept. `budget` has the limits over all runs, `allowance` the limit of this
+    run (--max-cost). `budget_lock` is held between reading a budget and recording the request, so
+    that two threads do not both spend what is left. `of_model` returns the account for another
+    model in the same run, which shares all but labels, model and price.
+    """
 
     environment: Environment
-    about: About
+    labels: Labels
     model: Model | None
     price: Price | None
     recorded: bool
     budget: "Budget | None"
     allowance: Allowance
     ledger: Ledger
-    alone: "threading.Lock"
+    budget_lock: threading.Lock
     of_model: Callable[[str], "Account"]
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """What requests are made for: `command` asks `model` at `base_url` (None: in this process), in
-    `session` if there is one; `many`: one run makes many of them."""
+    """What the requests of a run are made for.
+
+    `command` is the command of llmcli, such as "ask". `model` is the first model to be asked.
+    `base_url` is the endpoint, None for a model that runs in this process. `session` is the name of
+    the conversation, if there is one. `many` says that the run makes many requests.
+    """
 
     command: str
     model: str
@@ -56,18 +68,22 @@ class Purpose:
 def account(
     environment: Environment, settings: Settings, options: AccountOptions, purpose: Purpose
 ) -> Account:
-    """Return the account for the first model. Raises UsageError, ConfigError."""
+    """Return the account for the model of `purpose`.
+
+    Raises UsageError for a --max-cost that is not an amount, ConfigError for a budget that is
+    malformed or that holds while the ledger is switched off.
+    """
     base_url = purpose.base_url
-    holds = _budget(settings, options)
+    limits = _budget(settings, options)
     recorded = settings.ledger and not options.no_ledger
-    # A budget is to be settled at once: what is left of it depends on that.
-    ledger = Ledger(environment, lazily=purpose.many and holds is None)
-    shared = recorded, holds, Allowance(max_cost(options)), ledger, threading.Lock()
+    # Under a budget each cost is written at once, because other runs read it to see what is left.
+    ledger = Ledger(environment, lazily=purpose.many and limits is None)
+    shared = recorded, limits, Allowance(max_cost(options)), ledger, threading.Lock()
 
     @cache
     def of_model(name: str) -> Account:
         model = model_cache.find_model(environment, base_url, name) if base_url else None
-        about = About(
+        labels = Labels(
             model=name,
             host=url.host_of(base_url) if base_url else None,
             profile=settings.profile,
@@ -76,35 +92,44 @@ def account(
             session=purpose.session,
         )
         price = price_of(settings, name, model)
-        return Account(environment, about, model, price, *shared, of_model)
+        return Account(environment, labels, model, price, *shared, of_model)
 
     return of_model(purpose.model)
 
 
 def _budget(settings: Settings, options: AccountOptions) -> "Budget | None":
-    """Return the budgets that hold. Raises ConfigError where they do without the ledger."""
+    """Return the budget of the settings; None where there is none.
+
+    Raises ConfigError if it limits the requests of this run, but the ledger is switched off.
+    """
     if not settings.budget:
         return None
-    from llmcli.spending import budget
+    from llmcli.spending import budget  # noqa: PLC0415  # loaded only for a budget
 
-    holds = budget.parse_budget(settings.budget, settings.source("budget"))
-    if holds and holds.of_tag(settings.tag) and (options.no_ledger or not settings.ledger):
+    limits = budget.parse_budget(settings.budget, settings.source("budget"))
+    if limits and limits.limits_for(settings.tag) and (options.no_ledger or not settings.ledger):
         raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
-    return holds
+    return limits
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:
+    """Return the USD of --max-cost; None where it was not given. Raises UsageError."""
     if options.max_cost is None:
         return None
     usd = amount(options.max_cost)
     if usd is None:
-        raise UsageError(f"--max-cost {options.max_cost} is no amount", hint="USD, such as 0.05")
+        problem = f"--max-cost must be an amount in USD, not {options.max_cost}"
+        raise UsageError(problem, hint="such as 0.05")
     return usd
 
 
 def price_of(settings: Settings, name: str, model: Model | None) -> Price | None:
-    """The configured one, for the model or for all; else that of the catalogue, if it has one."""
-    table = settings.prices.get(name, settings.prices.get(_ANY))
+    """Return the price of the model `name` in USD per token; None if it is not known.
+
+    The setting `prices` decides if it has an entry for the model or for every model ("*"). If it
+    has none, the price is that of `model`, if the endpoint listed one for prompt and completion.
+    """
+    table = settings.prices.get(name, settings.prices.get(_ANY_MODEL))
     if table is not None:
         usd = {key: amount(number) for key, number in table.items()}
         return Price(**{key: None if n is None else n / _MILLION for key, n in usd.items()})

@@ -1,4 +1,4 @@
-"""What a run has received, and what that cost: the turns, and the attempts that were given up."""
+"""Bills: what a run has received and what that cost, in its turns and discarded attempts."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,14 +12,19 @@ from llmcli.system.dataclass import dataclass, field
 
 @dataclass(frozen=True)
 class Turn:
-    """One request of a run and its answer, after all attempts."""
+    """One request of a run and its answer, after all attempts.
+
+    `usage` is that of the last attempt, `cost` that of all attempts. `tool_calls` are the names of
+    the tools that the answer calls.
+    """
 
     finish_reason: str | None
     usage: Usage | None
     cost: Cost
-    tool_calls: list[str]  # the names of the tools
+    tool_calls: list[str]
 
     def report(self) -> dict[str, Any]:
+        """Return the turn as `--json` shows it in `llmcli.turns`; `cost_usd` null: not known."""
         return {
             "finish_reason": self.finish_reason,
             "usage": self.usage,
@@ -33,9 +38,10 @@ class Turn:
 class Bill:
     """What one run has to pay for.
 
-    `local`: the model runs in this process and costs nothing. `accumulator` holds the answer of
-    this attempt, `discarded` the usage of attempts of this turn that were tried again: it was
-    billed, so it counts. `turns` are those before this one.
+    `price` is in USD per token, None if it is not known. `local` says that the model runs in this
+    process and costs nothing. `accumulator` has the answer of the current attempt. `discarded` has
+    the usage of earlier attempts of the current turn, which the endpoint has billed although they
+    were tried again. `turns` are those before the current one.
     """
 
     price: Price | None = None
@@ -45,27 +51,30 @@ class Bill:
     turns: list[Turn] = field(default_factory=list)
 
     def cost(self) -> Cost:
-        """Return the cost of all turns; unknown if that of one is."""
+        """Return the cost of all turns; it is unknown if the cost of one turn is."""
         return cost_of(self.all_turns())
 
     def usage(self) -> Usage | None:
-        """Return the usage as the server sent it; of several turns the sum."""
+        """Return the usage of a single turn as the server sent it, the sum of several turns."""
         return usage_of(self.all_turns())
 
     def all_turns(self) -> list[Turn]:
-        """Return the turns before and, unless nothing of it has come, this one."""
+        """Return the earlier turns, and the current one if anything of it was received.
+
+        The first turn is always in the list, so that a failed run has one turn as well.
+        """
         begun = self.accumulator.begun or self.accumulator.usage or self.discarded
         return [*self.turns, self._turn()] if begun or not self.turns else self.turns
 
     def next_turn(self) -> Turn:
-        """End this turn and return it; the next begins."""
+        """End the current turn, begin the next, and return the turn that has ended."""
         turn = self._turn()
         self.turns.append(turn)
         self.discarded, self.accumulator = [], self.accumulator.anew()
         return turn
 
     def discard(self) -> Usage | None:
-        """Forget this attempt but for its usage, which is returned."""
+        """Drop the answer of the current attempt and return its usage, which still counts."""
         usage = self.accumulator.usage
         if usage:
             self.discarded.append(usage)
@@ -73,15 +82,20 @@ class Bill:
         return usage
 
     def attempt_cost(self) -> Cost:
-        """Return the cost of this attempt alone, as far as its usage says."""
+        """Return the cost of the current attempt alone; it is unknown without a usage."""
         return pricing.LOCAL if self.local else pricing.cost(self.accumulator.usage, self.price)
 
     def _turn(self) -> Turn:
-        came = self.accumulator
-        called = [call["function"]["name"] for call in came.tool_calls()]
-        return Turn(came.finish_reason, came.usage, self._cost_of_turn(), called)
+        answer = self.accumulator
+        called = [call["function"]["name"] for call in answer.tool_calls()]
+        return Turn(answer.finish_reason, answer.usage, self._cost_of_turn(), called)
 
     def _cost_of_turn(self) -> Cost:
+        """Return the cost of the current attempt and of the discarded ones.
+
+        It is unknown if the current attempt has begun to answer and its own cost is unknown. If
+        nothing of an answer has come, the discarded attempts are all there is to pay.
+        """
         last = self.attempt_cost()
         costs = [pricing.cost(usage, self.price) for usage in self.discarded]
         earlier = [cost.usd for cost in costs if cost.usd]
@@ -95,7 +109,7 @@ class Bill:
 
 
 def cost_of(turns: list[Turn]) -> Cost:
-    """Return the cost of `turns`; unknown if that of one is."""
+    """Return the cost of `turns`; it is unknown if the cost of one turn is."""
     if len(turns) == 1:
         return turns[0].cost
     known = [turn.cost.usd for turn in turns if turn.cost.usd is not None]
@@ -106,5 +120,5 @@ def cost_of(turns: list[Turn]) -> Cost:
 
 
 def usage_of(turns: list[Turn]) -> Usage | None:
-    """Return the usage of `turns`: of a single one as the server sent it, else the sum."""
+    """Return the usage of a single turn as the server sent it, the sum of several `turns`."""
     return total([turn.usage for turn in turns if turn.usage])

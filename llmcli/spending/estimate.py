@@ -1,4 +1,4 @@
-"""What a request may cost at most, before it is sent."""
+"""Estimates: the most that a request may cost, computed before it is sent."""
 
 import json
 from typing import Any
@@ -8,16 +8,21 @@ from llmcli.api.types import ChatRequest
 from llmcli.api.usage import UNKNOWN, Cost, Price
 from llmcli.system.dataclass import dataclass
 
-# No tokenizer that works on bytes makes more than a token of one.
-_A_MESSAGE = 16
-_AN_IMAGE = 6000
+# Tokens for the role and the end of a message, which a server adds by its chat template.
+_PER_MESSAGE = 16
+# Tokens for an image: it is billed by its size in pixels, not by the bytes of its encoding.
+_PER_IMAGE = 6000
+# The fields of a request that limit the tokens of an answer, and that multiply the answers.
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
 _ANSWERS = ("n", "best_of")
 
 
 @dataclass(frozen=True)
 class Bound:
-    """`input` and `output` in tokens (output None: nothing bounds it), `cost` of both."""
+    """The most that a request may take: `input` and `output` in tokens, and the `cost` of both.
+
+    `output` is None if nothing limits the answer.
+    """
 
     input: int
     output: int | None
@@ -25,27 +30,34 @@ class Bound:
 
 
 def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bound:
-    """Input: a token for each byte of the body, 16 a message, 6,000 an image. Output: `max_tokens`,
-    else the most that the catalogue says of the model, for each of `n` answers."""
-    count = _input(request)
+    """Return the most that `request` may take and cost.
+
+    The input counts a token for each byte of the body, since no tokenizer that works on bytes makes
+    more than one token of a byte, 16 more for each message, and 6,000 for each image in place of
+    its bytes. The output counts the limit that the request sets, else the longest answer that
+    `model` can give, for each of the answers that are asked for. The cost is unknown if `price`, in
+    USD per token, is None, or if nothing limits an answer that is not free.
+    """
+    tokens = _input(request)
     output = _output(request, model)
     free = price is not None and price.completion == 0
     if price is None or (output is None and not free):
-        return Bound(count, output, UNKNOWN)
-    # What is cached may cost more to write than to send.
-    written = count if (price.cache_write or 0) > (price.prompt or 0) else 0
-    return Bound(count, output, price.times(count, output or 0, written=written))
+        return Bound(tokens, output, UNKNOWN)
+    # The server may write the input to its cache, and charge more for that than for plain input.
+    written = tokens if (price.cache_write or 0) > (price.prompt or 0) else 0
+    return Bound(tokens, output, price.times(tokens, output or 0, written=written))
 
 
 def _input(request: ChatRequest) -> int:
     total = _bytes(request)
     for message in request.get("messages", ()):
         images = _images(message)
-        total += _A_MESSAGE + len(images) * _AN_IMAGE - sum(map(_bytes, images))
+        total += _PER_MESSAGE + len(images) * _PER_IMAGE - sum(map(_bytes, images))
     return total
 
 
 def _images(message: Any) -> list[Any]:
+    """Return the parts of `message` that are images; messages of a file may have any form."""
     content = message.get("content") if isinstance(message, dict) else None
     parts = content if isinstance(content, list) else []
     return [p for p in parts if isinstance(p, dict) and p.get("type") == "image_url"]
@@ -56,22 +68,26 @@ def _bytes(value: Any) -> int:
 
 
 def _output(request: ChatRequest, model: Model | None) -> int | None:
-    """None where a field says what bounds nothing."""
-    given = [_count(request[name]) for name in _MAX_TOKENS if name in request]
+    """Return the most tokens of all answers together; None if nothing limits them.
+
+    A field that is given but is not a positive whole number limits nothing: a server may ignore it.
+    """
+    limits = [_count(request[name]) for name in _MAX_TOKENS if name in request]
     answers = [_count(request[name]) for name in _ANSWERS if name in request]
-    known = (model.max_output or model.context) if model else None
-    most = _most(given) if given else known
-    times = _most(answers) if answers else 1
+    longest = (model.max_output or model.context) if model else None
+    most = _largest(limits) if limits else longest
+    times = _largest(answers) if answers else 1
     return None if most is None or times is None else most * times
 
 
-def _most(counts: list[int | None]) -> int | None:
+def _largest(counts: list[int | None]) -> int | None:
+    """Return the largest of `counts`; None if one of them is None."""
     whole = [count for count in counts if count is not None]
     return max(whole) if len(whole) == len(counts) else None
 
 
 def _count(value: Any) -> int | None:
-    """A positive whole number."""
+    """Return `value` if it is a positive whole number, else None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if value >= 1 and value == value // 1 else None

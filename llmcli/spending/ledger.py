@@ -1,7 +1,8 @@
-"""The spend ledger: what each request cost. Numbers and names; no prompt, no answer, no key.
+"""The ledger: a record of what each request cost, without prompts, answers and keys.
 
-A file a month, in UTC. A request is one line before it is sent, its intent, and one after, which
-settles it; an intent that was never settled counts at its estimate.
+There is a file for each month of UTC, with a JSON object on each line. A request has two lines: an
+intent, written before it is sent, and a settlement, written when it has ended. The intent is there
+so that a request counts, at its estimate, even if the run is killed before it can be settled.
 """
 
 import json
@@ -20,16 +21,22 @@ from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Journal
 
 INTENT = "intent"
-# Seconds to wait for a stopped process; the answer matters more.
+# Seconds to wait for another process that has locked the file: if it is stopped, the answer of this
+# run matters more than a line in the ledger.
 _PATIENCE = 2.0
-_A_MOMENT = 0.25
-# How a line begins, so that a reader need not parse what it will not use.
+# Seconds between two writes of lines that may wait.
+_FLUSH_EVERY = 0.25
+# How each line begins: `summary` finds the id and an intent by their positions, without JSON.
 HEAD = '{{"id": "{id}", "event": "{event}"'
 
 
 @dataclass(frozen=True)
-class About:
-    """On whose account a request goes."""
+class Labels:
+    """What the ledger notes of a request beside its cost, to sum and to budget by.
+
+    `host` is the host of the endpoint; None for a model that runs in this process. The fields
+    stand in the ledger by these names.
+    """
 
     model: str | None
     host: str | None
@@ -41,18 +48,25 @@ class About:
 
 @dataclass(frozen=True)
 class Intent:
+    """A request that is about to be sent. `id` is 16 hexadecimal digits, `time` is in UTC."""
+
     id: str
     time: str
-    about: About
+    labels: Labels
 
     @property
     def month(self) -> str:
+        """Return the month, such as `2026-11`, in whose file the intent and its settlement are."""
         return self.time[:7]
 
 
 @dataclass(frozen=True)
 class Settlement:
-    """`exit` is the name of the end, `status` the server's, `seconds` how long it took."""
+    """What is known of a request that has ended.
+
+    `exit` is the name of its exit code, such as "ok" or "try-later". `status` is the HTTP status,
+    None where there was no reply. `seconds` is how long it took.
+    """
 
     exit: str
     status: int | None
@@ -63,35 +77,49 @@ class Settlement:
 
 
 def folder(environment: Environment) -> Path:
+    """Return the directory of the ledger, which may not exist yet."""
     return environment.state_directory / "ledger"
 
 
 def file(environment: Environment, month: str) -> Path:
+    """Return the path of the ledger of `month`, such as `2026-11`, which may not exist yet."""
     return folder(environment) / f"{month}.jsonl"
 
 
 class Ledger:
-    """Written to by any number of threads. `lazily`: what settles an intent goes with the next
-    one, or is there a moment later."""
+    """The writer of the ledger in this process, for any number of threads.
 
-    def __init__(self, environment: Environment, lazily: bool = False) -> None:
+    `lazily` makes a run of many requests faster: a settlement is not written at once but together
+    with the next intent, or a quarter of a second later. Then `finish` must be called at the end.
+    """
+
+    def __init__(self, environment: Environment, *, lazily: bool = False) -> None:
         self._environment = environment
         self._lazily = lazily
-        self._flushing = threading.Lock()
+        self._flusher_started = threading.Lock()
         self._opening = threading.Lock()
         self._journals: dict[str, Journal] = {}
         self._patience = _PATIENCE
+        # From a random start, ids do not repeat among processes; count() is safe among threads.
         self._ids = count(int.from_bytes(os.urandom(8), "big"))
 
-    def begin(self, about: About, estimate: Cost) -> Intent:
-        """Written before the request is sent. Raises WriteError, ConfigError."""
-        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), about)
+    def begin(self, labels: Labels, estimate: Cost) -> Intent:
+        """Write and return the intent of a request, before that is sent.
+
+        Raises WriteError if the file cannot be written, ConfigError if its directory is open to
+        other users.
+        """
+        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
         usd = None if estimate.usd is None else float(estimate.usd)
         self._append(intent, _line(intent, INTENT, {"estimate_usd": usd}))
         return intent
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
-        """Raises WriteError, ConfigError."""
+        """Write how the request of `intent` has ended and what it cost.
+
+        Raises WriteError and ConfigError as `begin` does. If the ledger is lazy, a line that cannot
+        be written later makes `finish` raise the error.
+        """
         counts, cost = settlement.tokens, settlement.cost
         fields = {
             "exit": settlement.exit,
@@ -110,11 +138,12 @@ class Ledger:
             self._append(intent, line)
             return
         self._journal(intent.month).later(line)
-        if self._flushing.acquire(blocking=False):
+        # The lock is never released: the thread is started once and runs until the process ends.
+        if self._flusher_started.acquire(blocking=False):
             threading.Thread(target=self._flush_always, daemon=True).start()
 
     def finish(self) -> None:
-        """Nothing is left to be written. Raises WriteError where something could not be."""
+        """Write all that still waits. Raises WriteError if anything could not be written."""
         journals = list(self._journals.values())
         for journal in journals:
             journal.finish(self._patience)
@@ -124,7 +153,7 @@ class Ledger:
 
     def _flush_always(self) -> None:
         while True:
-            time.sleep(_A_MOMENT)
+            time.sleep(_FLUSH_EVERY)
             for journal in list(self._journals.values()):
                 journal.flush(self._patience)
 
@@ -135,11 +164,13 @@ class Ledger:
             self._patience = _PATIENCE
         except OSError as error:
             if isinstance(error, TimeoutError):
-                self._patience = 0.0  # not again for each request
+                # The other process is probably stopped: do not wait again for each request.
+                self._patience = 0.0
             raise _not_written(journal.path, error) from None
 
     def _journal(self, month: str) -> Journal:
-        with self._opening:  # one for all threads, or what waits in another is lost
+        # One journal for all threads: lines that wait in a second one would never be written.
+        with self._opening:
             if month not in self._journals:
                 private_dirs.check_private(self._environment.state_directory)
                 self._journals[month] = Journal(
@@ -150,7 +181,8 @@ class Ledger:
 
 def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:
     head = HEAD.format(id=intent.id, event=event)
-    fields = {"time": intent.time, **vars(intent.about), **more}
+    fields = {"time": intent.time, **vars(intent.labels), **more}
+    # json.dumps begins with a brace, which the head has already.
     return f"{head}, {json.dumps(fields)[1:]}\n".encode()
 
 
@@ -159,4 +191,5 @@ def _not_written(path: Path, error: OSError) -> WriteError:
 
 
 def now() -> str:
+    """Return the current time in UTC, such as `2026-11-24T04:10:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time()))

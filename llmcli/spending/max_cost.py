@@ -1,4 +1,4 @@
-"""What one run may spend, shared by its requests, also by those side by side."""
+"""The limit of what one run may spend (--max-cost), shared by all its threads."""
 
 import threading
 from decimal import Decimal
@@ -8,7 +8,11 @@ from llmcli.errors import BudgetExceeded
 
 
 class Allowance:
-    """`usd`: the most for the whole run; None is no limit."""
+    """What one run may spend.
+
+    `usd` is the most for the whole run; None is no limit. `spent` is the USD of all requests that
+    have ended. A request that is in flight is counted at the most that it may cost.
+    """
 
     def __init__(self, usd: Decimal | None) -> None:
         self.usd = usd
@@ -18,8 +22,12 @@ class Allowance:
         self._changed = threading.Condition()
 
     def reserve(self, usd: Decimal) -> None:
-        """Set aside what a request may cost. What others in flight have set aside and may not
-        need is waited for. Raises BudgetExceeded."""
+        """Set aside `usd`, the most that a request may cost, before it is sent.
+
+        If the limit leaves too little only because of what other requests in flight have set
+        aside, this waits until they end, since most of them will cost less. Raises BudgetExceeded
+        if what is spent leaves too little, or if the allowance is closed.
+        """
         if self.usd is None:
             return
         with self._changed:
@@ -32,7 +40,7 @@ class Allowance:
             self._reserved += usd
 
     def settle(self, reserved: Decimal, spent: Decimal) -> None:
-        """A request that had `reserved` so much did cost `spent`."""
+        """Record that a request has ended which had set aside `reserved` and has cost `spent`."""
         with self._changed:
             self.spent += spent
             if self.usd is not None:
@@ -40,7 +48,7 @@ class Allowance:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """Nothing more is to be spent: who waits gets BudgetExceeded."""
+        """Let no further request begin: `reserve` raises BudgetExceeded, also where it waits."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -51,5 +59,5 @@ class Allowance:
         return BudgetExceeded(
             f"--max-cost {dollars(self.usd)}: this request may cost {dollars(usd)}"
             f"{already}; it was not sent",
-            hint="bound it by --max-tokens, or allow more",
+            hint="give a smaller --max-tokens or a larger --max-cost",
         )

@@ -1,10 +1,10 @@
-"""Around each request: what it may cost is looked at before, what it did cost is recorded after."""
+"""The meter: it checks what a request may cost before it is sent, and records its cost after."""
 
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from llmcli.api import usage as pricing
 from llmcli.api.trace import Trace
@@ -26,16 +26,17 @@ from llmcli.spending.estimate import Bound
 from llmcli.spending.ledger import Intent, Settlement
 from llmcli.system.dataclass import dataclass
 
-if TYPE_CHECKING:
-    pass
-
 T = TypeVar("T")
-_NO_TURN = nullcontext()
+_NO_WAIT = nullcontext()
 
 
 @dataclass
 class Meter:
-    """Of one call, whose `bill` it reads, on an account that it may share with others."""
+    """The meter of one call.
+
+    `account` may be shared with other calls. `bill` is what this call has received so far, and
+    `trace` its attempts, for the ledger.
+    """
 
     account: Account
     bill: Bill
@@ -45,18 +46,24 @@ class Meter:
         self,
         request: ChatRequest,
         attempt: Callable[[], T],
-        turn: AbstractContextManager[object] = _NO_TURN,
+        slot: AbstractContextManager[object] = _NO_WAIT,
     ) -> T:
-        """`attempt()`, on the books, in its `turn`, which is waited for when the money is there.
+        """Send `request` by calling `attempt`, count what it costs, and return its result.
 
-        Raises BudgetExceeded; WriteError if a budget depends on what cannot be written."""
+        `slot` is entered before the request is sent and left when it has ended; in `map` it waits
+        for the pace. The money is set aside before that wait, so that a request that may not be
+        sent does not take a place from others.
+
+        Raises what `attempt` raises; BudgetExceeded if --max-cost or a budget would be exceeded;
+        WriteError or ConfigError if there is a budget and the ledger cannot be written.
+        """
         bound = self.bound(request)
         allowance = self.account.allowance
         reserved = Decimal(0) if allowance.usd is None else self._known(bound)
         allowance.reserve(reserved)
         spent = Decimal(0)
         try:
-            with turn:
+            with slot:
                 intent = self._begin(bound)
                 started = time.monotonic()
                 error: BaseException | None = None
@@ -71,7 +78,7 @@ class Meter:
             allowance.settle(reserved, spent)
 
     def bound(self, request: ChatRequest) -> Bound:
-        """What the request may cost at most."""
+        """Return the most that `request` may take and cost, before it is sent."""
         if self.bill.local:
             return Bound(0, 0, pricing.LOCAL)
         if self.bill.price is None:
@@ -79,40 +86,49 @@ class Meter:
         return estimate.bound(request, self.account.model, self.bill.price)
 
     def _known(self, bound: Bound) -> Decimal:
-        """A request of unknown cost keeps to no budget. Raises BudgetExceeded."""
+        """Return the most that a request may cost, in USD.
+
+        Raises Unbounded if that is not known, since then no budget can be kept.
+        """
         if bound.cost.usd is not None:
             return bound.cost.usd
-        why = f"the price of {self.account.about.model} is not known"
+        why = f"the price of {self.account.labels.model} is not known"
         hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
         if bound.output is None and self.bill.price is not None:
-            why, hint = "the answer has no bound", "give --max-tokens"
-        raise Unbounded(f"{why}, so no budget can be kept; nothing sent", hint=hint)
+            why, hint = "nothing limits the length of the answer", "give --max-tokens"
+        raise Unbounded(f"{why}, so no budget can be kept; nothing was sent", hint=hint)
 
     def _begin(self, bound: Bound) -> Intent | None:
+        """Record that a request is about to be sent; None if it is not recorded.
+
+        Raises BudgetExceeded if a budget forbids the request. An error of the ledger is raised only
+        where a budget depends on it; else it is a warning, as the answer matters more.
+        """
         account, environment = self.account, self.account.environment
-        if account.budget and account.budget.of_tag(account.about.tag):
-            from llmcli.spending import budget
+        if account.budget and account.budget.limits_for(account.labels.tag):
+            from llmcli.spending import budget  # noqa: PLC0415  # loaded only for a budget
 
             usd = self._known(bound)
-            with account.alone, budget.alone(environment):
-                budget.check_budget(environment, account.budget, account.about.tag, usd)
-                return account.ledger.begin(account.about, bound.cost)
+            # The inner lock is for other processes and gives up after a time; the outer one keeps
+            # the threads of this process from competing for the inner one.
+            with account.budget_lock, budget.exclusive(environment):
+                budget.check_budget(environment, account.budget, account.labels.tag, usd)
+                return account.ledger.begin(account.labels, bound.cost)
         if not account.recorded:
             return None
         try:
-            return account.ledger.begin(account.about, bound.cost)
+            return account.ledger.begin(account.labels, bound.cost)
         except (WriteError, ConfigError) as error:
-            self._unrecorded(error)
+            self.trace.warn(not_recorded(error))
             return None
-
-    def _unrecorded(self, error: LlmcliError) -> None:
-        """It costs nobody the answer."""
-        self.trace.warn(not_recorded(error))
 
     def _settle(
         self, intent: Intent | None, bound: Bound, started: float, error: BaseException | None
     ) -> Decimal:
-        """USD that are known to be spent."""
+        """Record how the request has ended, and return the USD that are known to be spent.
+
+        `started` is a time of `time.monotonic`, `error` what ended the attempt, None for success.
+        """
         usage = self.bill.accumulator.usage
         cost = self._cost(bound, error)
         spent = cost.usd or Decimal(0)
@@ -130,33 +146,38 @@ class Meter:
         try:
             self.account.ledger.settle(intent, settlement)
         except (WriteError, ConfigError) as failure:
-            self._unrecorded(failure)
+            self.trace.warn(not_recorded(failure))
         return spent
 
     def _cost(self, bound: Bound, error: BaseException | None) -> Cost:
-        """As the server says; of what it does not say, a bound: no more than was reckoned with."""
-        told = self.bill.attempt_cost()
-        if told.usd is not None:
-            return told
+        """Return what the attempt has cost, estimated where the server does not say it.
+
+        A request that was refused, or never reached the endpoint, is not billed. The estimate
+        counts a token for each byte of the answer so far, and is never more than `bound`.
+        """
+        known = self.bill.attempt_cost()
+        if known.usd is not None:
+            return known
         if not self.bill.accumulator.begun and _refused(error, self.trace):
             return pricing.NOT_BILLED
         price = self.bill.price
         if price is None:
             return pricing.UNKNOWN
         if isinstance(error, Interrupted) and not self.bill.accumulator.begun:
-            return bound.cost  # the server may go on, and nobody hears how far
-        reckoned = price.times(bound.input, self.bill.accumulator.bytes)
-        if bound.cost.usd is not None and reckoned.usd is not None:
-            return min(reckoned, bound.cost, key=lambda cost: cost.usd or 0)
-        return reckoned
+            return bound.cost  # the server may have gone on to the end of its answer
+        estimated = price.times(bound.input, self.bill.accumulator.bytes)
+        if bound.cost.usd is not None and estimated.usd is not None:
+            return min(estimated, bound.cost, key=lambda cost: cost.usd or 0)
+        return estimated
 
 
 def not_recorded(error: LlmcliError) -> str:
+    """Return the warning that the ledger could not be written because of `error`."""
     return f"not recorded: {error}"
 
 
 def _refused(error: BaseException | None, trace: Trace) -> bool:
-    """By an HTTP status, or it never reached the endpoint."""
+    """Return whether the endpoint refused the request, or never received it."""
     if not isinstance(error, LlmcliError):
         return False
     status = error.status or 0
@@ -164,6 +185,7 @@ def _refused(error: BaseException | None, trace: Trace) -> bool:
 
 
 def _exit(error: BaseException | None) -> str:
+    """Return the name of the exit code for `error`, as the ledger has it."""
     if error is None:
         return ExitCode.OK.kind
     return error.kind if isinstance(error, (LlmcliError, Interrupted)) else "interrupted"

@@ -1,6 +1,7 @@
-"""The ledger summed by day and account, with a checkpoint, so that each line is read only once.
+"""The sums of the ledger, by day, model, tag, session, profile and command.
 
-A checkpoint is derived: whenever it does not fit its ledger it is made anew.
+Beside each ledger file a checkpoint keeps the sums of its lines so far, so that each line is read
+only once. The checkpoint is a cache: if it does not fit the ledger, all lines are read again.
 """
 
 import json
@@ -16,18 +17,25 @@ from llmcli.spending.ledger import INTENT
 from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import dataclass, field
 
+# The version of the form of a checkpoint; one of another version is ignored.
 _VERSION = 1
-# So much must be new before the checkpoint is written again, in bytes.
-_WORTH = 65536
+# Bytes that must be new in the ledger before the checkpoint is written again: a few lines are read
+# faster than it is written.
+_CHECKPOINT_EVERY = 65536
+# Numbers with a point stay text until they become Decimals, so that cents are summed exactly.
 _DECODER = json.JSONDecoder(parse_float=str)
+# Bytes of the ledger that a checkpoint quotes, to show which ledger it was made from.
 _PROOF = 48
-# Whatever reading a checkpoint that is not ours, or is torn, can raise.
+# The errors that a checkpoint can raise that is damaged or was written by another program.
 _MISFITS = (
     *(OSError, ValueError, LookupError, TypeError),
     *(AttributeError, ArithmeticError, RecursionError),
 )
+# Where the id and the event stand in a line, by the HEAD of the ledger. An intent is kept as text
+# and decoded only if no settlement follows, so half of the lines need no decoding.
 _ID = slice(8, 24)
 _EVENT = slice(37, 37 + len(INTENT))
+# What requests are summed by. A Key has a value for each of them; DayOf gives the day of a time.
 KEYS = ("day", "model", "tag", "session", "profile", "command")
 Key = tuple[str | None, ...]
 DayOf = Callable[[str], str]
@@ -35,8 +43,13 @@ DayOf = Callable[[str], str]
 
 @dataclass
 class Sum:
-    """Of requests: how many, how many of them failed, cost an unknown amount, were never settled;
-    tokens; USD, and how much of it is estimated."""
+    """The sum of some requests.
+
+    `requests` is how many there are; `failed`, `unknown` and `unsettled` are how many of them have
+    failed, have an unknown cost, or were never settled because their run was killed. `prompt`,
+    `completion` and `cached` are tokens. `usd` is the known cost, and `estimated` the part of it
+    that is not a figure of the server.
+    """
 
     requests: int = 0
     failed: int = 0
@@ -49,20 +62,25 @@ class Sum:
     estimated: Decimal = Decimal(0)
 
     def add(self, other: "Sum") -> None:
+        """Add every figure of `other` to that of this sum."""
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
 @dataclass
 class Rollup:
-    """Of one month's file up to `offset`, with the intents that are `open` there, as text."""
+    """The sums of one ledger file up to the byte `offset`.
+
+    `sums` has the requests that are settled. `open` maps the id of each other request to the line
+    of its intent.
+    """
 
     sums: dict[Key, Sum] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     offset: int = 0
 
     def feed(self, line: str, day_of: DayOf) -> None:
-        """A line of the ledger. What is no record of ours is passed over."""
+        """Add a line of the ledger. One that is not a record of llmcli is left out."""
         if line[_EVENT] == INTENT and line.startswith('{"id": "'):
             self.open[line[_ID]] = line
             return
@@ -77,7 +95,10 @@ class Rollup:
         _settle(total, record)
 
     def all_sums(self, day_of: DayOf) -> Iterator[tuple[Key, Sum]]:
-        """With what was never settled, at its estimate."""
+        """Yield the sums of the settled requests, then each other request at its estimate.
+
+        A key can come several times.
+        """
         yield from self.sums.items()
         for line in self.open.values():
             if record := _parse(line):
@@ -85,7 +106,7 @@ class Rollup:
 
 
 def _parse(line: str) -> dict[str, Any] | None:
-    """Numbers with a point stay text, exact as they are written."""
+    """Return the record in `line`; None if it is not one of the ledger."""
     try:
         record = _DECODER.decode(line)
     except (ValueError, RecursionError):
@@ -103,7 +124,7 @@ def _key(record: dict[str, Any], day_of: DayOf) -> Key:
 
 
 def _settle(total: Sum, record: dict[str, Any]) -> None:
-    """Add what a settled request says to the sum of its account."""
+    """Add the settlement `record` to `total`."""
     total.requests += 1
     total.failed += record.get("exit") != "ok"
     total.prompt += tokens(record.get("prompt_tokens")) or 0
@@ -119,75 +140,90 @@ def _settle(total: Sum, record: dict[str, Any]) -> None:
 
 
 def _unsettled(record: dict[str, Any]) -> Sum:
+    """Return the intent `record` as a sum of one request at its estimate."""
     usd = amount(record.get("estimate_usd"))
     known = Decimal(0) if usd is None else usd
     return Sum(requests=1, unsettled=1, unknown=int(usd is None), usd=known, estimated=known)
 
 
 def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
-    """The sums of the ledger at `path`; empty where there is none. Raises OSError."""
+    """Return the sums of the ledger file at `path`; no sums if it does not exist.
+
+    `day_of` returns the day of a time in the time zone named `zone`. A checkpoint is read, and
+    written where that is worth it. Raises OSError if the ledger cannot be read.
+    """
     try:
         with path.open("rb") as file:
             rollup = _checkpoint(path, file, zone)
             start = rollup.offset
             file.seek(start)
             for line in file:
+                # A last line without its end is still being written, and belongs to the next time.
                 if line.endswith(b"\n"):
                     rollup.feed(line.decode(errors="replace"), day_of)
                     rollup.offset += len(line)
-            if rollup.offset - start > _WORTH:
-                with suppress(OSError):
+            if rollup.offset - start > _CHECKPOINT_EVERY:
+                with suppress(OSError):  # a directory that is read-only
                     _save(path, file, rollup, zone)
     except FileNotFoundError:
         return Rollup()
     return rollup
 
 
-def _place(path: Path) -> Path:
+def _checkpoint_path(path: Path) -> Path:
     return path.with_suffix(".sums.json")
 
 
 def _proof(file: Any, offset: int) -> str:
-    """The bytes before `offset`: a ledger that was changed there is another one."""
+    """Return the bytes of the ledger before `offset`, by which a checkpoint knows its ledger.
+
+    If the ledger was cut or replaced since, other bytes stand there.
+    """
     start = max(0, offset - _PROOF)
     return os.pread(file.fileno(), offset - start, start).decode(errors="replace")
 
 
 def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
-    """Believed only if it fits the ledger and is whole."""
+    """Return what the checkpoint of the ledger says; no sums if it does not fit or is damaged."""
     try:
-        kept = json.loads(_place(path).read_bytes())
-        offset, proof = kept["offset"], kept["proof"]
-        fits = (kept["version"], kept["zone"]) == (_VERSION, zone) and isinstance(offset, int)
+        saved = json.loads(_checkpoint_path(path).read_bytes())
+        offset, proof = saved["offset"], saved["proof"]
+        fits = (saved["version"], saved["zone"]) == (_VERSION, zone) and isinstance(offset, int)
         if not fits or not proof.endswith("\n") or _proof(file, offset) != proof:
             return Rollup()
-        sums = {_whole_key(key): _sum(numbers) for key, numbers in kept["sums"]}
-        opened = {str(identity): str(line) for identity, line in kept["open"].items()}
+        sums = {_whole_key(key): _sum(numbers) for key, numbers in saved["sums"]}
+        opened = {str(identity): str(line) for identity, line in saved["open"].items()}
         return Rollup(sums, opened, offset)
     except _MISFITS:
         return Rollup()
 
 
 def _whole_key(key: list[Any]) -> Key:
+    """Return the key of a checkpoint. Raises ValueError if it has not the right form."""
     if len(key) != len(KEYS) or not all(part is None or isinstance(part, str) for part in key):
         raise ValueError(key)
     return tuple(key)
 
 
 def _sum(numbers: list[Any]) -> Sum:
+    """Return the sum of a checkpoint, whose `numbers` are in the order of the fields of Sum.
+
+    Raises one of _MISFITS if they are not numbers of this form.
+    """
     *counts, usd, estimated = numbers
     names = [name for name in Sum.__dataclass_fields__ if name not in ("usd", "estimated")]
     whole: dict[str, Any] = dict(zip(names, map(int, counts), strict=True))
     amounts = Decimal(usd), Decimal(estimated)
-    if not all(one.is_finite() and one >= 0 for one in amounts):
+    if not all(value.is_finite() and value >= 0 for value in amounts):
         raise ValueError(numbers)
     return Sum(**whole, usd=amounts[0], estimated=amounts[1])
 
 
 def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:
+    """Write the checkpoint of the ledger at `path`, open as `file`. Raises OSError."""
     names = Sum.__dataclass_fields__
     sums = [[key, [getattr(s, n) for n in names]] for key, s in rollup.sums.items()]
-    kept = {
+    content = {
         "version": _VERSION,
         "zone": zone,
         "offset": rollup.offset,
@@ -195,4 +231,4 @@ def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:
         "sums": sums,
         "open": rollup.open,
     }
-    replace_file(_place(path), json.dumps(kept, default=str).encode())
+    replace_file(_checkpoint_path(path), json.dumps(content, default=str).encode())

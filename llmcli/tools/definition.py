@@ -1,4 +1,8 @@
-"""Tool definitions: OpenAI's form, and beside `function` what llmcli needs to run one itself."""
+"""Definitions of tools, in the form of OpenAI's Chat Completions API.
+
+Beside `function` a definition may have keys of llmcli's own, which say how to run the tool as a
+program: `command`, `timeout`, `max_output` and `env`.
+"""
 
 import json
 import re
@@ -9,18 +13,35 @@ from llmcli.errors import BadRequest
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.suggestions import did_you_mean
 
+# The default and the most of `timeout`, in seconds, and of `max_output`, in bytes.
 _TIMEOUT = 60.0
-_LONGEST = 86400.0
+_LONGEST_TIMEOUT = 86400.0
 _OUTPUT = 2**20
-_MOST_OUTPUT = 2**26
-# Ours: never sent.
+_LARGEST_OUTPUT = 2**26
+# The keys that are for llmcli alone. They are not sent: an endpoint may refuse unknown keys.
 _OWN = ("command", "timeout", "max_output", "env")
 _KNOWN = ("type", "function", *_OWN)
+_FORM = 'expected [{"type": "function", "function": {"name": ..., "parameters": {...}}}]'
+# How the lists of texts are written, for messages.
+_EXAMPLES = {"command": '["program", "argument"]; no shell reads it', "env": '["NAME"]'}
+
+# The variables that programs need to find files and to know the user's language and time zone.
+_HARMLESS = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TERM|TMPDIR|PWD")
+# The variables that no tool gets, even if its definition names them: they hold keys.
+_NEVER = re.compile(r"LLMCLI_.*|CLINE_API_KEY")
+# A shorter key, such as one made up for a server at home, is a word that other values contain too.
+_SHORT_SECRET = 8
 
 
 @dataclass(frozen=True)
 class Tool:
-    """`timeout` in seconds, `max_output` in bytes, `env`: names of further variables it sees."""
+    """A function that the model may call.
+
+    `parameters` is the JSON Schema of its arguments. `command` is the program that runs it, with
+    arguments; it is empty if the caller of llmcli answers the calls. `timeout` is in seconds,
+    `max_output` in bytes of stdout. `env` are the names of variables that the program sees beside
+    the usual ones.
+    """
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -32,18 +53,27 @@ class Tool:
 
 @dataclass(frozen=True)
 class Toolbox:
-    """`definitions` as they are sent, `tools` by name."""
+    """The tools of one run.
+
+    `definitions` are as they are sent, and may have entries that are not functions. `tools` maps
+    names to the functions among them.
+    """
 
     definitions: Sequence[dict[str, Any]]
     tools: Mapping[str, Tool]
 
     @property
     def runnable(self) -> list[Tool]:
+        """Return the tools that llmcli can run itself, as they have a command."""
         return [tool for tool in self.tools.values() if tool.command]
 
 
 def parse_tools(text: str, name: str) -> Toolbox:
-    """A JSON list of definitions, or an object that holds one as `tools`. Raises BadRequest."""
+    """Read definitions of tools from JSON.
+
+    `text` is a list of definitions, an object with such a list as `tools`, or one definition.
+    `name` is the name of the file, for messages. Raises BadRequest for what is not of this form.
+    """
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -66,11 +96,12 @@ def parse_tools(text: str, name: str) -> Toolbox:
     return Toolbox(sent, tools)
 
 
-_FORM = 'expected [{"type": "function", "function": {"name": ..., "parameters": {...}}}]'
-
-
 def _tool(entry: dict[str, Any], where: str) -> Tool | None:
-    """None for what is no function, such as a search that the endpoint runs itself."""
+    """Return the tool of a definition; None if its type is not a function.
+
+    Other types, such as a web search, are run by the endpoint itself. Raises BadRequest for a
+    definition that is malformed.
+    """
     if entry.get("type", "function") != "function":
         return None
     function = entry.get("function")
@@ -80,16 +111,17 @@ def _tool(entry: dict[str, Any], where: str) -> Tool | None:
     where = f"{where} ({name})"
     parameters = function.get("parameters") or {}
     if not isinstance(parameters, dict):
-        raise BadRequest(f"{where}: parameters is no JSON Schema")
+        raise BadRequest(f"{where}: parameters must be a JSON Schema")
     for key in entry:
+        # An endpoint may have keys of its own, so only a misspelling is an error.
         if key not in _KNOWN and (near := did_you_mean(key, _OWN, likeness=0.75)):
             raise BadRequest(f"{where}: unknown key {key!r}", hint=near)
-    timeout = _number(entry, "timeout", _TIMEOUT, _LONGEST, where)
-    output = _number(entry, "max_output", _OUTPUT, _MOST_OUTPUT, where)
+    timeout = _number(entry, "timeout", _TIMEOUT, _LONGEST_TIMEOUT, where)
+    output = _number(entry, "max_output", _OUTPUT, _LARGEST_OUTPUT, where)
     if output != int(output):
-        raise BadRequest(f"{where}: max_output is no whole number of bytes")
+        raise BadRequest(f"{where}: max_output must be a whole number of bytes")
     if misplaced := [key for key in _OWN if key in function]:
-        raise BadRequest(f"{where}: {misplaced[0]} stands beside function, not in it")
+        raise BadRequest(f"{where}: {misplaced[0]} must stand beside function, not in it")
     return Tool(
         name=name,
         parameters=parameters,
@@ -101,41 +133,41 @@ def _tool(entry: dict[str, Any], where: str) -> Tool | None:
 
 
 def _number(entry: dict[str, Any], key: str, default: float, most: float, where: str) -> float:
+    """Return the positive number `key` of a definition. Raises BadRequest if it is above `most`."""
     value = entry.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
-        raise BadRequest(f"{where}: {key} is no number from 0 to {most:g}")
+        raise BadRequest(f"{where}: {key} must be above 0 and at most {most:,.10g}")
     return value
 
 
 def _texts(entry: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    """Return the list `key` of a definition, () if it has none. Raises BadRequest."""
     value = entry.get(key)
     if value is None:
         return ()
     listed = isinstance(value, list) and all(isinstance(item, str) for item in value)
+    # The system takes no NUL in an argument.
     if not listed or not value or not value[0] or any("\0" in item for item in value):
-        hint = 'as in ["program", "argument"]; no shell reads it'
-        raise BadRequest(f"{where}: {key} is no list of texts", hint=hint)
+        hint = f"such as {_EXAMPLES[key]}"
+        raise BadRequest(f"{where}: {key} must be a list of texts", hint=hint)
     return tuple(value)
 
 
-_HARMLESS = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TERM|TMPDIR|PWD")
-_NEVER = re.compile(r"LLMCLI_.*|CLINE_API_KEY")
-
-
-_SHORT = 8
-
-
-def _holds(value: str, secret: str) -> bool:
-    """A short key, such as one made up for a server at home, is a word that others hold too."""
-    return secret in value if len(secret) >= _SHORT else secret == value
+def _contains(value: str, secret: str) -> bool:
+    """Return whether the variable with this value would give the secret away."""
+    return secret in value if len(secret) >= _SHORT_SECRET else secret == value
 
 
 def environment_of(tool: Tool, variables: Mapping[str, str], secrets: set[str]) -> dict[str, str]:
-    """What a tool sees: the few variables that programs need, what its definition names, no key."""
+    """Return the variables that the program of `tool` sees, out of those of this process.
+
+    They are the few that programs need and those that its definition names. A variable of llmcli,
+    or one whose value contains one of `secrets`, is left out even if the definition names it.
+    """
     return {
         name: value
         for name, value in variables.items()
         if (_HARMLESS.fullmatch(name) or name in tool.env)
         and not _NEVER.fullmatch(name)
-        and not any(_holds(value, secret) for secret in secrets)
+        and not any(_contains(value, secret) for secret in secrets)
     }

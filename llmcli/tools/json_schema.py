@@ -1,43 +1,59 @@
-"""JSON Schema, by the library jsonschema, which is imported only here and only to validate."""
+"""Validation by JSON Schema, with the library jsonschema.
+
+The library is an extra and takes longer to import than all of llmcli, so it is imported within the
+functions that need it, and nowhere else.
+"""
 
 import importlib.util
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 from llmcli.errors import HOW_TO_INSTALL, BadRequest, ConfigError
 from llmcli.system.text import one_line
 
+# Characters of a message of the library, which may quote the whole value.
 _LONGEST = 300
+# The keywords of a schema whose values are data, in which a "$ref" is not a reference.
+_DATA = ("const", "enum", "default", "examples")
 
 
 def require() -> None:
-    """Raises ConfigError where the extra is missing: before anything is sent."""
+    """Raise ConfigError if the library is not installed.
+
+    It is called before a request is sent, so that no answer is paid for that cannot be checked.
+    """
     if importlib.util.find_spec("jsonschema") is None:
         hint = HOW_TO_INSTALL.format("schema")
         raise ConfigError("JSON Schema needs the library jsonschema", hint=hint)
 
 
 def check_schema(schema: dict[str, Any], name: str) -> None:
-    """Raises BadRequest for what is no JSON Schema, ConfigError where the extra is missing."""
+    """Raise BadRequest if `schema` is not a valid JSON Schema or has a `$ref` that leads nowhere.
+
+    `name` is where the schema came from, for messages. Raises ConfigError if the library is not
+    installed.
+    """
     require()
-    from jsonschema import SchemaError
-    from jsonschema.validators import validator_for
+    from jsonschema import SchemaError  # noqa: PLC0415  # an extra, and slow to load
+    from jsonschema.validators import validator_for  # noqa: PLC0415  # an extra
 
     try:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
-        raise BadRequest(f"{name} is no JSON Schema: {_words(error)}") from None
+        raise BadRequest(f"{name}: not a valid JSON Schema: {_words(error)}") from None
     except RecursionError:
-        raise BadRequest(f"{name} is nested too deeply") from None
-    except Exception as error:  # the library meets odd schemas with whatever Python raises
-        raise BadRequest(f"{name} is no JSON Schema: {_of_python(error)}") from None
+        raise BadRequest(f"{name}: nested too deeply") from None
+    except Exception as error:  # noqa: BLE001  # odd schemas make the library raise any error
+        raise BadRequest(f"{name}: not a valid JSON Schema: {_of_python(error)}") from None
     for reference in set(_references(schema)):
         _resolve(schema, reference, name)
 
 
 def _references(schema: Any) -> Iterator[str]:
+    """Yield the target of each `$ref` in `schema`, at any depth."""
     if isinstance(schema, dict) and isinstance(schema.get("$ref"), str):
         yield schema["$ref"]
     for inner in inside(schema):
@@ -45,52 +61,61 @@ def _references(schema: Any) -> Iterator[str]:
 
 
 def inside(schema: Any) -> Iterator[Any]:
-    """The parts of a schema that can be schemas: not the values it speaks of."""
+    """Yield the parts of `schema` that may contain schemas.
+
+    They are the items of a list and the values of an object, without keywords such as `const` and
+    `enum`, whose values are data.
+    """
     if isinstance(schema, dict):
-        yield from (value for key, value in schema.items() if key not in _VALUES)
+        yield from (value for key, value in schema.items() if key not in _DATA)
     elif isinstance(schema, list):
         yield from schema
 
 
-_VALUES = ("const", "enum", "default", "examples")
-
-
 def _resolve(schema: dict[str, Any], reference: str, name: str) -> None:
-    """Raises BadRequest: no schema is fetched from the network. Those under an $id are left to
-    the validator."""
+    """Raise BadRequest if `reference`, the target of a `$ref`, is not in `schema`.
+
+    A schema elsewhere is not fetched. If any part of `schema` has an `$id`, which changes what a
+    reference is relative to, this check is left to the validator.
+    """
     if "$id" in json.dumps(schema):
         return
-    from referencing import Registry, Resource
-    from referencing.jsonschema import DRAFT202012
+    from referencing import Registry, Resource  # noqa: PLC0415  # an extra
+    from referencing.jsonschema import DRAFT202012  # noqa: PLC0415  # an extra
 
     resource: Any = Resource.from_contents(schema, default_specification=DRAFT202012)
     try:
         registry: Registry[Any] = Registry().with_resource("", resource)
         registry.resolver().lookup(reference)
-    except Exception:  # pointers into what is no container raise whatever Python does
-        raise BadRequest(f"{name} refers to what it does not hold: {reference}") from None
+    except Exception:  # noqa: BLE001  # a pointer into a number raises what Python does
+        hint = "put the schema that it names under $defs; none is fetched"
+        raise BadRequest(f"{name}: cannot resolve the $ref {reference}", hint=hint) from None
 
 
 def problem(schema: dict[str, Any], value: Any) -> str | None:
-    """What of `value` does not fit `schema`, in words; None if it fits. Raises ConfigError."""
-    import warnings
+    """Return in words why `value` does not fit `schema`; None if it fits.
 
-    from jsonschema import ValidationError
-    from jsonschema.exceptions import best_match
-    from jsonschema.validators import validator_for
-    from referencing import Registry
-    from referencing.exceptions import Unresolvable
+    Raises ConfigError if `schema` has a `$ref` that cannot be resolved or a pattern that is not
+    valid, where `check_schema` could not see it.
+    """
+    from jsonschema import ValidationError  # noqa: PLC0415  # an extra, and slow to load
+    from jsonschema.exceptions import best_match  # noqa: PLC0415  # an extra
+    from jsonschema.validators import validator_for  # noqa: PLC0415  # an extra
+    from referencing import Registry  # noqa: PLC0415  # an extra
+    from referencing.exceptions import Unresolvable  # noqa: PLC0415  # an extra
 
-    # With a registry of its own it fetches no schema that a $ref names from the network.
+    # Without a registry the library would fetch from the network what a $ref names.
     registry: Registry[Any] = Registry()
     validator = validator_for(schema)(schema, registry=registry)
     try:
+        # The warnings of the library are for programmers, and would stand amid the answer.
         with warnings.catch_warnings(action="ignore"):
             error: ValidationError | None = best_match(validator.iter_errors(value))
     except Unresolvable as unknown:
-        raise ConfigError(f"the schema refers to what it does not hold: {unknown}") from None
+        raise ConfigError(f"the schema has a $ref that cannot be resolved: {unknown}") from None
     except re.error as error_of_pattern:
-        raise ConfigError(f"the schema has a pattern that is none: {error_of_pattern}") from None
+        problem = f"the schema has a pattern that is not valid: {error_of_pattern}"
+        raise ConfigError(problem) from None
     except RecursionError:
         return "it is nested too deeply"
     except (ArithmeticError, ValueError, TypeError) as error_of_library:
@@ -99,10 +124,14 @@ def problem(schema: dict[str, Any], value: Any) -> str | None:
 
 
 def _of_python(error: Exception) -> str:
+    """Return the kind and the message of an error, on one line."""
     return one_line(f"{type(error).__name__}: {error}", _LONGEST)
 
 
 def _words(error: Any) -> str:
-    """`$.items[2].price: 'x' is not of type 'number'`."""
+    """Return the place and the message of an error of the library.
+
+    An example is `$.items[2].price: 'x' is not of type 'number'`.
+    """
     message = one_line(str(error.message), _LONGEST)
     return f"{error.json_path}: {message}"

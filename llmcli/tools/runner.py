@@ -1,4 +1,7 @@
-"""Tool calls carried out: checked, asked about, run, and made into messages that answer them."""
+"""The runner of tool calls: it checks each call, runs its program and makes the answer a message.
+
+What goes wrong with a call is told to the model as the answer, so that it can call again.
+"""
 
 import json
 import os
@@ -18,22 +21,33 @@ from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of
 
+# Characters of a call that are shown.
 _SHOWN = 500
-# Read beyond the limit, so that a key at its end is seen whole.
+# Bytes of output that are read beyond the limit of a tool, so that a key at the limit is read as a
+# whole and recognised.
 _MARGIN = 8192
+# From <linux/prctl.h>.
 _PR_SET_DUMPABLE = 4
 
 
 @dataclass(frozen=True)
 class ToolPolicy:
-    """`approve`: ask at the terminal first. `strict`: a failure ends the run."""
+    """What is done before a call is run and after it has failed.
+
+    `approve` asks the user at the terminal before each call. `strict` ends the run when a call
+    fails, in place of telling the model.
+    """
 
     approve: bool = False
     strict: bool = False
 
 
 class Runner:
-    """Runs the calls of one turn side by side. Raises ToolError where the policy is strict."""
+    """The runner of the tools in `toolbox`, by the rules of `policy`.
+
+    Programs get no key: it is not in their variables, on Linux they cannot read it in the memory of
+    this process, and it is redacted in what they print.
+    """
 
     def __init__(self, environment: Environment, toolbox: Toolbox, policy: ToolPolicy) -> None:
         self._environment = environment
@@ -45,12 +59,16 @@ class Runner:
             environment.say("there is no terminal to ask at: every call of a tool is denied")
 
     def left_to_caller(self, call: ToolCall) -> bool:
-        """A tool that is defined, but without a command."""
+        """Return whether the caller of llmcli must answer `call`: its tool has no command."""
         tool = self._toolbox.tools.get(call["function"]["name"])
         return tool is not None and not tool.command
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
-        """The results, in the order of `calls`. What cannot be run is answered with the reason."""
+        """Run `calls`, side by side, and return the messages that answer them, in the same order.
+
+        A call that is refused or fails is answered with the reason. Raises ToolError in its place
+        if the policy is strict, and ConfigError if the schema of a tool is wrong.
+        """
         answers: dict[int, str] = {}
         jobs: dict[int, Program] = {}
         for number, call in enumerate(calls):
@@ -65,7 +83,10 @@ class Runner:
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
 
     def _refusal(self, call: ToolCall) -> str | None:
-        """Why a call is not run."""
+        """Return why `call` must not be run, in words for the model; None if it may run.
+
+        It asks the user where the policy says so, and shows the call on stderr where it does not.
+        """
         name, arguments = call["function"]["name"], call["function"]["arguments"]
         tool = self._toolbox.tools.get(name)
         if tool is None:
@@ -87,6 +108,7 @@ class Runner:
         return _approved(call)
 
     def _job(self, call: ToolCall) -> Program:
+        """Return the program that runs `call`, which `_refusal` has checked."""
         tool: Tool = self._toolbox.tools[call["function"]["name"]]
         environment = self._environment
 
@@ -103,8 +125,9 @@ class Runner:
         )
 
     def _content(self, call: ToolCall, outcome: Ended) -> str:
+        """Return what the model is told: the output of the program, after an error if it failed."""
         most = self._toolbox.tools[call["function"]["name"]].max_output
-        # First without secrets, then short: a key cut in half would not be recognised.
+        # Keys are redacted before the text is cut, as half a key would not be recognised.
         whole = self._environment.redact(outcome.output.decode(errors="replace")).encode()
         text = whole[:most].decode(errors="ignore").rstrip("\r\n")
         if dropped := outcome.dropped + len(whole[most:]):
@@ -116,6 +139,7 @@ class Runner:
         return f"{failure}\n{text}" if text else failure
 
     def _failed(self, call: ToolCall, reason: str) -> str:
+        """Return what the model is told of a failure. Raises ToolError if the policy is strict."""
         name = one_line(call["function"]["name"], _SHOWN)
         if self._policy.strict:
             raise ToolError(f"tool {name}: {reason}")
@@ -128,21 +152,32 @@ def _shown(call: ToolCall) -> str:
 
 
 def _checked(call: ToolCall) -> str:
-    """The arguments as they were checked: one line, no key twice."""
+    """Return the arguments of `call` as JSON on one line.
+
+    It is the parsed value that was checked, not the text of the model, in which a key may stand
+    twice: the program might take the other one than the check did.
+    """
     return json.dumps(arguments_of(call), ensure_ascii=False)
 
 
 def _close_memory() -> None:
-    """On Linux: other processes of the user cannot read the key out of this one's /proc."""
+    """Keep the tools from reading a key in the memory and the variables of this process.
+
+    On Linux prctl(PR_SET_DUMPABLE, 0) closes /proc/PID/mem and /proc/PID/environ to other
+    processes of the same user. On other systems this does nothing.
+    """
     if not sys.platform.startswith("linux"):
         return
-    import ctypes
+    import ctypes  # noqa: PLC0415  # loaded only where there is a key to protect
 
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _approved(call: ToolCall) -> bool:
-    """Asked at the terminal, not on stdin, which may be the prompt. No terminal: no."""
+    """Ask the user whether to run `call`; return False if there is no terminal.
+
+    The question goes to /dev/tty, because stdin may be the prompt and stderr a file.
+    """
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
     except OSError:
@@ -150,7 +185,7 @@ def _approved(call: ToolCall) -> bool:
     try:
         asked = harmless(f"{call['function']['name']} {_checked(call)}")
         question = f"llmcli: run {asked}? [y/N] "
-        termios.tcflush(terminal, termios.TCIFLUSH)  # what was typed before is no answer
+        termios.tcflush(terminal, termios.TCIFLUSH)  # what was typed before the question
         os.write(terminal, question.encode(errors="replace"))
         answer = os.read(terminal, 1024)
     finally:

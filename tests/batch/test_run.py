@@ -252,7 +252,7 @@ def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ledger, "Journal", Slow)
         kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
-        about = ledger.About("m", None, None, "map", None, None)
+        about = ledger.Labels("m", None, None, "map", None, None)
         settled = ledger.Settlement("ok", 200, None, Tokens(), UNKNOWN, 0.1)
 
         def ask() -> None:
@@ -271,7 +271,7 @@ def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = ledger.Ledger(Environment({"HOME": str(home)}), lazily=True)
-    about = ledger.About("m", None, None, "map", None, None)
+    about = ledger.Labels("m", None, None, "map", None, None)
     private_dirs.make_private(home / ".local/state/llmcli/ledger/2026-10.jsonl")
     monkeypatch.setattr("llmcli.spending.ledger.now", lambda: "2026-10-31T23:59:59Z")
     with pytest.raises(WriteError):

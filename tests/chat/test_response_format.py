@@ -110,7 +110,11 @@ def test_an_answer_cut_by_its_length_is_said_to_be_cut(run: Run, endpoint: Endpo
     ("schema", "code", "says"),
     [
         ("{", 65, "--schema is not JSON"),
-        ('{"type": "objekt"}', 65, "--schema is no JSON Schema: $.type: 'objekt' is not valid"),
+        (
+            '{"type": "objekt"}',
+            65,
+            "--schema: not a valid JSON Schema: $.type: 'objekt' is not valid",
+        ),
         ("missing.json", 66, "cannot read missing.json"),
         ("[1]", 66, "cannot read [1]"),
     ],
@@ -130,7 +134,7 @@ def test_a_schema_fetches_nothing_from_the_network(run: Run, endpoint: Endpoint)
     schema = json.dumps({"$ref": f"http://127.0.0.1:{server.port}/schema.json"})
     done = run("ask", "--schema", schema, "--repair", "3", "hi")
     assert done.returncode == 65
-    assert "--schema refers to what it does not hold: http://" in one_line(done.stderr)
+    assert "--schema: cannot resolve the $ref http://" in one_line(done.stderr)
     assert server.requests == []
 
 

@@ -205,12 +205,12 @@ def test_arguments_that_are_no_json_are_an_error_for_the_caller(
         ("[]", "defines no tools"),
         ('[{"type": "function"}]', "tool 0 has no function with a name"),
         ('[{"function": {"name": "f"}}, {"function": {"name": "f"}}]', "two tools named 'f'"),
-        ('[{"function": {"name": "f"}, "command": "ls -l"}]', "command is no list of texts"),
+        ('[{"function": {"name": "f"}, "command": "ls -l"}]', "command must be a list of texts"),
         ('[{"function": {"name": "f"}, "timout": 2}]', "'timout'; did you mean timeout?"),
-        ('[{"function": {"name": "f"}, "command": []}]', "command is no list of texts"),
-        ('[{"function": {"name": "f"}, "timeout": 0}]', "timeout is no number from 0"),
-        ('[{"function": {"name": "f", "command": ["x"]}}]', "command stands beside function"),
-        ('[{"function": {"name": "f", "parameters": 1}}]', "parameters is no JSON Schema"),
+        ('[{"function": {"name": "f"}, "command": []}]', "command must be a list of texts"),
+        ('[{"function": {"name": "f"}, "timeout": 0}]', "timeout must be above 0"),
+        ('[{"function": {"name": "f", "command": ["x"]}}]', "command must stand beside function"),
+        ('[{"function": {"name": "f", "parameters": 1}}]', "parameters must be a JSON Schema"),
     ],
 )
 def test_definitions_that_are_none(

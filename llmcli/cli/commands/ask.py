@@ -103,7 +103,7 @@ def _payer(
     payer = account(environment, settings, options.account, purpose)
     call.bill.price, call.bill.local = payer.price, base_url is None
     call.tag = settings.tag
-    call.known_models = lambda: model_cache.known(environment, base_url or "")
+    call.known_models = lambda: model_cache.known_ids(environment, base_url or "")
     return payer
 
 

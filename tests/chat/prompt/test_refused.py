@@ -40,7 +40,7 @@ def server(endpoint: Endpoint) -> Server:
         (["ask", "-o", "x=NaN", "hi"], b"", 2, "not JSON"),
         (["ask", "--header", "X", "hi"], b"", 2, "NAME=VALUE"),
         (["ask", "--header", "X=a\nY: b", "hi"], b"", 2, "header X"),
-        (["ask", "--header", "X Y=a", "hi"], b"", 2, "no header name"),
+        (["ask", "--header", "X Y=a", "hi"], b"", 2, "not a valid header name"),
         (["-", "and more"], b"x", 2, "write {stdin}"),
         (["-q", "--", "-x"], b"", 2, "`llmcli ask -- -x`"),
         (["ask", "-f", "-", "see {stdin}"], b"x", 2, "stdin is a file or the messages already"),
