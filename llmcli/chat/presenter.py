@@ -51,7 +51,7 @@ class Output:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
             self._usage_file = UsageFile(options.usage_file)
-        thinking = Thinking(self._environment, options.show_reasoning)
+        thinking = Thinking(self._environment, wanted=options.show_reasoning)
         sink = open_sink(self._environment, options.output)
         if options.json:
             self._renderer = JsonRenderer(sink, thinking, self._report)
@@ -60,7 +60,7 @@ class Output:
             self._renderer = renderer
             renderer.start(call.model or "")
         else:
-            self._renderer = TextRenderer(sink, thinking, not options.no_newline)
+            self._renderer = TextRenderer(sink, thinking, newline=not options.no_newline)
 
     @property
     def committed(self) -> bool:
