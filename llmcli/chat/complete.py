@@ -43,8 +43,8 @@ def complete(
     `allow_cut` accepts a text that ends at its length limit. `check_calls` raises ToolError for a
     tool call that has no name or whose arguments are not a JSON object.
 
-    Raise the LlmcliError that kept the answer from being whole. Its message holds no secret, and
-    its `about` names the model, the request id and the number of attempts. A stream that breaks
+    Raise the LlmcliError that kept the answer from being whole. Its message has no secrets, and its
+    `about` may name the model, the request id and the number of attempts. A stream that breaks
     before the answer began raises NetworkError or ServerError rather than Truncated.
     """
     try:

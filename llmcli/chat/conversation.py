@@ -1,7 +1,7 @@
 """The loop that asks a model again until its answer is final.
 
 It is asked again with the results of the tools that it called, and with a complaint about an answer
-that does not have the shape that was asked for. Nothing else sends a second request of a run.
+that does not have the shape that was asked for. Attempts that fail are repeated by `retry`.
 """
 
 from collections.abc import Callable, Sequence
@@ -131,8 +131,8 @@ def _without_malformed(call: ToolCall) -> ToolCall:
 def _free_to_answer(request: ChatRequest) -> ChatRequest:
     """Return `request` without a `tool_choice` that forces a call.
 
-    It would force another call in every turn. The copy shares the list of messages, since
-    `converse` extends it in place.
+    A call that is forced in every turn would never let the model answer. The copy shares the list
+    of messages, since `converse` extends it in place.
     """
     forced = request.get("tool_choice") not in (None, "auto", "none")
     return {**request, "tool_choice": "auto"} if forced else request

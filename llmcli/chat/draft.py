@@ -133,9 +133,9 @@ def _possible_ids(pair: str) -> list[str]:
 def _results(
     source: Input, options: ConversationOptions, history: Sequence[Message]
 ) -> list[Message]:
-    """Return a message with its result for each open call of `history`, in the order of the calls.
+    """Return a message with the result of each open call of `history`, in the order of the calls.
 
-    Raise UsageError for a call that is open and has no --tool-result, or the reverse.
+    Raise UsageError for an open call without a --tool-result, or a --tool-result without its call.
     """
     waiting = messages.open_calls(history)
     ids = [call.get("id", "") for call in waiting]
@@ -171,7 +171,7 @@ def _system_of_run(
 ) -> str | None:
     """Return the system message of -s, else that of the template, else None.
 
-    It replaces the conversation's system message, but not one of --messages: raise UsageError.
+    The message replaces that of the session. Raise UsageError if --messages has one as well.
     """
     given = options.prompt.system
     names_system = given is not None or filled.system
@@ -188,7 +188,7 @@ def _configured_system(source: Input, settings: Settings, history: Sequence[Mess
 
 
 def toolbox_of(source: Input, options: ToolOptions) -> "Toolbox | None":
-    """Return the tools of --tools, checked as far as they are to be run; None without --tools.
+    """Return the tools of --tools, or None without it; with --run-tools check that they can be run.
 
     Raise UsageError for options that do not fit together, NoInput for a file that cannot be read,
     BadRequest for a malformed one, and ConfigError for a missing program or extra.

@@ -11,7 +11,7 @@ _NAME = re.compile(r"[^\W_][\w.@+-]{0,99}")
 
 
 def named_file(folder: Path, name: str, suffix: str, what: str) -> Path:
-    """Return the path that `name` stands for: `NAME` and `suffix` in `folder`.
+    """Return the path that `name` stands for: in `folder`, with `suffix` added to the name.
 
     A name with a slash is a path of its own, to which no suffix is added. `what` is what the file
     holds, such as "session", for the message. Raise UsageError for a name that is not valid.

@@ -37,7 +37,7 @@ class Observer(Protocol):
 class Silent:
     """The observer of `map`, which shows nothing while the answer to a record arrives.
 
-    It keeps the books of `call`, as every observer does: attempts and turns that have ended.
+    It records in `call` which attempts failed and which turns ended, as every observer does.
     """
 
     committed = False

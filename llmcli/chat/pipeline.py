@@ -67,7 +67,7 @@ class Exchange:
     def _asker(
         self, draft: Draft, options: AskOptions, settings: Settings, *, allow_cut: bool
     ) -> Callable[[ChatRequest], Completion]:
-        """Return the function that makes one request, and each of its attempts under the meter."""
+        """Return the function that sends a request, with retries, and meters each attempt."""
         retries = RetryPolicy(settings.retries, self.environment.remaining)
         check_calls = not options.tools.run_tools  # the runner tells the model what is malformed
 

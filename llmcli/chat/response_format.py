@@ -58,7 +58,7 @@ class Shape:
         if self.extract:
             block = found["extracted"] = first_block(text)
         if self.schema is not None:
-            found["parsed"] = _parsed(text if block is None else block, self.schema)
+            found["parsed"] = _parsed(text, block, self.schema)
         return Shaped(block, found)
 
 
@@ -70,12 +70,16 @@ def _yes_or_no(text: str) -> Shaped:
     return Shaped(None, {"answer": answer}, ExitCode.OK if answer == "yes" else ExitCode.ERROR)
 
 
-def _parsed(text: str, schema: dict[str, Any]) -> Any:
-    """Return `text` as a JSON value that fits `schema`; raise BadRequest if it is not one."""
+def _parsed(text: str, block: str | None, schema: dict[str, Any]) -> Any:
+    """Return the JSON value of `block`, or of the whole `text` where no block was extracted.
+
+    Raise BadRequest if it is not JSON or does not fit `schema`.
+    """
     try:
-        value = strict_json.parse_json(text)
+        value = strict_json.parse_json(text if block is None else block)
     except ValueError as error:
-        hint = "-x reads the fenced block" if re.search(_FENCE, text) else None
+        fenced = block is None and re.search(_FENCE, text)
+        hint = "-x takes it out of its fenced block" if fenced else None
         raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
     from llmcli.tools import json_schema  # noqa: PLC0415  # needed with --schema only
 

@@ -31,7 +31,7 @@ class RetryPolicy:
 
     `retries` is the most attempts after the first.
     `remaining` returns the seconds until the deadline, beyond which no attempt begins.
-    `allowed` returns whether an error may be followed by another attempt: `map` bounds their share.
+    `allowed` returns whether a retry may follow an error: `map` bounds the share of retries.
     `rest` waits for a number of seconds.
     """
 
@@ -42,7 +42,7 @@ class RetryPolicy:
 
 
 def retrying(attempt: Callable[[], T], observer: Observer, policy: RetryPolicy, trace: Trace) -> T:
-    """Return what `attempt` returns, after trying it again as often as `policy` lets.
+    """Return what `attempt` returns, after trying it again as often as `policy` allows.
 
     Only a transient error is followed by another attempt, and only while `observer` has committed
     nothing of the answer. Raise the last error, or TryLater if the server asks to wait longer than

@@ -1,4 +1,4 @@
-"""The steps from options to a run that `ask` and `map` share: template, session, settings."""
+"""The first steps of a run, from its options to its template, session and settings."""
 
 from typing import TYPE_CHECKING
 

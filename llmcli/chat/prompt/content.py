@@ -64,8 +64,8 @@ class Attachments:
     def with_prompt(self, prompt: Sequence[str]) -> str | list[ContentPart]:
         """Return the content of a message: the text files, then the texts of `prompt`.
 
-        Texts are parted by blank lines. With images it is a list of parts, the text first; without
-        it is a string, which is empty if there is nothing but white space.
+        Texts are separated by blank lines. With images the content is a list of parts, the text
+        first. Without images it is a string, which is empty if it would be only white space.
         """
         whole = "\n\n".join(t for t in (*self.texts, *prompt) if t)
         if not self.images:
@@ -117,8 +117,8 @@ def user_content(
     """Read stdin and `files`, and return the content of the user message.
 
     It is the files, then stdin, a blank line and `prompt`. `{stdin}` in `prompt` puts stdin there
-    instead; `-` or no prompt means that stdin is the prompt. `other` says that there is more to
-    send, such as a conversation, so that nobody may have meant to give stdin.
+    instead; `-` or no prompt means that stdin is the prompt. `other` says that there is something
+    else to send, such as a conversation: then the user is told if stdin has to be waited for.
 
     Raise UsageError if stdin is asked for and cannot be had, and what `attachments` raises.
     """

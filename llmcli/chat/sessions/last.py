@@ -32,9 +32,9 @@ def _terminal() -> str:
 
 
 def remember_session(environment: Environment, session: Session) -> None:
-    """Note `session` as the last of this terminal and of all; raise OSError.
+    """Note `session` as the last one of this terminal and of all.
 
-    Files of terminals that are gone are removed.
+    Remove the files of terminals that are gone. Raise OSError if a file cannot be written.
     """
     folder = _folder(environment)
     private_dirs.make_private(folder)
