@@ -101,7 +101,9 @@ class Plan:
             raise BadRequest("the prompt is empty")
         said = messages.assemble(system, [], [], content)
         assert self.model is not None
-        return draft.body(self.settings, said, self.toolbox, self.shape, self.model, self.stream)
+        return draft.body(
+            self.settings, said, self.toolbox, self.shape, self.model, stream=self.stream
+        )
 
     def _wording(self, record: Record) -> tuple[str | None, list[str]]:
         """Return the system message for a record, and the parts of its prompt.
@@ -130,7 +132,7 @@ class Plan:
         if not isinstance(model, str):
             hint = "name one with -m"
             raise BadRequest("the body has no model, and none is configured", hint=hint)
-        ours = draft.body(self.settings, [], self.toolbox, self.shape, model, self.stream)
+        ours = draft.body(self.settings, [], self.toolbox, self.shape, model, stream=self.stream)
         # Streaming is decided here: what the file says was meant for OpenAI's batch service.
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}
         return {**ours, **own, "model": model}

@@ -143,7 +143,7 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
         retries=settings.retries,
         limits=Limits(options.tools.max_turns, options.shape.repair),
         shape=plan.shape,
-        allow_cut=setup.allows_cut(options.results.allow_cut, in_text, settings),
+        allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
         check_calls=not options.tools.run_tools,
         verbose=options.results.verbose,
     )

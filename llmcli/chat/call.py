@@ -1,4 +1,4 @@
-"""One call of a model: which it is, how it goes, what has come of it; and how it is completed."""
+"""The state of one call to a model: what is asked, what has come back and what it cost."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,19 +6,25 @@ from typing import Any
 from llmcli.api.accumulator import Accumulator
 from llmcli.api.trace import Trace
 from llmcli.api.types import ToolCall
-from llmcli.errors import (
-    ExitCode,
-)
+from llmcli.errors import ExitCode
 from llmcli.spending.bill import Bill, Turn
 from llmcli.system.dataclass import dataclass, field
 
 
 @dataclass
 class Call:
-    """One run of requests for one answer.
+    """The requests that lead to one answer.
 
-    `shape` is what the answer was read as, for the object of --json; `exit_code` what a good
-    answer means; `open_calls` are those for the caller, with the ids that results refer to.
+    A turn is a request and its answer; tool calls and repairs lead to further turns. Each turn
+    takes one or more attempts.
+
+    `trace` has the attempts, times and warnings; `bill` has usage, cost and the current answer.
+    `model` is the id that is asked for, `tag` and `session` are names for the records of the call.
+    `known_models` returns the model ids of the endpoint, to suggest one for an unknown id.
+    `redact` returns a text without secrets.
+    `shape` has the fields that --json adds for an answer with a shape, such as `parsed`.
+    `exit_code` is that of the process if the answer is good.
+    `open_calls` are the tool calls left to the caller, with the ids that results refer to.
     """
 
     trace: Trace
@@ -34,16 +40,17 @@ class Call:
 
     @property
     def accumulator(self) -> Accumulator:
-        """Return the answer of this attempt as far as it has come."""
+        """Return the answer of the current attempt as far as it has come."""
         return self.bill.accumulator
 
     def next_turn(self) -> Turn:
-        """End this turn and return it; the next begins."""
+        """End the current turn, begin the next and return the one that has ended."""
         self.trace.begin_turn()
         return self.bill.next_turn()
 
     def discard(self) -> None:
-        """Forget an attempt but for what it cost."""
+        """Forget the answer of the current attempt, but keep its usage, which was billed."""
         self.trace.discard(self.bill.discard())
+        # The time to the first token is that of the whole call, so an earlier turn's stays.
         if not self.bill.turns:
             self.trace.first_token = None

@@ -1,4 +1,4 @@
-"""One request made and its answer received: whole, or as the failure that it is."""
+"""One attempt: send a request, receive its answer, and raise if the answer is not whole."""
 
 import time
 from collections.abc import Iterator
@@ -25,6 +25,7 @@ from llmcli.errors import (
 from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import one_line
 
+# Characters: about 500 of the server's own words, and what is said around them.
 _LONGEST_MESSAGE = 560
 
 
@@ -37,11 +38,18 @@ def complete(
     allow_cut: bool,
     check_calls: bool = True,
 ) -> Completion:
-    """Return the whole answer, which `observer` sees as it arrives. Raise what kept it from being
-    whole, in words that say of which model and request it is."""
+    """Send `request` once and return the whole answer, which `observer` sees as it arrives.
+
+    `allow_cut` accepts a text that ends at its length limit. `check_calls` raises ToolError for a
+    tool call that has no name or whose arguments are not a JSON object.
+
+    Raise the LlmcliError that kept the answer from being whole. Its message has no secrets, and its
+    `about` may name the model, the request id and the number of attempts. A stream that breaks
+    before the answer began raises NetworkError or ServerError rather than Truncated.
+    """
     try:
         _receive(stream(request), call, observer)
-        completion = call.accumulator.completion(allow_cut, check_calls)
+        completion = call.accumulator.completion(allow_cut=allow_cut, check_calls=check_calls)
     except LlmcliError as error:
         raise _described(_before_answer(error, call.accumulator), call) from None
     for warning in [*completion.warnings(), *pricing.flaws(call.accumulator.usage)]:
@@ -54,6 +62,11 @@ def _receive(
     call: Call,
     observer: Observer,
 ) -> None:
+    """Add each chunk to the accumulator of `call` and show what it adds.
+
+    A batch holds the chunks that arrived together. Raise what the stream raises, and the error
+    that a chunk reports.
+    """
     accumulator = call.accumulator
     try:
         for chunks in batches:
@@ -63,12 +76,14 @@ def _receive(
                     if call.trace.first_token is None:
                         _mark_first(call.trace)
                     observer.show(delta)
+                # After `show`, since a chunk can hold a last piece of the answer beside its error.
                 if accumulator.error:
                     observer.flush()
                     raise accumulator.error
             observer.flush()
     except (TimedOut, Truncated) as error:
-        # The answer had its end already; only the stream's was still to come.
+        # After a finish_reason only usage and [DONE] follow: the answer is whole, unless the stream
+        # broke inside an event, of which nobody knows what it was.
         whole = accumulator.finish_reason and not accumulator.resumed
         if not whole or error.inside_event:
             raise
@@ -76,7 +91,7 @@ def _receive(
 
 
 def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
-    """A stream that broke before anything of an answer came is no answer broken off."""
+    """Return `error`, or another error for a stream that broke before the answer began."""
     if not isinstance(error, Truncated) or accumulator.begun:
         return error
     kind = NetworkError if isinstance(error, ConnectionLost) else ServerError
@@ -84,20 +99,21 @@ def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
 
 
 def _described(error: LlmcliError, call: Call) -> LlmcliError:
-    """Return `error` with the model, request and attempt that it is of, and with how much of the
-    answer came before it."""
+    """Return `error` redacted, on one line, with how much came and with what it is about."""
     message = error.message
-    if isinstance(error, (TimedOut, Truncated)) and (came := call.accumulator.chars):
-        message += f" after {came} chars"
-    # First without secrets, then short: a key cut in half would not be recognised.
+    if isinstance(error, (TimedOut, Truncated)) and (received := call.accumulator.chars):
+        message += f" after {received} chars"
+    # Redacted before it is shortened: a key that was cut in half would not be recognised.
     message = one_line(call.redact(message), _LONGEST_MESSAGE)
     return error.replaced(message=message, about=_about(error, call), hint=_hint(error, call))
 
 
 def _about(error: LlmcliError, call: Call) -> str | None:
+    """Return the model, request id and number of attempts that a message needs; else None."""
     attempts, words = call.trace.attempts, []
-    in_words_of_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))
-    if in_words_of_server and attempts and attempts[-1]["status"] is not None:
+    # The other errors are described in our own words, which say all there is to know.
+    said_by_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))
+    if said_by_server and attempts and attempts[-1]["status"] is not None:
         words.append(f"model {call.model}")
         if call.trace.request_id:
             words.append(f"request id {call.trace.request_id}")
@@ -107,7 +123,7 @@ def _about(error: LlmcliError, call: Call) -> str | None:
 
 
 def _hint(error: LlmcliError, call: Call) -> str | None:
-    """Return the models with names near to one that is unknown, else the error's own hint."""
+    """Return the models whose ids are like an unknown one, else the error's own hint."""
     if not isinstance(error, NoModel) or not call.model:
         return error.hint
     return did_you_mean(call.model, call.known_models(), most=3, likeness=0.5) or error.hint

@@ -1,4 +1,4 @@
-"""Who watches one answer come into being: the seam between the conversation and what is shown."""
+"""The observer of an answer: the interface between the conversation and what shows it."""
 
 from typing import Protocol
 
@@ -9,33 +9,36 @@ from llmcli.errors import LlmcliError
 
 
 class Observer(Protocol):
-    """Told of an answer while it arrives, of attempts that fail, and of the turns between."""
+    """What is told of an answer while it arrives, of attempts that fail and of turns that end."""
 
     @property
     def committed(self) -> bool:
-        """Return whether something of the answer was written where it cannot be taken back."""
+        """Return whether a part of this turn's answer was written and cannot be taken back."""
 
     def show(self, delta: Delta) -> None:
-        """Take a piece, to be shown with what has arrived at the same time."""
+        """Take a piece of the answer, to be shown by the next `flush`."""
 
     def flush(self) -> None:
-        """Show what was taken: no more of the answer is there yet."""
+        """Show the pieces taken since the last `flush`, since no more have arrived yet."""
 
     def again(self, error: LlmcliError, wait: float) -> None:
-        """Forget what was shown; the next attempt begins in `wait` seconds."""
+        """Forget the answer of an attempt that failed; the next begins in `wait` seconds."""
 
     def pause(self) -> None:
-        """Make way: tools are about to speak."""
+        """Stop writing to the terminal, since tools are about to write to it."""
 
     def result(self, message: Message) -> None:
-        """Take what a tool gave."""
+        """Take the message that holds the result of a tool call."""
 
     def next_turn(self) -> None:
-        """End a turn: the answer is followed by another request."""
+        """End a turn whose answer leads to another request."""
 
 
 class Silent:
-    """Nobody watches: one answer of many."""
+    """The observer of `map`, which shows nothing while the answer to a record arrives.
+
+    It records in `call` which attempts failed and which turns ended, as every observer does.
+    """
 
     committed = False
 
@@ -43,20 +46,22 @@ class Silent:
         self._call = call
 
     def show(self, delta: Delta) -> None:
-        pass
+        """Do nothing."""
 
     def flush(self) -> None:
-        pass
+        """Do nothing."""
 
     def again(self, error: LlmcliError, wait: float) -> None:
+        """Discard the attempt, and log the retry for -v."""
         self._call.discard()
         self._call.trace.log(f"{error.message}; trying again in {wait:.1f} s")
 
     def pause(self) -> None:
-        pass
+        """Do nothing."""
 
     def result(self, message: Message) -> None:
-        pass
+        """Do nothing."""
 
     def next_turn(self) -> None:
+        """Count a turn of the call."""
         self._call.next_turn()

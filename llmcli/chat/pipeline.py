@@ -1,5 +1,6 @@
-"""One run of `ask` from the request on: attempts, turns, what is kept, what is shown."""
+"""One run of `ask` once its request is drafted: retries, tools and repairs, records and output."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmcli.api.accumulator import Accumulator
@@ -27,7 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exchange:
-    """The collaborators of one ask run, each open and ready."""
+    """The collaborators of one run of `ask`.
+
+    `output` is open already; `recorder` is opened by `run`. `stream` sends a request and returns
+    the chunks of the answer.
+    """
 
     environment: Environment
     call: Call
@@ -37,52 +42,65 @@ class Exchange:
     stream: Stream
 
     def run(self, draft: Draft, options: AskOptions, settings: Settings) -> int:
-        """The exit code of a good answer. Raises all that keeps one from being good."""
-        known, said = draft.known, draft.request["messages"]
-        retries = RetryPolicy(settings.retries, self.environment.remaining)
+        """Send the request of `draft`, show and record the answer, and return the exit code.
+
+        It is 0, or 1 for a "no" by --yes-no. Raise the LlmcliError that kept the answer from being
+        good, after what came of it was recorded.
+        """
+        conversation = draft.request["messages"]
         in_text = not (options.output.json or options.output.events or draft.shape)
-        allow_cut = allows_cut(options.output.allow_cut, in_text, settings)
+        limits = Limits(options.tools.max_turns, options.shape.repair)
+        runner = self._runner(draft, options.tools)
+        if in_text and runner is None and not self.recorder.keeps:
+            # Nobody reads the text again once it is shown, so a long answer takes no memory.
+            self.call.bill.accumulator = Accumulator.of(kept=False)
+        allow_cut = allows_cut(settings, asked=options.output.allow_cut, in_text=in_text)
+        ask = self._asker(draft, options, settings, allow_cut=allow_cut)
+        try:
+            self.recorder.open()
+            answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)
+        except BaseException as error:  # a signal as well: what came has been paid for
+            self.recorder.fail(draft.known, conversation, error)
+            raise
+        return self._finish(draft, answer)
+
+    def _asker(
+        self, draft: Draft, options: AskOptions, settings: Settings, *, allow_cut: bool
+    ) -> Callable[[ChatRequest], Completion]:
+        """Return the function that sends a request, with retries, and meters each attempt."""
+        retries = RetryPolicy(settings.retries, self.environment.remaining)
+        check_calls = not options.tools.run_tools  # the runner tells the model what is malformed
+
+        def attempt(request: ChatRequest) -> Completion:
+            # The instruction is added here, as a session must not keep it.
+            sent = instructed(request, draft.shape)
+
+            def once() -> Completion:
+                return complete(
+                    self.stream, sent, self.call, self.output,
+                    allow_cut=allow_cut, check_calls=check_calls,
+                )  # fmt: skip
+
+            return self.meter.around(sent, once)
 
         def ask(request: ChatRequest) -> Completion:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
-        def attempt(request: ChatRequest) -> Completion:
-            check_calls = not options.tools.run_tools
-            told = instructed(request, draft.shape)
-
-            def once() -> Completion:
-                return complete(
-                    self.stream, told, self.call, self.output,
-                    allow_cut=allow_cut, check_calls=check_calls,
-                )  # fmt: skip
-
-            return self.meter.around(told, once)
-
-        limits = Limits(options.tools.max_turns, options.shape.repair)
-        runner = self._runner(draft, options.tools)
-        if in_text and runner is None and not self.recorder.keeps:
-            # Nobody looks at the text once it is shown.
-            self.call.bill.accumulator = Accumulator.of(kept=False)
-        try:
-            self.recorder.open()
-            answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)
-        except BaseException as error:
-            self.recorder.fail(known, said, error)
-            raise
-        return self._finish(draft, answer)
+        return ask
 
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:
             return None
-        from llmcli.tools.runner import Runner, ToolPolicy
+        from llmcli.tools import runner  # noqa: PLC0415  # needed with --run-tools only
 
-        policy = ToolPolicy(tools.approve, tools.strict_tools)
-        return Runner(self.environment, draft.toolbox, policy)
+        policy = runner.ToolPolicy(tools.approve, tools.strict_tools)
+        return runner.Runner(self.environment, draft.toolbox, policy)
 
     def _finish(self, draft: Draft, answer: Answer) -> int:
         shaped = answer.shaped
         self.call.exit_code, self.call.shape = shaped.exit_code, dict(shaped.found)
         self.call.open_calls = list(answer.calls)
+        # Recorded first, so that a failing stdout does not cost the turn.
         self.recorder.keep(draft.known, draft.request["messages"])
         self.output.finish(answer.calls, shaped.text)
         return shaped.exit_code

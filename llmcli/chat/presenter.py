@@ -1,4 +1,4 @@
-"""The output that the options ask for, opened before anything is sent."""
+"""The output of `ask`: the answer in the form that the options ask for, and what is said of it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,11 +22,13 @@ from llmcli.system.stdio import STDERR, STDOUT, write_all
 
 
 class Output:
-    """Renderer, usage line and usage file in one. Until `open`, only failure can be told.
+    """The observer of `ask`: a renderer for the answer, the usage line and the usage file.
 
-    With --no-stream nothing is shown before the end, so that a broken answer can still be asked
-    for again. Where the answer is to have a shape, only at the end it is known what of the text is
-    shown.
+    Before `open` it can only report a failure, in the form that the options ask for.
+
+    Text is held back in two cases. With --no-stream it is held to the end of the turn, so that a
+    broken answer can be asked for again. For an answer with a shape it is held to the end of the
+    run, as only then it is known which part of the text is shown.
     """
 
     def __init__(self, environment: Environment, options: AskOptions, call: Call) -> None:
@@ -45,13 +47,17 @@ class Output:
         self._finished = False
 
     def open(self) -> None:
-        """Raises UsageError, CantCreate and WriteError."""
+        """Open all that is written to, before anything is sent and paid for.
+
+        Raise UsageError for --json with --events, CantCreate for a file that cannot be opened, and
+        WriteError if stdout cannot be written.
+        """
         options, call = self._options, self._call
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
             self._usage_file = UsageFile(options.usage_file)
-        thinking = Thinking(self._environment, options.show_reasoning)
+        thinking = Thinking(self._environment, wanted=options.show_reasoning)
         sink = open_sink(self._environment, options.output)
         if options.json:
             self._renderer = JsonRenderer(sink, thinking, self._report)
@@ -60,14 +66,19 @@ class Output:
             self._renderer = renderer
             renderer.start(call.model or "")
         else:
-            self._renderer = TextRenderer(sink, thinking, not options.no_newline)
+            self._renderer = TextRenderer(sink, thinking, newline=not options.no_newline)
 
     @property
     def committed(self) -> bool:
+        """Return whether a part of this turn's answer was written and cannot be taken back."""
         return self._renderer is not None and self._renderer.committed
 
     def again(self, error: LlmcliError, wait: float) -> None:
-        """Take back what was shown. Silent in a cron job that succeeds in the end."""
+        """Take back what was shown of an attempt; the next begins in `wait` seconds.
+
+        Note it on stderr on a terminal or with -v only: cron mails what is written there, and a
+        job that succeeds in the end is nothing to tell.
+        """
         self._arrived.clear()
         self._held.clear()
         self._call.discard()
@@ -77,13 +88,14 @@ class Output:
             self._environment.note(f"{error.message}; trying again in {wait:.1f} s")
 
     def show(self, delta: Delta) -> None:
-        """Shown with what has arrived at the same time, by `flush`."""
+        """Take a piece of the answer, to be shown by the next `flush`."""
         self._arrived.append(delta)
 
     def flush(self) -> None:
+        """Show the pieces that arrived, but for the text that is held back."""
         assert self._renderer is not None
         arrived, self._arrived = self._arrived, []
-        if self._last_turn_only:
+        if self._last_turn_only:  # reasoning is shown at once all the same, on stderr
             self._held += [Delta(text=delta.text) for delta in arrived]
             arrived = [Delta(reasoning=delta.reasoning) for delta in arrived]
         elif self._hold:
@@ -99,14 +111,14 @@ class Output:
             self._renderer.show(held)
 
     def pause(self) -> None:
-        """Tools are about to speak."""
+        """Show what was held and end its line, since tools are about to write to the terminal."""
         assert self._renderer is not None
         if not self._last_turn_only:
             self._release()
         self._renderer.pause()
 
     def next_turn(self) -> None:
-        """The answer was no end: tools are run, or it is asked for again in the right shape."""
+        """End a turn whose answer leads to another request, and count it in the call."""
         assert self._renderer is not None
         if self._last_turn_only:
             self._held.clear()
@@ -114,19 +126,25 @@ class Output:
         self._renderer.next_turn(self._call.next_turn().report())
 
     def result(self, message: Message) -> None:
+        """Show the message that holds the result of a tool call, if the form has a place for it."""
         assert self._renderer is not None
         self._renderer.result(message)
 
     def finish(self, calls: Sequence[ToolCall], text: str | None) -> None:
-        """`calls` are for the caller to answer; `text` stands for the answer's own."""
+        """End a good answer: show what was held, commit it, and report usage and warnings.
+
+        `calls` are tool calls left to the caller. `text` replaces the text of an answer with a
+        shape; None leaves it as it came. Raise WriteError if the output cannot be written.
+        """
         assert self._renderer is not None
         if text is not None and self._last_turn_only:
             self._held = [Delta(text=text)]
         self._release()
         if self._options.json or self._options.events:
-            self._record(None)  # its failure must be in the object
+            self._record(None)  # before the object is written, which must tell of its failure
         self._renderer.finish(calls)
         self._finished = True
+        # As text the answer goes first: a usage file that is full must not cost it.
         self._record(None)
         for warning in self._call.trace.warnings:
             self._environment.note(f"warning: {warning}")
@@ -136,17 +154,21 @@ class Output:
         return report(self._call, error)
 
     def _record(self, error: LlmcliError | Interrupted | None) -> None:
-        """One line for a run in --usage-file, whatever still happens."""
+        """Append the line of --usage-file, once a run, and only if a request was begun."""
         if self._usage_file and self._call.trace.attempts and not self._recorded:
             self._recorded = True
             self._usage_file.append(usage_record(self._call, error))
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
+        """Report `error` in the form that the options ask for, and usage if there was any.
+
+        Nothing is done once the answer is out. Notes are added to `error` on what was kept of it.
+        """
         if self._finished:
-            return  # the answer is out, and whole
-        kept = self._call.accumulator.chars
-        if isinstance(error, Interrupted) and self.committed and kept:
-            error.add_note(f"{kept} chars kept")
+            return
+        written = self._call.accumulator.chars
+        if isinstance(error, Interrupted) and self.committed and written:
+            error.add_note(f"{written} chars kept")
         try:
             self._show_failure(error)
         finally:
@@ -154,7 +176,7 @@ class Output:
 
     def _show_failure(self, error: LlmcliError | Interrupted) -> None:
         if self._renderer:
-            self.flush()  # a signal can come before all that arrived was shown
+            self.flush()  # a signal can end the run before all that arrived was shown
             self._release()
             self._renderer.fail(error)
         elif self._options.json:

@@ -1,4 +1,4 @@
-"""What is said of a call: the object of --json, the line of usage, the line of --usage-file."""
+"""Reports of a call: the object of --json, the usage line, and the line of --usage-file."""
 
 import json
 import time
@@ -13,13 +13,18 @@ Failure = LlmcliError | Interrupted | None
 
 
 def report(call: Call, error: Failure) -> dict[str, Any]:
-    """Return the object of --json: a `chat.completion` with `error` and `llmcli` beside it."""
+    """Return the object of --json for a call that failed with `error`, or succeeded if it is None.
+
+    It is the API's own `chat.completion`, built from what came of the answer, with `error` and
+    `llmcli` beside it; README.md, section JSON, has its fields.
+    """
     completion, turns = call.accumulator.partial(), call.bill.all_turns()
     return {
         **completion.extra,
         "id": completion.id,
         "object": "chat.completion",
         "created": completion.created,
+        # Servers may answer as another model than was asked for, such as a dated version.
         "model": completion.model or call.model,
         "choices": [
             {
@@ -57,20 +62,24 @@ def _about(call: Call, error: Failure, turns: list[Turn]) -> dict[str, Any]:
 
 
 def _error_object(call: Call, error: Failure) -> dict[str, Any] | None:
-    """Return the failure with the server's own code where it gave one, else the kind of failure.
+    """Return the `error` field: with the server's own code if it gave one, else our kind of error.
 
-    What a server said of a failure may hold the key that it was sent, so it is redacted.
+    Message and metadata are redacted, since servers quote the key that they refuse.
     """
     if error is None:
         return None
     code = error.kind if error.code is None else error.code
-    told = {"code": code, "message": error.told, "metadata": error.metadata}
-    redacted: dict[str, Any] = json.loads(call.redact(json.dumps(told)))
+    fields = {"code": code, "message": error.told, "metadata": error.metadata}
+    redacted: dict[str, Any] = json.loads(call.redact(json.dumps(fields)))
     return redacted
 
 
 def summary(call: Call) -> str:
-    """`model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`; what is unknown is not named."""
+    """Return the usage line, such as `model: 12 in (4 cached), 34 out, $0.0012, 1.2 s`.
+
+    Tokens and cost that the server did not tell are called unknown; a cost that is estimated has
+    "about" before it.
+    """
     turns = call.bill.all_turns()
     counts, cost = Tokens.of(usage_of(turns)), cost_of(turns)
     parts = []
@@ -91,7 +100,11 @@ def summary(call: Call) -> str:
     return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
 
 
-def usage_record(call: Call, error: LlmcliError | Interrupted | None) -> dict[str, Any]:
+def usage_record(call: Call, error: Failure) -> dict[str, Any]:
+    """Return the object that --usage-file gets for a call: usage, cost and outcome, no text.
+
+    `time` is the current time in UTC.
+    """
     whole = report(call, error)
     about = whole["llmcli"]
     keys = ("ok", "exit_code", "kind", "request_id", "cost_usd", "cost_source", "seconds", "tag")

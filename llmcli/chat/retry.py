@@ -1,4 +1,4 @@
-"""Again, where the same request may well succeed: exponential backoff with full jitter.
+"""Retries of what may succeed if sent again: exponential backoff with full jitter.
 
 The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
 """
@@ -14,9 +14,10 @@ from llmcli.system.dataclass import dataclass
 
 T = TypeVar("T")
 
+# Seconds: the upper bounds of the first delay and, as they double, of any.
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 8.0
-# A server that asks for more is not waited for.
+# Seconds of Retry-After that are waited for; a server that asks for more ends the call.
 LONGEST_RETRY_AFTER = 120.0
 
 
@@ -26,8 +27,13 @@ def _always(_error: LlmcliError) -> bool:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """`retries` after the first attempt, none beyond `remaining()` seconds, and each only if
-    `allowed` says so of the error."""
+    """How often, how long and after which errors a call is tried again.
+
+    `retries` is the most attempts after the first.
+    `remaining` returns the seconds until the deadline, beyond which no attempt begins.
+    `allowed` returns whether a retry may follow an error: `map` bounds the share of retries.
+    `rest` waits for a number of seconds.
+    """
 
     retries: int
     remaining: Callable[[], float]
@@ -36,9 +42,11 @@ class RetryPolicy:
 
 
 def retrying(attempt: Callable[[], T], observer: Observer, policy: RetryPolicy, trace: Trace) -> T:
-    """`attempt()`, again after transient errors as long as nothing was committed.
+    """Return what `attempt` returns, after trying it again as often as `policy` allows.
 
-    Raises the last error; TryLater where the server asks for more time than there is.
+    Only a transient error is followed by another attempt, and only while `observer` has committed
+    nothing of the answer. Raise the last error, or TryLater if the server asks to wait longer than
+    LONGEST_RETRY_AFTER or the deadline.
     """
     for number in range(policy.retries + 1):
         try:
@@ -60,10 +68,14 @@ def retrying(attempt: Callable[[], T], observer: Observer, policy: RetryPolicy, 
 
 
 def delay(number: int, retry_after: float | None) -> float:
-    """Seconds before attempt `number` + 1 (from 0): what the server says, else full jitter."""
+    """Return the seconds to wait after attempt `number`, counted from 0.
+
+    They are `retry_after` if the server named a time. Else they are random, from 0 up to a bound
+    that begins at 0.5 s and doubles up to 8 s, so that many clients do not come back at once.
+    """
     if retry_after is not None:
         return retry_after
-    import random
+    import random  # noqa: PLC0415  # slow to load, and a run without a retry needs none
 
     return random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**number))
 

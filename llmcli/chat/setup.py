@@ -1,4 +1,4 @@
-"""From the options to the request body: what was given, checked, read and put together."""
+"""The first steps of a run, from its options to its template, session and settings."""
 
 from typing import TYPE_CHECKING
 
@@ -15,77 +15,101 @@ if TYPE_CHECKING:
     from llmcli.chat.sessions.history import Session
     from llmcli.config.map_options import MapOptions
 
-# An answer in one piece is silence until it is complete.
+# Seconds of silence with --no-stream, unless the user sets them: such an answer is silent until it
+# is complete.
 _WHOLE_ANSWER_TIMEOUT = 300.0
 
 
-def template(environment: Environment, given: PromptOptions) -> "Template | None":
-    if given.template is None:
+def template(environment: Environment, options: PromptOptions) -> "Template | None":
+    """Return the template of -t, or None without -t.
+
+    Raise UsageError for a name that is not valid, NoInput for a file that cannot be read, and
+    ConfigError for one that is malformed.
+    """
+    if options.template is None:
         return None
-    from llmcli.chat.prompt import templates
+    from llmcli.chat.prompt import templates  # noqa: PLC0415  # needed with -t only
 
-    return templates.load_template(environment, given.template)
+    return templates.load_template(environment, options.template)
 
 
-def session(environment: Environment, talk: ConversationOptions) -> "Session | None":
-    if talk.session is None and not talk.go_on:
+def session(environment: Environment, options: ConversationOptions) -> "Session | None":
+    """Return the session of --session, which may be new, or of --continue; None without either.
+
+    Raise UsageError for a name that is not valid, NoInput for a file that cannot be read or if
+    there is no session to go on with, and ConfigError if other users could change the files.
+    """
+    if options.session is None and not options.go_on:
         return None
-    from llmcli.chat.sessions import last, store
+    from llmcli.chat.sessions import last, store  # noqa: PLC0415  # a plain ask has no session
 
-    if talk.go_on:
+    if options.go_on:
         name, of_terminal = last.last_name(environment)
         if not of_terminal:
-            environment.note(f"going on with session {name}, the last of all")
+            environment.note(f"going on with session {name}, the last used in any terminal")
         return store.load_session(environment, name, must_exist=True)
-    assert talk.session is not None
-    return store.load_session(environment, talk.session)
+    assert options.session is not None
+    return store.load_session(environment, options.session)
 
 
 def settings(
     environment: Environment,
     options: "AskOptions | MapOptions",
-    named: "Template | None",
-    going_on: "Session | None" = None,
+    template: "Template | None",
+    session: "Session | None" = None,
 ) -> Settings:
-    """Return the settings of a run, and start the deadline where it is that of the run: in `map`
-    it is a record's. Raises UsageError, ConfigError."""
-    of_run = isinstance(options, AskOptions)
+    """Return the settings of a run, from flags, `template`, environment, config.toml and defaults.
+
+    A `session` that goes on keeps its model unless another one is named. For `ask` also start the
+    deadline, which in `map` is that of each record. Raise UsageError for a flag that is not valid,
+    ConfigError for a value from elsewhere.
+    """
+    is_ask = isinstance(options, AskOptions)
     sampling, connection = options.sampling, options.connection
     given = flags(sampling, connection) | {"tag": check_tag(options.account.tag)}
     check_ranges(given, dict.fromkeys(given, "flag"))
-    if of_run:  # holds for reading the config as well
+    if is_ask:  # a deadline that is given by flag holds while the config is read, too
         environment.start_deadline(given["deadline"] or 0)
-    layer = named.settings if named else None
+    layer = template.settings if template else None
     resolved = file.resolve(environment, given, connection.profile, layer)
     request.check_reasoning(resolved.reasoning)
     if sampling.no_stream and resolved.source("idle_timeout") == "default":
         resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
-    if of_run:
+    if is_ask:
         environment.start_deadline(resolved.deadline)
-    return _with_model_of(going_on, resolved) if going_on else resolved
+    return _with_model_of(session, resolved) if session else resolved
 
 
-def allows_cut(asked: bool, in_text: bool, settings: Settings) -> bool:
-    """Text that was to be short may be cut; of an answer with a shape a part is of no use."""
+def allows_cut(settings: Settings, *, asked: bool, in_text: bool) -> bool:
+    """Return whether an answer that is cut by its length limit is a success.
+
+    It is one with --allow-cut (`asked`), and for plain text (`in_text`) if --max-tokens was given:
+    whoever bounds a text expects it to end there, but a part of JSON cannot be used.
+    """
     return asked or (in_text and settings.source("max_tokens") == "flag")
 
 
-def tell_of_another_model(environment: Environment, going_on: "Session", model: str) -> None:
-    """A conversation that goes on with another model than before says so."""
-    before = going_on.last("model")
+def tell_of_another_model(environment: Environment, session: "Session", model: str) -> None:
+    """Note on stderr if the last turn of `session` was with another model than `model`."""
+    before = session.last("model")
     if before not in (None, model):
-        environment.note(f"session {going_on.name} was with {before}, and goes on with {model}")
+        change = f"session {session.name} goes on with {model}; its last turn was with {before}"
+        environment.note(change)
 
 
-def _with_model_of(going_on: "Session", resolved: Settings) -> Settings:
-    """A conversation goes on with its model, unless another is named or the endpoint is another."""
-    model = going_on.last("model")
+def _with_model_of(session: "Session", resolved: Settings) -> Settings:
+    """Return the settings with the model of the session's last turn.
+
+    They stay as they are if a flag or template names a model, or if the endpoint is another one,
+    which may not know that model.
+    """
+    model = session.last("model")
     if model is None or resolved.source("model") in ("flag", "template"):
         return resolved
-    endpoint = going_on.last("endpoint")
-    if endpoint is None:
+    endpoint = session.last("endpoint")
+    if endpoint is None:  # the embedded model, which runs where nothing else is configured
         same = resolved.model is None and resolved.base_url is None
     else:
         same = endpoint == url.check_base_url(resolved.base_url or DEFAULT_BASE_URL)
-    sources = {**resolved.sources, "model": f"session {going_on.name}"}
+    sources = {**resolved.sources, "model": f"session {session.name}"}
     return replace(resolved, model=model, sources=sources) if same else resolved

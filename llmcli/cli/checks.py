@@ -51,7 +51,7 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
     if given.param and not given.template:
         raise UsageError("-p gives a template's variable; name the template with -t")
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
-    if nothing and (given.no_stdin or content.nothing_given(environment)):
+    if nothing and (given.no_stdin or not content.has_stdin(environment)):
         hint = 'llmcli "your question", or pipe text in, or `-` to type it; see llmcli --help'
         raise UsageError("no prompt", hint=hint)
 

@@ -1,4 +1,4 @@
-"""--curl: the request as a command that can be run, with no secret in it."""
+"""The command that --curl prints: the request for curl, with variables in place of secrets."""
 
 import re
 import shlex
@@ -12,7 +12,11 @@ _KEY = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
 
 
 def command(request: ChatRequest, url: str, headers: Mapping[str, str]) -> bytes:
-    """The body goes in as a here-document: an argument could be too long for the system."""
+    """Return a shell command that sends `request` to `url`, as UTF-8 that ends in a newline.
+
+    The key stands as `$LLMCLI_API_KEY`, unless `headers` has an Authorization of its own. A header
+    that is secret, such as X-Api-Key, stands as `$LLMCLI_HEADER_X_API_KEY`.
+    """
     lines = [
         f"curl -sS -N {shlex.quote(url)}",
         *([] if "authorization" in map(str.lower, headers) else [_KEY]),
@@ -21,11 +25,14 @@ def command(request: ChatRequest, url: str, headers: Mapping[str, str]) -> bytes
         "--data-binary @- <<'LLMCLI_BODY'",
     ]
     body = encode(request, indent=2)
+    # A here-document, since Linux refuses a single argument of 128 KiB or more (execve(2)). No line
+    # of indented JSON can end it early: each begins with a brace or a blank.
     return " \\\n  ".join(lines).encode() + b"\n" + body + b"\nLLMCLI_BODY\n"
 
 
 def _header(name: str, value: str) -> str:
     if is_secret(name):
         variable = re.sub(r"\W", "_", name.upper())
+        # In double quotes, so that the shell puts in the value of the variable.
         return f'"{name}: $LLMCLI_HEADER_{variable}"'
     return shlex.quote(f"{name}: {value}")

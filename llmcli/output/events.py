@@ -1,4 +1,4 @@
-"""--events: one JSON object a line as things happen, and always a last `end`."""
+"""The lines of --events: one JSON object for each thing that happens, and `end` as the last."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,6 +13,12 @@ from llmcli.system.stdio import STDOUT, write_all
 
 
 class EventsRenderer:
+    """The renderer of --events.
+
+    `report` makes the object of --json, which the event `end` carries. `committed` is true from the
+    first piece of a turn's answer on, whatever the sink is, since events are never taken back.
+    """
+
     def __init__(self, sink: Sink, thinking: Thinking, report: ReportOf) -> None:
         self._sink = sink
         self._thinking = thinking
@@ -21,34 +27,44 @@ class EventsRenderer:
         self.committed = False
 
     def again(self, error: LlmcliError, wait: float) -> None:
+        """Write a `retry` event."""
         self._thinking.end()
         self._emit("retry", status=error.status, reason=error.message, wait=round(wait, 3))
 
     def start(self, model: str) -> None:
+        """Write the `start` event, which names the model that is asked."""
         self._emit("start", model=model)
 
     def show(self, deltas: Sequence[Delta]) -> None:
-        self.committed = True
+        """Write `reasoning`, `delta` and `tool_call` events, and show reasoning on stderr."""
+        self.committed = True  # before the write, of which a part may go out and then fail
         self._thinking.show("".join([delta.reasoning for delta in deltas]))
         self._sink.write(b"".join(line(event) for delta in deltas for event in _events(delta)))
 
     def pause(self) -> None:
+        """End the line of reasoning on stderr."""
         self._thinking.end()
 
     def next_turn(self, turn: dict[str, Any]) -> None:
+        """Write a `turn` event; nothing of the next turn's answer is committed yet."""
         self._thinking.end()
         self._emit("turn", **turn)
         self.committed = False
 
     def result(self, message: Message) -> None:
+        """Write a `tool_result` event."""
         self._emit("tool_result", **message)
 
     def finish(self, calls: Sequence[ToolCall]) -> None:
+        """Write the `usage` and `end` events and commit the sink; `calls` stand in `end`."""
         self._end(None)
         self._sink.commit()
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
-        """A file that is not to be replaced gets no `end`: that goes to stdout, as all there is."""
+        """Write the `end` event with `error`, to stdout as well if the sink is a file.
+
+        The file named by -O stays as it was; the events so far are kept beside it.
+        """
         self._thinking.end()
         try:
             if not self._ended:
@@ -65,6 +81,7 @@ class EventsRenderer:
         if report["usage"] is not None:
             cost = {key: about[key] for key in ("cost_usd", "cost_source")}
             self._emit("usage", usage=report["usage"], **cost)
+        # Before the write: if it fails, `fail` must not write a second `end` behind a torn one.
         self._ended = True
         self._emit("end", **report)
 
@@ -82,5 +99,9 @@ def _events(delta: Delta) -> Iterator[dict[str, Any]]:
 
 
 def before_start(report: dict[str, Any]) -> None:
-    """The `end` of a run that failed without a sink that stays."""
+    """Write the `end` event to stdout, for a run that failed before its sink was open.
+
+    It also serves a run whose sink is a file, which keeps its last good answer. Raise WriteError
+    if stdout cannot be written.
+    """
     write_all(STDOUT, line({"event": "end", **report}))

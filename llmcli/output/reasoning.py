@@ -1,4 +1,4 @@
-"""A model's thinking: shown on stderr while it goes on, never on stdout."""
+"""The reasoning of a model, shown on stderr while it arrives and never on stdout."""
 
 import os
 
@@ -8,21 +8,29 @@ from llmcli.system.text import harmless
 
 
 class Thinking:
-    def __init__(self, environment: Environment, wanted: bool) -> None:
+    """A writer of reasoning to stderr, dimmed where that is a terminal with colours.
+
+    Reasoning is shown if stderr is a terminal or if `wanted` (--show-reasoning).
+    """
+
+    def __init__(self, environment: Environment, *, wanted: bool) -> None:
         self._terminal = environment.is_terminal(STDERR)
         self._shown = wanted or self._terminal
-        self._open = False
+        self._open = False  # whether the last line that was written lacks its end
         term = environment.variables.get("TERM", "dumb")
+        # An empty NO_COLOR counts as well, although https://no-color.org asks for a value.
         self._dim = self._terminal and term != "dumb" and "NO_COLOR" not in environment.variables
 
     def show(self, text: str) -> None:
+        """Write a piece of reasoning."""
         if self._shown and text:
             shown = harmless(text) if self._terminal else text
+            # Dimmed piece by piece, so that a run that is killed leaves no dimmed terminal.
             self._write(f"\x1b[2m{shown}\x1b[22m" if self._dim else shown)
             self._open = not text.endswith("\n")
 
     def end(self) -> None:
-        """The answer, or a message, begins on a line of its own."""
+        """End the line of reasoning, if one is open, before the answer or a message is written."""
         if self._open:
             self._write("\n")
             self._open = False
@@ -32,4 +40,4 @@ class Thinking:
         try:
             os.write(STDERR, text.encode(errors="replace"))
         except OSError:
-            pass  # stderr is not worth the answer
+            pass  # a closed or full stderr must not cost the answer

@@ -1,4 +1,4 @@
-"""Where the bytes of an answer go: stdout, or a file that is replaced only on success."""
+"""Where the answer is written: stdout, a device, or a file that is replaced only on success."""
 
 import os
 import re
@@ -13,26 +13,37 @@ from llmcli.system.stdio import STDOUT, write_all
 
 
 class Sink(Protocol):
+    """A place that an answer is written to.
+
+    `retractable` says whether `clear` can take back what was written, `terminal` whether a person
+    reads it on a terminal.
+    """
+
     retractable: bool
     terminal: bool
 
     def clear(self) -> None:
-        """Forget what was written since `keep`, where the sink is retractable."""
+        """Take back what was written since the last `keep`, if the sink is retractable."""
 
     def keep(self) -> None:
-        """What was written so far is not to be forgotten."""
+        """Protect what was written so far from `clear`."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        """Write all of `data`; raise WriteError, or ReaderGone if the reader has closed a pipe."""
 
     def commit(self) -> None:
-        """Everything was written: make it stay."""
+        """Make what was written stay, since the answer is whole; raise WriteError."""
 
-    def abort(self, keep: bool) -> str | None:
-        """Not whole: where the part was kept, if there is one and `keep` asks for it."""
+    def abort(self, *, keep: bool) -> str | None:
+        """End an answer that is not whole, and discard it unless `keep` is true.
+
+        Return the path of the file that holds what was written; None if nothing was written, if it
+        was discarded, or if it went to stdout or a device.
+        """
 
 
 class StdoutSink:
-    """Raises WriteError and ReaderGone."""
+    """The sink that is stdout, where nothing can be taken back."""
 
     retractable = False
 
@@ -40,35 +51,42 @@ class StdoutSink:
         self.terminal = os.isatty(STDOUT)
 
     def clear(self) -> None:
-        pass
+        """Do nothing."""
 
     def keep(self) -> None:
-        pass
+        """Do nothing."""
 
     def write(self, data: bytes) -> None:
+        """Write all of `data` to stdout; raise WriteError or ReaderGone."""
         write_all(STDOUT, data)
 
     def commit(self) -> None:
-        pass
+        """Do nothing, since every write has gone out already."""
 
-    def abort(self, keep: bool) -> str | None:
+    def abort(self, *, keep: bool) -> str | None:
+        """Return None, since what was written is not in a file of its own."""
         return None
 
 
 class FileSink:
-    """Writes beside the target and renames. Raises CantCreate at once, WriteError later."""
+    """The sink that is a file, which is written beside its target and renamed on `commit`.
+
+    Raise CantCreate at once if the target cannot be replaced, so that nothing is paid in vain.
+    """
 
     retractable = True
     terminal = False
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._written = self._keep = 0
+        self._written = self._keep = 0  # bytes: the size of the file, and what `clear` leaves
         try:
+            # The target of a symbolic link is replaced, and the link stays.
             self._target = Path(os.path.realpath(name))
             old = self._target.stat() if self._target.exists() else None
             if old and stat.S_ISDIR(old.st_mode):
                 raise IsADirectoryError(0, "is a directory")
+            # The rename would succeed even on a file that its owner has made read-only.
             if old and not os.access(self._target, os.W_OK):
                 raise PermissionError(0, "Permission denied")
             self._file = AtomicFile(self._target, ".llmcli-", ".part")
@@ -80,63 +98,74 @@ class FileSink:
         self._kept = f"{self._target}.part"
 
     def _inherit(self, old: os.stat_result | None) -> None:
-        """Mode and, where we may, owner of the file that is replaced."""
+        """Give the new file the mode and, where the system lets us, the owner of the old one."""
         mode = stat.S_IMODE(old.st_mode) if old else 0o666 & ~_umask()
         if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
             try:
                 os.fchown(self._descriptor, old.st_uid, old.st_gid)
             except OSError:
-                pass
+                pass  # only root may give a file away; that must not cost the answer
+        # After the owner, since a change of owner clears the set-user-ID bits (chown(2)).
         os.fchmod(self._descriptor, mode)
 
     def clear(self) -> None:
+        """Cut the file to its size at the last `keep`."""
         os.ftruncate(self._descriptor, self._keep)
         os.lseek(self._descriptor, self._keep, os.SEEK_SET)
         self._written = self._keep
 
     def keep(self) -> None:
+        """Let `clear` leave what was written so far."""
         self._keep = self._written
 
     def write(self, data: bytes) -> None:
+        """Write all of `data`; raise WriteError, naming the file."""
         try:
             write_all(self._descriptor, data)
         except WriteError as error:
-            self._written = os.fstat(self._descriptor).st_size  # a part of it may stand
+            self._written = os.fstat(self._descriptor).st_size  # a part of `data` may be in it
             raise WriteError(f"{self._name}: {error.message}") from None
         self._written += len(data)
 
     def commit(self) -> None:
+        """Replace the target, and remove what an earlier failure left; raise WriteError."""
         try:
             self._file.commit()
-            Path(self._kept).unlink(missing_ok=True)  # of an earlier failure
+            Path(self._kept).unlink(missing_ok=True)
         except OSError as error:
             raise WriteError(f"{self._name}: write error: {error.strerror}") from None
 
-    def abort(self, keep: bool) -> str | None:
+    def abort(self, *, keep: bool) -> str | None:
+        """Leave the target as it was; with `keep` rename what was written to `NAME.part`.
+
+        Return the path of what was written if it was kept, else None.
+        """
         try:
             if keep and self._written:
                 os.replace(self._file.path, self._kept)
                 return self._kept
             os.unlink(self._file.path)
-        except OSError:
+        except OSError:  # the directory was made read-only, for example: the name stays as it is
             return self._file.path if keep and self._written else None
         return None
 
 
+# The names of open descriptors, by number and of the standard streams.
 _OPEN = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)|/dev/(stdin|stdout|stderr)")
 
 
 class DeviceSink(StdoutSink):
-    """A pipe or device named by -O: it cannot be replaced, so it is written to.
+    """The sink that is a pipe or a device named by -O, which is written to and not replaced.
 
-    A name of an open descriptor is that descriptor: opened anew, a file would be overwritten.
+    Raise CantCreate if it cannot be opened.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         try:
-            if named := _OPEN.fullmatch(name):
-                number = named[1] or named[2] or ("stdin", "stdout", "stderr").index(named[3])
+            if match := _OPEN.fullmatch(name):
+                # Opened anew, a file behind the descriptor would be written from its start.
+                number = match[1] or match[2] or ("stdin", "stdout", "stderr").index(match[3])
                 self._descriptor = os.dup(int(number))
             else:
                 self._descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC)
@@ -145,16 +174,20 @@ class DeviceSink(StdoutSink):
         self.terminal = os.isatty(self._descriptor)
 
     def write(self, data: bytes) -> None:
+        """Write all of `data`; raise WriteError or ReaderGone."""
         write_all(self._descriptor, data)
 
 
 def names_descriptor(name: str) -> bool:
-    """Such as /dev/fd/3: what is open already, whatever it is."""
+    """Return whether `name` stands for a descriptor that is open already, such as /dev/fd/3."""
     return _OPEN.fullmatch(name) is not None
 
 
 def open_sink(environment: Environment, name: str | None) -> Sink:
-    """The sink for `-O name`; stdout for None and `-`. Raises CantCreate, WriteError."""
+    """Return the sink for the `name` given to -O; None and `-` mean stdout.
+
+    Raise CantCreate if a file or device cannot be opened, WriteError if stdout is closed.
+    """
     if name is None or name == "-":
         if STDOUT in environment.closed:
             raise WriteError("write error: Bad file descriptor", hint="stdout is closed")
@@ -165,10 +198,13 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
         mode = os.stat(name).st_mode
     except OSError:
         return FileSink(name)
+    # A directory is a FileSink, too, which says what is wrong with it.
     return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
 
 
 def _umask() -> int:
+    # The mask can be read only by setting it. In between it is the strictest, so that a file which
+    # another thread creates at this moment is too private rather than too open.
     current = os.umask(0o077)
     os.umask(current)
     return current

@@ -1,4 +1,4 @@
-"""Tables: aligned on a terminal, by rich; tab-separated lines, without a heading, in a pipe."""
+"""Tables on stdout: aligned by rich on a terminal, tab-separated lines in a pipe."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -18,28 +18,34 @@ def show_table(
     heading: Sequence[str],
     rows: Rows,
     right: str = "",
+    *,
     bars: bool = False,
 ) -> None:
-    """`right` names the columns of numbers, by their headings' first letters; `bars`: the last is
-    left out where there is no room for it."""
+    """Print `rows`, each with as many cells as `heading`; in a pipe without the heading.
+
+    Columns whose heading begins with a character of `right` are aligned to the right and are never
+    wrapped. `bars` says that the last column is a chart, which is left out of a narrow terminal.
+    Raise WriteError if stdout cannot be written.
+    """
     if not environment.is_terminal(STDOUT):
         for row in rows:
             print_line("\t".join(harmless(cell).replace("\t", " ") for cell in row))
         return
-    from rich.console import Console
+    from rich.console import Console  # noqa: PLC0415  # needed on a terminal only
 
+    # An empty NO_COLOR counts as well, which rich would ignore; None leaves the choice to rich.
     console = Console(highlight=False, no_color="NO_COLOR" in environment.variables or None)
     table = _table(heading, rows, right)
     if bars and _narrowest(table) > console.width:
         table = _table(heading[:-1], [row[:-1] for row in rows], right)
-    # No figure is cut off: the terminal breaks what is longer than its lines.
+    # rich would cut numbers off to fit the terminal; a line that the terminal breaks is whole.
     console.width = max(console.width, _narrowest(table))
     console.print(table)
 
 
 def _table(heading: Sequence[str], rows: Rows, right: str) -> "Table":
-    from rich.table import Table
-    from rich.text import Text
+    from rich.table import Table  # noqa: PLC0415  # needed on a terminal only
+    from rich.text import Text  # noqa: PLC0415  # needed on a terminal only
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, *cells in zip(heading, *rows, strict=True):
@@ -49,13 +55,14 @@ def _table(heading: Sequence[str], rows: Rows, right: str) -> "Table":
         else:
             table.add_column(name)
     for row in rows:
+        # As Text, since rich would read a cell such as "[bold]" as markup.
         table.add_row(*(Text(harmless(cell)) for cell in row))
     return table
 
 
 def _narrowest(table: "Table") -> int:
-    """The width in which each of its words is whole."""
-    from rich.console import Console
+    """Return the least width, in columns, at which no word of `table` is broken."""
+    from rich.console import Console  # noqa: PLC0415  # needed on a terminal only
 
     wide = Console(width=10_000)
     return wide.measure(table).minimum

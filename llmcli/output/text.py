@@ -1,4 +1,4 @@
-"""Plain text, as it arrives."""
+"""The answer as plain text, written as it arrives."""
 
 import json
 from collections.abc import Sequence
@@ -13,26 +13,33 @@ from llmcli.system.text import harmless
 
 
 class TextRenderer:
-    """Control sequences are made harmless where the text goes to a terminal."""
+    """The renderer of text, which makes control sequences harmless on a terminal only.
 
-    def __init__(self, sink: Sink, thinking: Thinking, newline: bool) -> None:
+    `newline` says whether a last line that lacks its newline is given one at the end.
+    """
+
+    def __init__(self, sink: Sink, thinking: Thinking, *, newline: bool) -> None:
         self._sink = sink
         self._thinking = thinking
         self._terminal = sink.terminal
         self._newline = newline
-        self._last = ""
-        self._begun = False
+        self._last = ""  # the last character that was written
+        self._begun = False  # whether any text of this turn was written
 
     @property
     def committed(self) -> bool:
+        """Return whether text of this turn was written to a sink that cannot take it back."""
         return self._begun and not self._sink.retractable
 
     def again(self, error: LlmcliError, wait: float) -> None:
+        """Take back the text of this turn: the sink is a file, or nothing was written to it."""
         self._thinking.end()
         self._sink.clear()
         self._begun, self._last = False, "\n"
 
     def show(self, deltas: Sequence[Delta]) -> None:
+        """Write the text of `deltas` to the sink and their reasoning to stderr, in their order."""
+        # Text is joined up to the next reasoning, so that what arrived together is one write.
         texts: list[str] = []
         for text, reasoning, _ in deltas:
             if reasoning:
@@ -49,19 +56,21 @@ class TextRenderer:
             texts.clear()
 
     def pause(self) -> None:
+        """End the open line, of reasoning and of text."""
         self._thinking.end()
         self._begin_line()
 
     def next_turn(self, turn: dict[str, Any]) -> None:
-        """What the model says before it calls a tool is a paragraph of its own."""
+        """End the line of a turn whose text stays, so that the next turn begins on its own line."""
         self.pause()
         self._sink.keep()
         self._begun = False
 
     def result(self, message: Message) -> None:
-        pass
+        """Show nothing: results of tools are for the model."""
 
     def finish(self, calls: Sequence[ToolCall]) -> None:
+        """Write `calls` as one line of JSON each behind the text, and commit the sink."""
         self._thinking.end()
         for call in calls:
             self._begin_line()
@@ -70,8 +79,11 @@ class TextRenderer:
         self._sink.commit()
 
     def fail(self, error: LlmcliError | Interrupted) -> None:
-        """What came stays as it came; only an answer cut by length is a whole line, and on a
-        terminal the message begins on a line of its own."""
+        """Keep the text as it came, and say where in a note on `error`.
+
+        A newline is added only to an answer that was cut by its length, and on a terminal, where
+        the message must begin on a new line.
+        """
         self._thinking.end()
         if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
@@ -81,7 +93,7 @@ class TextRenderer:
             error.add_note("partial answer kept")
 
     def _write(self, text: str) -> None:
-        self._begun, self._last = True, text[-1]  # first, as a signal can come in between
+        self._begun, self._last = True, text[-1]  # before the write, which a signal can end
         self._sink.write((harmless(text) if self._terminal else text).encode(errors="replace"))
 
     def _begin_line(self) -> None:

@@ -1,4 +1,4 @@
-"""--usage-file: what each run took, one JSON line, appended by any number of runs."""
+"""The file of --usage-file: one JSON line for each run, appended by any number of runs."""
 
 import os
 from contextlib import suppress
@@ -9,12 +9,17 @@ from llmcli.output.json import line
 from llmcli.system.locks import lock
 from llmcli.system.stdio import write_all
 
-# An append of one line is whole even without the lock, which a stopped program may hold.
-_PATIENCE = 0.5  # seconds
+# Seconds to wait for the lock. Then the line is written without it: an append in one write is
+# whole anyway on a local file system, and the holder may be a program that was stopped.
+_PATIENCE = 0.5
 
 
 class UsageFile:
-    """Opened before anything is sent, so that a wrong path costs nothing. Raises CantCreate."""
+    """A file that is open for appending lines of usage.
+
+    It is opened before anything is sent, so that a wrong path costs nothing. Raise CantCreate if
+    it cannot be opened.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -26,11 +31,14 @@ class UsageFile:
             raise CantCreate(f"cannot open --usage-file {name}: {reason}") from None
 
     def append(self, record: dict[str, Any]) -> None:
-        """Append `record` in one write under a lock: runs in parallel do not mix their lines."""
+        """Append `record` as one line, under a lock so that runs in parallel do not mix lines.
+
+        Raise WriteError if it cannot be written.
+        """
         text = line(record)
-        with suppress(OSError):  # a pipe or device has no lock
+        with suppress(OSError):  # a pipe or a device cannot be locked
             lock(self._descriptor, _PATIENCE)
         try:
             write_all(self._descriptor, text)
-        except WriteError as error_of_file:
-            raise WriteError(f"--usage-file {self._name}: {error_of_file.message}") from None
+        except WriteError as error:
+            raise WriteError(f"--usage-file {self._name}: {error.message}") from None

@@ -73,7 +73,7 @@ def test_a_call_is_neither_yes_nor_no(
     for more in (options, options[:2]):
         done = run("ask", *more, "--yes-no", "--repair", "2", "Is it?")
         assert done.returncode == 65
-        assert "a call of a tool, neither yes nor no" in done.stderr.decode()
+        assert "the answer must be yes or no, but it is a tool call" in done.stderr.decode()
     assert len(server.requests) == 2  # no complaint about a call that waits for a result
 
 

@@ -125,7 +125,7 @@ def test_results_come_in_the_order_of_the_calls_and_a_prompt_after_them(
     ("arguments", "says"),
     [
         (("more",), "tool calls wait for a result: c1 (weather); answer all of them"),
-        (("--tool-result", "cX=1"), "no open tool call cX; open are: c1 (weather)"),
+        (("--tool-result", "cX=1"), "no open tool call cX; the open calls are: c1"),
         (("--tool-result", "c1=1", "--tool-result", "c1=2"), "c1 is given twice"),
         (("--tool-result", "c1"), "is not ID=TEXT or ID=@FILE"),
     ],

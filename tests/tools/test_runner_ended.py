@@ -118,8 +118,8 @@ def test_approval_without_a_terminal_denies(
             "the parameters of f: not a valid JSON Schema",
         ),
         (("--tools", "missing.json"), 66, "cannot read missing.json"),
-        (("--run-tools", "--tools", "gone.json"), 78, "tool f: there is no program ./nowhere; a"),
-        (("--tools", "none.json", "--approve"), 2, "--approve and --strict-tools go with"),
+        (("--run-tools", "--tools", "gone.json"), 78, "tool f: cannot find program ./nowhere; a"),
+        (("--tools", "none.json", "--approve"), 2, "--approve and --strict-tools need --run-tools"),
     ],
 )
 def test_what_cannot_work_sends_nothing(

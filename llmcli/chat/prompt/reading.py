@@ -1,4 +1,4 @@
-"""What the user gives: words, stdin and files, made into the content of a message."""
+"""The input that the user gives: words of PROMPT, stdin and files, read within a limit."""
 
 import os
 import select
@@ -11,14 +11,23 @@ from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDIN
 from llmcli.system.text import check_text, decoded
 
+# Names that mean stdin. Opened by name, a file on stdin would be read again from its start.
 STDIN_NAMES = ("-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0")
+# Seconds of waiting for stdin until the user is told.
 _NOTICE_AFTER = 2.0
+# Bytes of one read.
+_BLOCK = 1 << 20
+# Digits of a size; int() raises ValueError for more than 4300 of them.
 _MOST_DIGITS = 15
 
 
 @dataclass
 class Input:
-    """Reads stdin and files, at most `limit` bytes in all."""
+    """A reader of stdin and files, of at most `limit` bytes in all.
+
+    `use_stdin` is false with -n. `taken` counts the bytes so far. `stdin_taken` is true once stdin
+    was read, which is possible only once.
+    """
 
     environment: Environment
     limit: int
@@ -26,8 +35,13 @@ class Input:
     taken: int = 0
     stdin_taken: bool = False
 
-    def stdin(self, notice: bool) -> bytes:
-        """All of stdin. `notice`: there is something to send without it, so say what is awaited."""
+    def stdin(self, *, notice: bool) -> bytes:
+        """Return all of stdin.
+
+        `notice` says that there is something to send without stdin: then the user, who may not
+        expect it to be read, is told after two seconds that it is waited for. Raise UsageError if
+        stdin was read before, BadRequest beyond the limit, and NoInput if it cannot be read.
+        """
         if self.stdin_taken:
             raise UsageError("stdin can be used only once")
         self.stdin_taken = True
@@ -39,6 +53,11 @@ class Input:
         return self._read_all(STDIN, "stdin")
 
     def file(self, name: str) -> bytes:
+        """Return all of the file `name`; `-` and its synonyms mean stdin.
+
+        Raise NoInput if it cannot be read, BadRequest beyond the limit, and UsageError for a stdin
+        that is closed, forbidden by -n or read before.
+        """
         if name in STDIN_NAMES:
             if not self.use_stdin:
                 raise UsageError(f"{name} is stdin, but -n forbids it", hint="drop one of them")
@@ -52,7 +71,11 @@ class Input:
             os.close(descriptor)
 
     def text_of(self, value: str, option: str) -> str:
-        """`value` itself, or the text of the file in `@FILE`."""
+        """Return the `value` of an `option`, or for `@FILE` the text of the file.
+
+        Line ends that finish the file are dropped. Raise what `file` raises, and BadRequest for
+        bytes that are not UTF-8 text.
+        """
         if not value.startswith("@"):
             return check_text(value, option)
         return decoded(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")
@@ -64,17 +87,19 @@ class Input:
 
     def _read_all(self, descriptor: int, name: str) -> bytes:
         blocks: list[bytes] = []
-        while block := read_block(descriptor, name, 1 << 20):
+        while block := read_block(descriptor, name, _BLOCK):
             self.taken += len(block)
+            # Checked while it is read, since /dev/zero never ends.
             if self.taken > self.limit:
-                raise BadRequest(f"input larger than {_size(self.limit)} (--max-input)")
+                raise BadRequest(f"input larger than {_shown(self.limit)} (--max-input)")
             blocks.append(block)
         return b"".join(blocks)
 
 
 def open_file(name: str) -> int:
-    """A descriptor to read from. Raises NoInput."""
+    """Return a descriptor that reads the file `name`; raise NoInput if it cannot be opened."""
     try:
+        # Whatever the locale says: arguments were decoded from UTF-8 in the same way.
         path = name.encode("utf-8", "surrogateescape")
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -82,11 +107,14 @@ def open_file(name: str) -> int:
 
 
 def read_block(descriptor: int, name: str, size: int) -> bytes:
-    """What there is, at most `size`; empty at the end. Raises NoInput."""
+    """Return the next bytes, at most `size`, as soon as there are any; nothing at the end.
+
+    Raise NoInput, naming the file `name`, if it cannot be read.
+    """
     while True:
         try:
             return os.read(descriptor, size)
-        except BlockingIOError:
+        except BlockingIOError:  # another program that shares our stdin made it non-blocking
             select.select([descriptor], [], [])
         except OSError as error:
             raise _unreadable(name, error) from None
@@ -96,21 +124,25 @@ def _unreadable(name: str, error: OSError | ValueError) -> NoInput:
     return NoInput(f"cannot read {name}: {getattr(error, 'strerror', None) or error}")
 
 
-def _size(count: int) -> str:
+def _shown(count: int) -> str:
     return f"{count // 2**20} MiB" if count % 2**20 == 0 else f"{count} bytes"
 
 
 def size(value: str) -> int:
-    """Bytes of `64M`, `1G`, `500k` or a plain number. Raises UsageError."""
+    """Return the number of bytes that --max-input names, such as 500, 10k, 64M or 1G.
+
+    The units are powers of 1024. Raise UsageError for a `value` that is not such a size, and for 0.
+    """
     units = {"k": 2**10, "m": 2**20, "g": 2**30}
     number, unit = value.strip(), 1
     if number[-1:].lower() in units:
         number, unit = number[:-1], units[number[-1].lower()]
     if not number.isdecimal() or len(number) > _MOST_DIGITS or not int(number):
-        raise UsageError(f"--max-input {value!r} is no size", hint="such as 64M")
+        problem = f"--max-input {value!r} is not a valid size"
+        raise UsageError(problem, hint="give a number of bytes such as 64M")
     return int(number) * unit
 
 
 def words(arguments: Sequence[str]) -> str:
-    """The words of PROMPT joined by one space."""
+    """Return PROMPT, its words joined by one space; raise BadRequest for what is not UTF-8."""
     return check_text(" ".join(arguments), "PROMPT")

@@ -1,4 +1,4 @@
-"""Saved prompts: TOML files with a prompt, its variables, a system message, a model, options."""
+"""Templates: saved prompts in TOML files, with variables, a system message and settings."""
 
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,17 +16,25 @@ from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import check_text
 
 SUFFIX = ".toml"
-# Settings that a template may give. None that says where a prompt and a key go.
+# Settings that a template may have. Those that say where a prompt and a key are sent are left out,
+# since templates are shared.
 SETTINGS = ("model", "temperature", "max_tokens", "top_p", "seed", "reasoning", "stop", "options")
+# Keys that are not settings.
 _OWN = ("description", "system", "prompt", "defaults")
-# `{name}`; `{{name}}` is a literal one.
+# `{name}` is a variable; `{{name}}` is a literal `{name}`.
 _PLACE = pattern(WORD)
-# Given by the command line itself.
+# Names that stand for PROMPT and stdin, and cannot be given by -p.
 _PROMPT, _STDIN = "prompt", STDIN_PLACE.strip("{}")
 
 
 @dataclass(frozen=True)
 class Template:
+    """A template as its file has it.
+
+    `name` is what the user called it by, for messages. `defaults` has values for variables.
+    `settings` has the keys of SETTINGS that the file sets, checked.
+    """
+
     name: str
     path: Path
     description: str = ""
@@ -36,14 +44,22 @@ class Template:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def variables(self) -> list[str]:
-        """In the order of their places, without `{prompt}` and `{stdin}`."""
-        found = [m[2] for m in _PLACE.finditer(f"{self.system or ''}\n{self.prompt}") if m[2]]
-        return [name for name in dict.fromkeys(found) if name not in (_PROMPT, _STDIN)]
+        """Return the variables, each once, in the order of their places in system and prompt.
+
+        `prompt` and `stdin` are not among them.
+        """
+        names = [m[2] for m in _PLACE.finditer(f"{self.system or ''}\n{self.prompt}") if m[2]]
+        return [name for name in dict.fromkeys(names) if name not in (_PROMPT, _STDIN)]
 
     def fill(self, pairs: Sequence[str], words: str) -> Filled:
-        """With the variables of `-p name=value`, and PROMPT, where `-` means stdin as none does.
+        """Return prompt and system message with values in place of the variables.
 
-        Raises UsageError."""
+        `pairs` are the NAME=VALUE of -p, which win over the defaults. `words` is PROMPT: it takes
+        the place of `{prompt}`, or else follows the prompt of the template. `-` counts as no
+        PROMPT, since stdin is sent in either case.
+
+        Raise UsageError for a variable that is unknown or has no value, and for a missing PROMPT.
+        """
         words = "" if words == "-" else words
         values = {**self.defaults, **self._given(pairs)}
         missing = [name for name in self.variables() if name not in values]
@@ -51,7 +67,7 @@ class Template:
             hint = "give " + " ".join(f"-p {name}=…" for name in missing)
             raise UsageError(f"template {self.name} lacks {', '.join(missing)}", hint=hint)
         if f"{{{_PROMPT}}}" in self.prompt and not words:
-            raise UsageError(f"template {self.name} wants a PROMPT")
+            raise UsageError(f"template {self.name} needs a PROMPT")
         prompt = Wording(tuple(self._pieces(values, Wording.of(words))))
         if words and f"{{{_PROMPT}}}" not in self.prompt:
             between = ("\n\n",) if self.prompt else ()
@@ -68,14 +84,17 @@ class Template:
             if not equals:
                 raise UsageError(f"-p {pair!r} is not NAME=VALUE")
             if name not in self.variables():
-                known = ", ".join(self.variables()) or "none"
-                problem = f"template {self.name} has no variable {name!r}"
-                raise UsageError(problem, hint=f"it has: {known}")
+                known = ", ".join(self.variables())
+                hint = f"its variables are: {known}" if known else "it has no variables"
+                raise UsageError(f"template {self.name} has no variable {name!r}", hint=hint)
             given[name] = check_text(value, f"-p {name}")
         return given
 
     def _pieces(self, values: Mapping[str, str], words: Wording) -> Iterator[str | None]:
-        """In one pass: what stands in a value is no variable."""
+        """Yield the prompt piece by piece, filled in, with None at each place of stdin.
+
+        It is filled in one pass, so that braces within a value are literal.
+        """
         end = 0
         for match in _PLACE.finditer(self.prompt):
             yield self.prompt[end : match.start()]
@@ -92,18 +111,27 @@ class Template:
 
 
 def template_path(environment: Environment, name: str) -> Path:
-    """A file in the configuration directory; a NAME with a slash is a path. Raises UsageError."""
+    """Return the path of the template `name`, in the configuration directory or a path of its own.
+
+    Raise UsageError for a name that is not valid.
+    """
     return named_file(environment.templates_directory, name, SUFFIX, "template")
 
 
 def template_names(environment: Environment) -> list[str]:
+    """Return the names of the templates in the configuration directory, sorted."""
     return sorted(path.stem for path in environment.templates_directory.glob(f"*{SUFFIX}"))
 
 
 def load_template(environment: Environment, name: str) -> Template:
-    """Raises UsageError, NoInput; ConfigError with the place of what is wrong in it."""
+    """Return the template `name`, which may be a path, with its file checked.
+
+    Raise UsageError for a name that is not valid, NoInput if the file cannot be read, and
+    ConfigError if it is malformed, with the line.
+    """
     path = template_path(environment, name)
     try:
+        # Checked first, since a pipe of that name might be waited for without end.
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoInput(f"template {path} is not a regular file")
         data = path.read_bytes()
@@ -130,25 +158,29 @@ def load_template(environment: Environment, name: str) -> Template:
 
 
 def _checked(key: str, value: Any, where: str) -> Any:
+    """Return the value of a key at the top of the file; raise ConfigError, naming `where`."""
     if key in SETTINGS:
         return settings.checked(key, value, where)
     if key not in _OWN:
-        hint = did_you_mean(key, (*SETTINGS, *_OWN)) or f"it has {', '.join((*_OWN, *SETTINGS))}"
-        raise ConfigError(f"{where}: a template has no {key!r}", hint=hint)
+        known = (*_OWN, *SETTINGS)
+        hint = did_you_mean(key, (*SETTINGS, *_OWN)) or f"a template can have {', '.join(known)}"
+        raise ConfigError(f"{where}: a template cannot have {key!r}", hint=hint)
     if key != "defaults":
         if not isinstance(value, str):
             raise ConfigError(f"{where}: {key} must be a text")
         return value
     if not isinstance(value, dict) or any(isinstance(v, (dict, list)) for v in value.values()):
-        raise ConfigError(f"{where}: defaults is a table of texts")
-    # As TOML spells them: true, not True.
+        raise ConfigError(f"{where}: defaults must be a table of texts")
+    # Numbers and booleans as TOML spells them: true, not True.
     return {n: v if isinstance(v, str) else str(v).lower() for n, v in value.items()}
 
 
 def _check_places(template: Template) -> None:
+    """Raise ConfigError for a default without a variable, or a place that `system` cannot have."""
     unused = [name for name in template.defaults if name not in template.variables()]
     if unused:
-        raise ConfigError(f"{template.path}: defaults has {unused[0]!r}, which stands nowhere")
+        problem = f"defaults has {unused[0]!r}, but prompt and system have no {{{unused[0]}}}"
+        raise ConfigError(f"{template.path}: {problem}")
     for match in _PLACE.finditer(template.system or ""):
         if match[2] in (_STDIN, _PROMPT):
-            raise ConfigError(f"{template.path}: {match[0]} stands in prompt only")
+            raise ConfigError(f"{template.path}: {match[0]} can stand in prompt, not in system")

@@ -1,4 +1,4 @@
-"""A conversation for people to read."""
+"""A session as text for people to read, as `session show` prints it."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,11 @@ from llmcli.system.jsonl import Record
 
 
 def as_text(session: Session) -> str:
-    """Each message under its role; what is not sent again is said."""
+    """Return the messages of `session`, each under a heading with its role.
+
+    A turn that is incomplete is followed by a line that says so. Control sequences are left as they
+    are: make the text harmless before it goes to a terminal.
+    """
     return "\n\n".join(part for turn in session.turns for part in _parts(turn))
 
 

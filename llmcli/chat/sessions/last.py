@@ -1,6 +1,6 @@
-"""Which session `--continue` goes on with: the last of this terminal, else the last of all.
+"""The session that --continue goes on with: the last of this terminal, else the last of all.
 
-A small file for each terminal, named by the process that leads it, and one for all.
+Its name is kept in one small file for each terminal, and in another for all terminals.
 """
 
 import os
@@ -15,7 +15,8 @@ from llmcli.system.atomic_file import replace_file
 from llmcli.system.environment import Environment
 
 _OF_ALL = "all"
-_KEPT = 86_400  # seconds after its last use that a terminal which seems gone is remembered
+# Seconds (one day) after its last use until the file of a terminal that seems gone is removed.
+_KEPT = 86_400
 
 
 def _folder(environment: Environment) -> Path:
@@ -23,45 +24,58 @@ def _folder(environment: Environment) -> Path:
 
 
 def _terminal() -> str:
-    """A terminal is the session, in the sense of setsid(2), of the shell in it."""
+    """Return the name of this terminal's file: the id of its session in the sense of setsid(2).
+
+    The shell of a terminal leads such a session, and all that runs in the terminal is part of it.
+    """
     return str(os.getsid(0))
 
 
 def remember_session(environment: Environment, session: Session) -> None:
-    """Each file is replaced in one step. Raises OSError."""
+    """Note `session` as the last one of this terminal and of all.
+
+    Remove the files of terminals that are gone. Raise OSError if a file cannot be written.
+    """
     folder = _folder(environment)
     private_dirs.make_private(folder)
     name = str(session.path) if "/" in session.name else session.name
     for key in (_terminal(), _OF_ALL):
         replace_file(folder / key, name.encode(errors="surrogateescape"))
-    for left in folder.iterdir():
-        if left.name.isdecimal() and _is_over(left):
-            left.unlink(missing_ok=True)
+    for file in folder.iterdir():
+        if file.name.isdecimal() and _is_gone(file):
+            file.unlink(missing_ok=True)
 
 
-def _is_over(terminal: Path) -> bool:
-    """Its leader alone does not tell: it may have gone before the others (`setsid sh -c "… &"`),
-    or lead from outside of a container."""
+def _is_gone(file: Path) -> bool:
+    """Return whether the terminal of `file` was not used for a day and has no leader any more.
+
+    A leader that is gone is not enough: it may have ended before the others of its session, as in
+    `setsid sh -c "… &"`, or live outside of this container.
+    """
     try:
-        return time.time() - terminal.stat().st_mtime > _KEPT and not _leads(int(terminal.name))
+        return time.time() - file.stat().st_mtime > _KEPT and not _leads(int(file.name))
     except FileNotFoundError:  # another run removed it
         return False
 
 
 def _leads(pid: int) -> bool:
+    """Return whether the process `pid` leads a session."""
     try:
+        # Linux says 0 for a session whose leader is outside of this PID namespace.
         return os.getsid(pid) in (pid, 0)
     except OSError:
         return False
 
 
 def last_name(environment: Environment) -> tuple[str, bool]:
-    """And whether it is this terminal's. Raises NoInput where there is none, ConfigError where
-    others could have named it."""
+    """Return the name of the last session, and whether it is the last of this terminal.
+
+    Raise NoInput if there is none, and ConfigError if other users could have written the name.
+    """
     private_dirs.check_private(environment.state_directory)
     for key in (_terminal(), _OF_ALL):
         with suppress(OSError):
-            found = (_folder(environment) / key).read_text("utf-8", "surrogateescape")
-            return found, key != _OF_ALL
+            name = (_folder(environment) / key).read_text("utf-8", "surrogateescape")
+            return name, key != _OF_ALL
     hint = "begin one with --session NAME; a plain ask is not kept"
     raise NoInput("there is no session to go on with", hint=hint)

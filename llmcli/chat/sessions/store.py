@@ -1,7 +1,7 @@
-"""Conversations kept on disk: one line a turn, as the request and the answer were.
+"""Sessions on disk: files of one JSON object a turn, with the messages that were sent and received.
 
-Nothing is kept unless `--session` or `--continue` asks for it. A turn that failed is kept as
-`incomplete`; it is shown, but not sent again.
+They are written only if --session or --continue asks for it. A turn that failed is marked
+`incomplete`: it is shown, but not sent again.
 """
 
 import os
@@ -23,7 +23,10 @@ SUFFIX = ".jsonl"
 
 
 def session_path(environment: Environment, name: str) -> Path:
-    """A file in the state directory; a NAME with a slash is a path. Raises UsageError."""
+    """Return the path of the session `name`, in the state directory or a path of its own.
+
+    Raise UsageError for a name that is not valid.
+    """
     return named_file(_directory(environment), name, SUFFIX, "session")
 
 
@@ -31,8 +34,12 @@ def _directory(environment: Environment) -> Path:
     return environment.state_directory / "sessions"
 
 
-def load_session(environment: Environment, name: str, must_exist: bool = False) -> Session:
-    """Raises UsageError, NoInput; ConfigError where others could change what is read."""
+def load_session(environment: Environment, name: str, *, must_exist: bool = False) -> Session:
+    """Read the session `name`; one that does not exist has no turns, unless it `must_exist`.
+
+    Raise UsageError for a name that is not valid, NoInput if the file cannot be read or has a line
+    that is not a turn, and ConfigError if other users could change the file.
+    """
     path = session_path(environment, name)
     if "/" not in name:
         private_dirs.check_private(environment.state_directory)
@@ -44,7 +51,7 @@ def load_session(environment: Environment, name: str, must_exist: bool = False) 
             turns.append(_checked(record, f"session {name}: {path}:{number}"))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
-            hint = "`llmcli session list` shows those that are"
+            hint = "see `llmcli session list`"
             raise NoInput(f"there is no session {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"session {name}: cannot read {path}: {error.strerror}") from None
@@ -54,12 +61,16 @@ def load_session(environment: Environment, name: str, must_exist: bool = False) 
 def _checked(record: Record | None, where: str) -> Record:
     own = record.get("messages") if record else None
     if record is None or not isinstance(own, list) or messages.problem_of(own):
-        raise NoInput(f"{where}: not a turn of a session", hint="mend or remove that line")
+        raise NoInput(f"{where}: not a turn of a session", hint="correct or remove that line")
     return record
 
 
 def check_writable(environment: Environment, session: Session) -> None:
-    """Before anything is sent, and without leaving an empty session. Raises CantCreate."""
+    """Raise CantCreate if a turn could not be appended to `session`.
+
+    The check is made before anything is sent. It creates the directory but no file, since a run
+    that fails would leave an empty session behind.
+    """
     path = session.path
     _make_folder(environment, session)
     place = path if path.exists() else path.parent
@@ -69,7 +80,10 @@ def check_writable(environment: Environment, session: Session) -> None:
 
 
 def _make_folder(environment: Environment, session: Session) -> None:
-    """The state directory; that of a path is the user's to make. Raises CantCreate."""
+    """Create the directory of sessions; raise CantCreate.
+
+    For a session that is named by a path nothing is created, since the user chose the place.
+    """
     if session.path.parent != _directory(environment):
         return
     try:
@@ -81,35 +95,47 @@ def _make_folder(environment: Environment, session: Session) -> None:
 
 
 def append_turn(environment: Environment, session: Session, turn: Record, patience: float) -> None:
-    """Raises WriteError, and CantCreate where its directory cannot be made."""
+    """Append `turn` to the file of `session`, and note it as the last session.
+
+    `patience` is the number of seconds to wait for another process that holds the file. Raise
+    WriteError if the file cannot be written, CantCreate if its directory cannot be created.
+    """
     line = request.encode(turn) + b"\n"
     _make_folder(environment, session)
     try:
         jsonl.append_line(session.path, line, patience)
     except OSError as error:
-        raise WriteError(f"session {session.name} not written: {error.strerror}") from None
-    with suppress(OSError):
+        raise WriteError(f"cannot write session {session.name}: {error.strerror}") from None
+    with suppress(OSError):  # the turn is on disk; only --continue will not find it
         last.remember_session(environment, session)
 
 
 def session_names(environment: Environment) -> Iterator[str]:
-    """Those in the state directory, the last used first."""
+    """Yield the names of the sessions in the state directory, the last used first.
+
+    Raise ConfigError if other users could change the directory.
+    """
     private_dirs.check_private(environment.state_directory)
-    found = []
+    dated = []
     for path in _directory(environment).glob(f"*{SUFFIX}"):
         with suppress(OSError):  # removed meanwhile, or a link to nowhere
-            found.append((path.stat().st_mtime, path))
-    yield from (path.stem for _, path in sorted(found, reverse=True))
+            dated.append((path.stat().st_mtime, path))
+    yield from (path.stem for _, path in sorted(dated, reverse=True))
 
 
 def remove_session(environment: Environment, name: str) -> None:
-    """Raises NoInput, WriteError."""
+    """Remove the file of the session `name`.
+
+    Raise UsageError for a name that is not valid, NoInput if there is no such session, and
+    WriteError if the file cannot be removed.
+    """
     path = session_path(environment, name)
     if "/" in name:
-        load_session(environment, name, must_exist=True)  # no other file is removed
+        # Read first, since a path that was mistyped may name a file that is not a session.
+        load_session(environment, name, must_exist=True)
     try:
         path.unlink()
     except FileNotFoundError:
-        raise NoInput(f"there is no session {name}") from None
+        raise NoInput(f"there is no session {name}", hint="see `llmcli session list`") from None
     except OSError as error:
-        raise WriteError(f"session {name} cannot be removed: {error.strerror}") from None
+        raise WriteError(f"cannot remove session {name}: {error.strerror}") from None

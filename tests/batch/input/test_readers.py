@@ -145,7 +145,7 @@ def test_malformed_records_are_errors_of_their_own(run: Run, echo: Echo) -> None
     assert [row["ok"] for row in found] == [True, False, False, False, False, True]
     assert [row["index"] for row in found] == list(range(6))
     assert {row["llmcli"]["exit_code"] for row in found if not row["ok"]} == {65}
-    assert found[2]["error"]["message"] == "the record has no a"
+    assert found[2]["error"]["message"] == "the record has no field a"
     assert "not UTF-8" in found[3]["error"]["message"]
     assert asked(echo) == ["1", "2"]
 

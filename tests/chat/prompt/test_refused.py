@@ -43,7 +43,7 @@ def server(endpoint: Endpoint) -> Server:
         (["ask", "--header", "X Y=a", "hi"], b"", 2, "not a valid header name"),
         (["-", "and more"], b"x", 2, "write {stdin}"),
         (["-q", "--", "-x"], b"", 2, "`llmcli ask -- -x`"),
-        (["ask", "-f", "-", "see {stdin}"], b"x", 2, "stdin is a file or the messages already"),
+        (["ask", "-f", "-", "see {stdin}"], b"x", 2, "but another option reads stdin"),
         (["ask", "{stdin}", "-n"], b"", 2, "drop -n"),
         (["ask", "see {stdin}"], b" \n", 2, "stdin is empty; nothing sent"),
         (["ask", "-f", "-", "see"], b"", 2, "stdin is empty; nothing sent"),

@@ -106,7 +106,11 @@ def test_a_template_with_a_system_message_only(run: Run, server: Server, templat
     ("arguments", "code", "says"),
     [
         (("-t", "greet"), 2, "template greet lacks name; give -p name=…"),
-        (("-t", "greet", "-p", "name=x", "-p", "nmae=y"), 2, "no variable 'nmae'; it has: "),
+        (
+            ("-t", "greet", "-p", "name=x", "-p", "nmae=y"),
+            2,
+            "no variable 'nmae'; its variables are: ",
+        ),
         (("-t", "greet", "-p", "name"), 2, "-p 'name' is not NAME=VALUE"),
         (("-t", "greet", "-p", "stdin=x", "-p", "name=y"), 2, "no variable 'stdin'"),
         (
@@ -120,8 +124,8 @@ def test_a_template_with_a_system_message_only(run: Run, server: Server, templat
         (("-t", "../x"), 66, "there is no template ../x"),
         (("-t", ".x"), 2, "cannot name a template"),
         (("-p", "name=x", "hi"), 2, "name the template with -t"),
-        (("-t", "words"), 2, "template words wants a PROMPT"),
-        (("-t", "piped", "-n"), 2, "no stdin to read"),
+        (("-t", "words"), 2, "template words needs a PROMPT"),
+        (("-t", "piped", "-n"), 2, "there is no stdin; drop -n"),
     ],
 )
 def test_what_is_missing_or_unknown_sends_nothing(
@@ -140,14 +144,17 @@ def test_what_is_missing_or_unknown_sends_nothing(
     ("text", "says"),
     [
         ("prompt = x", "t.toml:1:10: not TOML: Invalid value"),
-        ('\nprompd = "x"', "t.toml:2: a template has no 'prompd'; did you mean prompt?"),
+        ('\nprompd = "x"', "t.toml:2: a template cannot have 'prompd'; did you mean prompt?"),
         ("prompt = 3", "t.toml:1: prompt must be a text"),
         ('prompt = "x"\nmax_tokens = "many"', "t.toml:2: max_tokens must be a whole number"),
-        ('base_url = "http://x"', "a template has no 'base_url'"),
-        ('api_key_file = "x"', "a template has no 'api_key_file'"),
-        ('prompt = "x"\n[defaults]\ny = "1"', "defaults has 'y', which stands nowhere"),
-        ('prompt = "{y}"\n[defaults]\ny = [1]', "defaults is a table of texts"),
-        ('system = "{stdin}"', "{stdin} stands in prompt only"),
+        ('base_url = "http://x"', "a template cannot have 'base_url'"),
+        ('api_key_file = "x"', "a template cannot have 'api_key_file'"),
+        (
+            'prompt = "x"\n[defaults]\ny = "1"',
+            "defaults has 'y', but prompt and system have no {y}",
+        ),
+        ('prompt = "{y}"\n[defaults]\ny = [1]', "defaults must be a table of texts"),
+        ('system = "{stdin}"', "{stdin} can stand in prompt, not in system"),
     ],
 )
 def test_a_malformed_template_is_named_with_its_place(
@@ -185,7 +192,7 @@ def test_edit(run: Run, env: dict[str, str], template: Write, home: Path) -> Non
     env["VISUAL"] = "sed -i s/prompt/prompd/"
     done = run("template", "edit", "new")
     assert done.returncode == 78
-    assert "new.toml:4: a template has no 'prompd'" in one_line(done.stderr)
+    assert "new.toml:4: a template cannot have 'prompd'" in one_line(done.stderr)
     env["VISUAL"] = "true"
     assert run("template", "edit", "unchanged").returncode == 66
     env["VISUAL"] = "false"

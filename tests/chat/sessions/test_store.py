@@ -123,7 +123,7 @@ def test_an_embedded_turn_does_not_keep_it_from_the_configured_endpoint(
     with path.open("a") as file:
         file.write(json.dumps(turn) + "\n")
     told = run("ask", "-c", "Q4").stderr.decode()
-    assert "llmcli: session s was with local/tiny, and goes on with m\n" in told
+    assert "llmcli: session s goes on with m; its last turn was with local/tiny\n" in told
 
 
 def test_what_failed_is_kept_as_incomplete_and_not_sent_again(
@@ -183,7 +183,7 @@ def test_a_disk_that_fills_up_loses_no_answer(
     )
     assert done.returncode == 74
     assert done.stdout == b"y" * 5000
-    assert "session s not written: File too large" in one_line(done.stderr)
+    assert "cannot write session s: File too large" in one_line(done.stderr)
     assert run("ask", "-c", "Q3").returncode == 0
     assert [turn["messages"][0]["content"] for turn in kept(home, "s")] == ["Q1", "Q3"]
 
@@ -238,7 +238,7 @@ def test_messages_can_begin_a_session(run: Run, endpoint: Endpoint, tmp_path: Pa
     assert [m["content"] for m in said(server)] == ["Q1", "A1", "Q2", "x", "Q3"]
     done = run("ask", "--messages", "old.json", "-c", "Q4")
     assert done.returncode == 2
-    assert "this one has messages already" in one_line(done.stderr)
+    assert "this session has messages already" in one_line(done.stderr)
 
 
 def test_no_prompt_sends_nothing(run: Run, endpoint: Endpoint) -> None:

@@ -68,7 +68,7 @@ def test_a_new_terminal_goes_on_with_the_last_of_all(
     server = endpoint(answer("x"))
     run("ask", "--session", "s", "begun elsewhere")
     with on_a_terminal([PROGRAM, "ask", "-n", "-c", "more"], env) as (process, terminal):
-        assert b"going on with session s, the last of all" in read_all(terminal)
+        assert b"going on with session s, the last used in any terminal" in read_all(terminal)
         assert process.wait(120) == 0
     assert said(server)[0]["content"] == "begun elsewhere"
 
