@@ -109,7 +109,7 @@ class Ledger:
         if not self._lazily:
             self._append(intent, line)
             return
-        self._journal(intent.month).later(line)
+        self._journal(intent.month).append_later(line)
         if self._flushing.acquire(blocking=False):
             threading.Thread(target=self._flush_always, daemon=True).start()
 

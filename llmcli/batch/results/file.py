@@ -71,7 +71,7 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Nobody has removed or replaced it."""
-        return jsonl.is_at(os.fstat(self._descriptor), self.path)
+        return jsonl.is_still_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
         os.ftruncate(self._descriptor, 0)
