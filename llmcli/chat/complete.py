@@ -41,10 +41,10 @@ def complete(
     whole, in words that say of which model and request it is."""
     try:
         _receive(stream(request), call, observer)
-        completion = call.accumulator.completion(allow_cut, check_calls)
+        completion = call.accumulator.completion(allow_cut=allow_cut, check_calls=check_calls)
     except LlmcliError as error:
         raise _described(_before_answer(error, call.accumulator), call) from None
-    for warning in [*completion.warnings(), *pricing.flaws(call.accumulator.usage)]:
+    for warning in [*completion.warnings(), *pricing.invalid_amounts(call.accumulator.usage)]:
         call.trace.warn(warning)
     return completion
 

@@ -62,7 +62,7 @@ class Exchange:
         runner = self._runner(draft, options.tools)
         if in_text and runner is None and not self.recorder.keeps:
             # Nobody looks at the text once it is shown.
-            self.call.bill.accumulator = Accumulator.of(kept=False)
+            self.call.bill.accumulator = Accumulator.of(keep_text=False)
         try:
             self.recorder.open()
             answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)

@@ -61,7 +61,7 @@ class Bill:
         """End this turn and return it; the next begins."""
         turn = self._turn()
         self.turns.append(turn)
-        self.discarded, self.accumulator = [], self.accumulator.anew()
+        self.discarded, self.accumulator = [], self.accumulator.fresh()
         return turn
 
     def discard(self) -> Usage | None:
@@ -69,7 +69,7 @@ class Bill:
         usage = self.accumulator.usage
         if usage:
             self.discarded.append(usage)
-        self.accumulator = self.accumulator.anew()
+        self.accumulator = self.accumulator.fresh()
         return usage
 
     def attempt_cost(self) -> Cost:

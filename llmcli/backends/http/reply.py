@@ -126,7 +126,7 @@ def _joined(events: list[bytes], plain: PlainEvents, trace: Trace) -> Iterator[C
         text = plain.text(event)
         if text is not None:
             texts.append(text)
-        if texts and (text is None or trace.apart):
+        if texts and (text is None or trace.one_by_one):
             yield plain.chunk(texts)
             texts = []
         for chunk in _read(event, trace) if text is None else ():

@@ -82,7 +82,7 @@ def _trace(environment: Environment, options: AskOptions) -> Trace:
     if options.output.verbose:
         trace.log = environment.say
     trace.stage, trace.redact = environment.set_stage, environment.redact
-    trace.apart = options.output.events
+    trace.one_by_one = options.output.events
     return trace
 
 
