@@ -93,7 +93,7 @@ class Accumulator:
     def add(self, chunk: Chunk) -> Delta:
         """Add `chunk` and return what is new in it, to be shown.
 
-        If the chunk reports an error, that is in `error` from then on, and the text that came with
+        If the chunk reports an error, `error` is set until the next chunk, and what else came with
         it is returned all the same.
         """
         if chunk is DONE:
@@ -186,10 +186,8 @@ class Accumulator:
             raise Filtered(f"the model refused: {completion.refusal}")
         may_be_cut = bool(self._text and not completion.tool_calls)
         if completion.cut and not (allow_cut and may_be_cut):
-            choice = ", or accept it with --allow-cut" if may_be_cut else ""
-            raise AnswerCut(
-                "answer cut at max_tokens or the context length", hint=f"raise --max-tokens{choice}"
-            )
+            hint = "raise --max-tokens" + (", or accept it with --allow-cut" if may_be_cut else "")
+            raise AnswerCut("answer cut at max_tokens or the context length", hint=hint)
         if not self._text and not completion.tool_calls and reason not in CUT:
             raise self._empty(completion)
         if check_calls and not completion.cut:
