@@ -147,5 +147,6 @@ def asdict(instance: Any) -> dict[str, Any]:
 if not TYPE_CHECKING and not is_on("dataclasses"):
     import dataclasses
 
+    # The names above are rebound, so that the whole program uses the original.
     Field, field, fields = dataclasses.Field, dataclasses.field, dataclasses.fields
     dataclass, replace, asdict = dataclasses.dataclass, dataclasses.replace, dataclasses.asdict
