@@ -1,21 +1,10 @@
-"""The ways a run can end: the exit codes, and the exception tree that leads to them.
+"""The ways a run can end: the exit codes, and the exceptions that lead to them.
 
-LlmcliError
- ├─ GeneralError       1      ├─ TryLater         75      ├─ BudgetExceeded   84
- ├─ UsageError         2      ├─ ProtocolError    76      ├─ Truncated        85
- ├─ SomeFailed         3      ├─ AuthError        77      ├─ AnswerCut        86
- ├─ BadRequest        65      ├─ ConfigError      78      ├─ ToolError        87
- ├─ NoInput           66      ├─ TooLong          80      ├─ TimedOut        124
- ├─ NetworkError      68      ├─ NoModel          81      ├─ InternalError    70
- ├─ ServerError       69      ├─ Filtered         82      └─ OutOfResources   71
- ├─ CantCreate        73      ├─ PaymentRequired  83
- └─ WriteError        74
+Each subclass of LlmcliError stands for one exit code, which its definition names; README.md lists
+them all. A subclass of such a subclass is a special case with the same exit code.
 
-Two of them come in a special kind with the same code: Unbounded is a BudgetExceeded where nothing
-says what the request may cost, ConnectionLost is a Truncated where the connection broke.
-
-Interrupted and ReaderGone are no failures of a step but the end of the process by a signal; they
-derive from BaseException so that no `except Exception` on the way takes them for one.
+Interrupted and ReaderGone end the process by a signal. They derive from BaseException, so that an
+`except Exception` on their way does not swallow them.
 """
 
 from enum import IntEnum
@@ -25,12 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from typing import Self
 
-# The hint where an extra is missing.
+# The hint of an error about a missing extra; the placeholder is the name of the extra.
 HOW_TO_INSTALL = "install llmcli[{0}] (from a clone: pip install '.[{0}]')"
 
 
 class ExitCode(IntEnum):
-    """The exit codes users rely on. They never change meaning; new ones may come."""
+    """An exit code that scripts rely on. A code never changes its meaning; new ones may come.
+
+    `when` says in which cases a run ends with this code, `again` whether the same command may
+    succeed later. Both are text for the table in README.md, which is generated from them.
+    """
 
     when: str
     again: str
@@ -90,15 +83,15 @@ class ExitCode(IntEnum):
 
     @property
     def kind(self) -> str:
-        """The name in messages and in the JSON object, such as `try-later`."""
+        """Return the name that messages and the JSON object use, such as `try-later`."""
         return self.name.lower().replace("_", "-")
 
 
 class Ending:
-    """What every end of a run can be told of: a message, and notes of what was learnt later.
+    """What all ways to end a run have in common: a message, and notes that were added later.
 
-    Nobody changes an error on its way. Who learns more adds a note (PEP 678), and who knows better
-    raises another.
+    Code that learns more about an error on its way up does not edit it: it adds a note by
+    `add_note` (PEP 678), or raises a better error in its place.
     """
 
     message: str
@@ -111,12 +104,12 @@ class Ending:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Return what was added by `add_note`."""
+        """Return the notes that were added by `add_note`, in their order."""
         return tuple(getattr(self, "__notes__", ()))
 
     @property
-    def told(self) -> str:
-        """Return the message with its notes, for programs: without the advice."""
+    def message_with_notes(self) -> str:
+        """Return the message and its notes without the hint, as programs get it in JSON."""
         return "; ".join((self.message, *self.notes))
 
     def __str__(self) -> str:
@@ -125,16 +118,22 @@ class Ending:
 
 
 class LlmcliError(Ending, Exception):
-    """A foreseeable end of a run.
+    """A foreseeable failure, with its exit code and a message for the user.
 
-    `hint` says what to do next, `about` which model and request it was. `code` and `metadata` are
-    the server's own, `status` the HTTP status, `retry_after` seconds. `transient`: the same
-    request may succeed if sent again.
+    `hint` says what the user can do. `about` names the model, the request id and the number of
+    attempts. `code` and `metadata` come from the server's error object, `status` is the HTTP
+    status, `retry_after` the number of seconds that the server asks to wait. `transient` means
+    that the same request may succeed if it is sent again. `inside_event` means that the stream
+    broke off inside an event: the answer is then incomplete even if it had a finish_reason.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
-    # The stream broke off inside an event: what came is not whole, whatever it said before.
     inside_event = False
+
+    def __init_subclass__(cls, exit_code: ExitCode | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if exit_code is not None:
+            cls.exit_code = exit_code
 
     def __init__(
         self,
@@ -156,10 +155,11 @@ class LlmcliError(Ending, Exception):
 
     @property
     def kind(self) -> str:
+        """Return the name of the exit code, such as `try-later`."""
         return self.exit_code.kind
 
     def replaced(self, **changes: Any) -> "Self":
-        """Return another error of this kind, with `changes` of its attributes."""
+        """Return a copy of this error, notes included, with `changes` to its attributes."""
         other = type(self).__new__(type(self), *self.args)
         vars(other).update(vars(self), **changes)
         if self.notes:
@@ -168,132 +168,132 @@ class LlmcliError(Ending, Exception):
 
 
 class GeneralError(LlmcliError):
-    """Anything not listed, and a question answered "no"."""
+    """A failure that no other class covers, or a question that was answered "no"."""
 
 
-class UsageError(LlmcliError):
-    exit_code = ExitCode.USAGE
+class UsageError(LlmcliError, exit_code=ExitCode.USAGE):
+    """The command line has a bad option, or its prompt is missing or empty."""
 
 
-class SomeFailed(LlmcliError):
-    exit_code = ExitCode.PARTIAL
+class SomeFailed(LlmcliError, exit_code=ExitCode.PARTIAL):
+    """`map` ran to its end, but some of its records failed."""
 
 
-class BadRequest(LlmcliError):
-    exit_code = ExitCode.BAD_REQUEST
+class BadRequest(LlmcliError, exit_code=ExitCode.BAD_REQUEST):
+    """The server or llmcli refuses the input, or the answer does not fit what was asked for."""
 
 
-class NoInput(LlmcliError):
-    exit_code = ExitCode.NO_INPUT
+class NoInput(LlmcliError, exit_code=ExitCode.NO_INPUT):
+    """A file, template or session cannot be read, or a search found nothing."""
 
 
-class NetworkError(LlmcliError):
-    exit_code = ExitCode.NETWORK
+class NetworkError(LlmcliError, exit_code=ExitCode.NETWORK):
+    """The endpoint cannot be reached, or it closed the connection before the answer began."""
 
 
-class ServerError(LlmcliError):
-    exit_code = ExitCode.SERVER
+class ServerError(LlmcliError, exit_code=ExitCode.SERVER):
+    """The server failed: a 5xx status, an error within the stream, or an empty answer."""
 
 
-class InternalError(LlmcliError):
-    exit_code = ExitCode.INTERNAL
+class InternalError(LlmcliError, exit_code=ExitCode.INTERNAL):
+    """An exception that nobody foresaw: a defect of llmcli."""
 
 
-class OutOfResources(LlmcliError):
-    exit_code = ExitCode.OS
+class OutOfResources(LlmcliError, exit_code=ExitCode.OS):
+    """The system has no more memory, threads or file descriptors to give."""
 
 
-class CantCreate(LlmcliError):
-    exit_code = ExitCode.CANT_CREATE
+class CantCreate(LlmcliError, exit_code=ExitCode.CANT_CREATE):
+    """The file of `-O`, of a session or of a model cannot be created."""
 
 
-class WriteError(LlmcliError):
-    exit_code = ExitCode.IO
+class WriteError(LlmcliError, exit_code=ExitCode.IO):
+    """A write failed: to stdout, to the file of `-O`, or to a file of llmcli's own."""
 
 
-class TryLater(LlmcliError):
-    exit_code = ExitCode.TRY_LATER
+class TryLater(LlmcliError, exit_code=ExitCode.TRY_LATER):
+    """The server asks to come back later, or another run uses the same file."""
 
 
-class ProtocolError(LlmcliError):
-    exit_code = ExitCode.PROTOCOL
+class ProtocolError(LlmcliError, exit_code=ExitCode.PROTOCOL):
+    """The certificate is not trusted, or the reply is a redirect or not Chat Completions."""
 
 
-class AuthError(LlmcliError):
-    exit_code = ExitCode.AUTH
+class AuthError(LlmcliError, exit_code=ExitCode.AUTH):
+    """The server refuses the key, or the proxy the password (401, 403, 407)."""
 
 
-class ConfigError(LlmcliError):
-    exit_code = ExitCode.CONFIG
+class ConfigError(LlmcliError, exit_code=ExitCode.CONFIG):
+    """A setting is missing or malformed, or an extra is not installed."""
 
 
-class TooLong(LlmcliError):
-    exit_code = ExitCode.TOO_LONG
+class TooLong(LlmcliError, exit_code=ExitCode.TOO_LONG):
+    """The request exceeds the context length of the model, or the server's size limit (413)."""
 
 
-class NoModel(LlmcliError):
-    exit_code = ExitCode.NO_MODEL
+class NoModel(LlmcliError, exit_code=ExitCode.NO_MODEL):
+    """The endpoint does not offer the model."""
 
 
-class Filtered(LlmcliError):
-    exit_code = ExitCode.FILTERED
+class Filtered(LlmcliError, exit_code=ExitCode.FILTERED):
+    """A content filter stopped the answer, or the model refused to answer."""
 
 
-class PaymentRequired(LlmcliError):
-    exit_code = ExitCode.PAYMENT
+class PaymentRequired(LlmcliError, exit_code=ExitCode.PAYMENT):
+    """The provider wants money: no credit is left, or a spend or plan limit is reached."""
 
 
-class BudgetExceeded(LlmcliError):
-    exit_code = ExitCode.BUDGET
+class BudgetExceeded(LlmcliError, exit_code=ExitCode.BUDGET):
+    """The request could exceed a budget of the user, so llmcli did not send it."""
 
 
 class Unbounded(BudgetExceeded):
-    """What this one request may cost is not known, so that no budget can be kept."""
+    """The possible cost of the request is unknown, so no budget can be kept."""
 
 
-class Truncated(LlmcliError):
-    """The server ended the stream before the answer had its end."""
-
-    exit_code = ExitCode.TRUNCATED
+class Truncated(LlmcliError, exit_code=ExitCode.TRUNCATED):
+    """The stream ended before the answer was complete."""
 
 
 class ConnectionLost(Truncated):
-    """The connection broke within the answer."""
+    """The connection broke before the answer was complete."""
 
 
-class AnswerCut(LlmcliError):
-    exit_code = ExitCode.CUT
+class AnswerCut(LlmcliError, exit_code=ExitCode.CUT):
+    """The answer stopped at its token limit (`finish_reason` is `length`)."""
 
 
-class ToolError(LlmcliError):
-    exit_code = ExitCode.TOOL
+class ToolError(LlmcliError, exit_code=ExitCode.TOOL):
+    """A tool failed, was denied or took too long, or the turns ran out."""
 
 
-class TimedOut(LlmcliError):
-    exit_code = ExitCode.TIMEOUT
+class TimedOut(LlmcliError, exit_code=ExitCode.TIMEOUT):
+    """A time limit was reached: to connect, of silence, or the deadline of the run."""
 
 
-# Errors within an answer, of which a part may have come.
+# The errors that can come when a part of the answer has already been shown.
 BROKEN_OFF = (TimedOut, Truncated)
 
 
 def deadline_reached(seconds: float, awaited: str) -> TimedOut:
+    """Return the error for a deadline of `seconds`; `awaited` says what had not happened yet."""
     return TimedOut(
         f"deadline of {seconds:g} s reached: {awaited}", hint="give more time with --deadline"
     )
 
 
 class Interrupted(Ending, BaseException):
-    """SIGINT, SIGTERM or SIGHUP: the run ends, and the process dies by that signal."""
+    """The run was ended by a signal such as SIGINT; the process then dies by that same signal."""
 
     kind = "interrupted"
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(signal_number)
         self.signal_number = signal_number
+        # The exit code that a shell reports for a process that dies by this signal.
         self.exit_code = 128 + signal_number
         self.message = f"ended by {Signals(signal_number).name}"
 
 
 class ReaderGone(BaseException):
-    """The reader of stdout has closed its end: the process dies silently by SIGPIPE."""
+    """The reader of stdout closed its end (EPIPE); the process then dies silently by SIGPIPE."""

@@ -1,4 +1,4 @@
-"""An answer, whole or as far as it came."""
+"""The answer of a model, complete or as far as it came."""
 
 from typing import Any, NamedTuple, cast
 
@@ -8,13 +8,17 @@ from llmcli.api.types import Message, ToolCall, Usage
 from llmcli.api.unknown_fields import Extra
 from llmcli.system.dataclass import dataclass, field
 
+# The finish reasons of an answer that stopped at a token limit: OpenAI's, Anthropic's, Mistral's.
 CUT = ("length", "max_tokens", "model_length")
 
 _KNOWN = ("stop", "tool_calls", "function_call", "end_turn", *CUT)
 
 
 class Delta(NamedTuple):
-    """What one chunk adds: text, readable reasoning, pieces of tool calls as sent."""
+    """What one chunk adds to an answer; `tool_calls` are pieces of calls as the server sent them.
+
+    `reasoning` is the readable form of the thinking.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -23,8 +27,13 @@ class Delta(NamedTuple):
 
 @dataclass(frozen=True)
 class Completion:
-    """An answer, whole or as far as it came; text and reasoning are empty where they were not kept.
-    `finish_reason` and `usage` are the server's own."""
+    """An answer, complete or as far as it came.
+
+    `created` is in seconds since 1970. `text` and `reasoning` are empty if the accumulator did not
+    keep them. `reasoning_details` is the structured form of the reasoning. `finish_reason` and
+    `usage` are as the server sent them. `extra`, `choice_extra` and `message_extra` are the fields
+    that llmcli does not know, of the reply, of its choice and of its message.
+    """
 
     id: str | None
     created: int | None
@@ -36,12 +45,12 @@ class Completion:
     refusal: str
     finish_reason: str | None
     usage: Usage | None
-    # Fields that nothing here reads: of the reply, of its choice, of its message.
     extra: Extra = field(default_factory=dict)
     choice_extra: Extra = field(default_factory=dict)
     message_extra: Extra = field(default_factory=dict)
 
     def message(self) -> Message:
+        """Return the answer as the `message` of a Chat Completions choice, with unknown fields."""
         message = Message(
             role="assistant",
             content=self.text if self.text or not self.tool_calls else None,
@@ -54,7 +63,10 @@ class Completion:
         return cast(Message, {**self.message_extra, **message})
 
     def passed_back(self) -> Message:
-        """The message as the next request carries it: reasoning in its structured form only."""
+        """Return the answer as a message of the next request.
+
+        It has the reasoning only in its structured form: that is the one which endpoints take back.
+        """
         message = Message(role="assistant", content=self.message()["content"])
         if self.reasoning_details:
             message["reasoning_details"] = extra.finite(self.reasoning_details)
@@ -64,10 +76,11 @@ class Completion:
 
     @property
     def cut(self) -> bool:
-        """Ended by its length."""
+        """Return whether the answer stopped at a token limit."""
         return (self.finish_reason or "").lower() in CUT
 
     def warnings(self) -> list[str]:
+        """Return a warning if the finish_reason is missing or unknown."""
         if self.finish_reason is None:
             return ["the stream ended with [DONE] but named no finish_reason"]
         if self.finish_reason.lower() not in _KNOWN:

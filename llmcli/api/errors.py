@@ -1,4 +1,4 @@
-"""What a server says went wrong, in any of the forms in use, as one of our errors."""
+"""The errors that servers report, in the many forms in use, turned into exceptions of llmcli."""
 
 import json
 import re
@@ -11,14 +11,20 @@ from llmcli.errors import LlmcliError
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.text import one_line
 
+# Messages that say nothing: the reason then stands in `metadata`.
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
 _FOR_EVER = 1e9  # seconds
 _LARGEST = 1000
-_LONGEST_MESSAGE = 65536  # who shows it makes it short
-# Not compiled before they are needed: that takes longer than to load this.
+# In characters. It is redacted and then made shorter where it is shown; a key that was cut in half
+# here would not be recognised there.
+_LONGEST_MESSAGE = 65536
+# The patterns are strings because they are needed only for an error: compiling them takes longer
+# than to load the rest of this file.
 _SPENT_CODE = r"(?i)insufficient_quota|spend_?limit|hard_?limit|out_of_credits"
 _TOO_MANY = 429
+# Seconds. A 429 that names a shorter time is a rate limit, even if it speaks of a spent quota.
 _SOON = 3600.0
+# 529 is "overloaded", as Anthropic and Cloudflare use it.
 _TRANSIENT = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 _SPENT = (
     r"(?i)insufficient_quota|insufficient.{0,9}(credit|balance|fund)|spend.?limit|plan.?limit"
@@ -35,7 +41,10 @@ _MODEL = (r"(?is)model.{0,80}(not found|does not exist|not exist|unknown|not ava
 
 @dataclass(frozen=True)
 class Report:
-    """The error object of a reply, whatever its form was."""
+    """The error of a reply, in one form whatever form the server used.
+
+    `code`, `type` and `metadata` are the server's own.
+    """
 
     message: str
     code: int | str | None = None
@@ -44,10 +53,11 @@ class Report:
 
 
 def read_error(value: Any) -> Report | None:
-    """The error in a JSON body or event; None if there is none.
+    """Return the error in `value`, a JSON body or event; None if it reports none.
 
-    Known forms: `{"error": {…}}`, `{"error": "text or JSON"}`, `{"success": false, …}`,
-    `{"object": "error", "message"}`, `{"detail": text or list}`.
+    Known forms are `{"error": {…}}`, `{"error": "text or JSON"}`, `{"success": false, …}`,
+    `{"object": "error", "message": text}` and `{"detail": text or list}`; `errors` may stand for
+    `error`, and a list for its first item.
     """
     if not isinstance(value, dict):
         return None
@@ -65,7 +75,7 @@ def read_error(value: Any) -> Report | None:
 
 
 def _unpacked(error: Any) -> Any:
-    """An error out of a list, or out of JSON in a text."""
+    """Return the first error of a list, or the error in a text that is JSON; else `error`."""
     if isinstance(error, list) and error:
         error = error[0]
     if isinstance(error, str) and error.lstrip().startswith("{"):
@@ -90,7 +100,10 @@ def _of_object(error: dict[str, Any], outer: dict[str, Any]) -> Report:
 
 
 def _raw_reason(metadata: dict[str, Any] | None) -> str:
-    """The real reason, which aggregators put into `metadata.raw` (at times JSON in a string)."""
+    """Return the upstream provider's reason, which aggregators put into `metadata.raw`.
+
+    It is an object, JSON in a string, or plain text; "" if there is none.
+    """
     raw = (metadata or {}).get("raw")
     if isinstance(raw, str) and raw.lstrip().startswith("{"):
         try:
@@ -104,7 +117,10 @@ def _raw_reason(metadata: dict[str, Any] | None) -> str:
 
 
 def _detail(detail: Any) -> str:
-    """FastAPI's `detail`: a text, or a list of `{"loc": […], "msg": text}`."""
+    """Return FastAPI's `detail` as text: it is one, or a list of `{"loc": […], "msg": text}`.
+
+    See https://fastapi.tiangolo.com/tutorial/handling-errors/.
+    """
     if isinstance(detail, list):
         return ", ".join(map(_detail_item, detail))
     return detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
@@ -119,7 +135,10 @@ def _detail_item(item: Any) -> str:
 
 
 def in_chunk(chunk: Chunk, choice: dict[str, Any] | None) -> LlmcliError | None:
-    """The error that an event, or a whole body with status 200, reports."""
+    """Return the error that `chunk` or its `choice` reports; None if neither does.
+
+    `chunk` is an event of a stream, or the whole body of a reply with status 200.
+    """
     report = read_error(chunk)
     if report is None and choice and choice.get("error"):
         report = read_error({"error": choice["error"]})
@@ -127,14 +146,18 @@ def in_chunk(chunk: Chunk, choice: dict[str, Any] | None) -> LlmcliError | None:
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes) -> LlmcliError:
-    """The error for an HTTP status that is not 200. `body` may be cut: only its start is read."""
+    """Return the error for a reply whose HTTP `status` is not 200.
+
+    `body` is JSON, HTML or plain text; it may lack its end. The keys of `headers` are in lower
+    case. The error's `retry_after` is set if the server names a time.
+    """
     text = body.decode("utf-8", "replace")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         value = None
     if isinstance(value, list) and value:
-        value = value[0]  # as one vendor wraps its errors
+        value = value[0]  # Google's endpoint for Gemini wraps an error in a list
     report = read_error(value)
     if report is None and isinstance(value, dict) and isinstance(value.get("message"), str):
         report = Report(value["message"], value.get("code"))
@@ -144,13 +167,14 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
     wait = retry_after(headers)
     soon = status == _TOO_MANY and wait is not None and wait < _SOON
     if soon and not re.search(_SPENT_CODE, f"{report.code} {report.type}"):
-        # It says when to come again: no budget is spent, whatever words it uses.
+        # A server that names a time within the hour has a rate limit, even if its message speaks
+        # of a quota or of billing. Only a code that says "spent" outweighs that.
         report = replace(report, type=f"{report.type} rate_limit")
-    return from_report(report, status, is_json).replaced(retry_after=wait)
+    return from_report(report, status, is_json=is_json).replaced(retry_after=wait)
 
 
 def _page_text(text: str) -> str:
-    """Plain text in short; of an HTML page its title."""
+    """Return `text` in at most 200 characters; of an HTML page its title, or its words."""
     if re.search(r"<(!doctype|html|head|body)", text[:1000], re.I):
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.I | re.S)
         text = title[1] if title else re.sub(r"<[^>]*>", " ", text)
@@ -158,7 +182,11 @@ def _page_text(text: str) -> str:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from `Retry-After` as seconds or HTTP date; gateways prefix the name."""
+    """Return the seconds to wait that `Retry-After` names; None if it names no time.
+
+    Its value is a number of seconds or an HTTP date (RFC 9110, section 10.2.3). The keys of
+    `headers` are in lower case. LiteLLM prefixes the headers that it passes on.
+    """
     value = headers.get("retry-after") or headers.get("llm_provider-retry-after")
     if not value:
         return None
@@ -170,9 +198,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _until(date: str) -> float | None:
-    """Seconds until an HTTP date."""
-    from datetime import UTC, datetime
-    from email.utils import parsedate_to_datetime
+    """Return the seconds until an HTTP date, negative if it is past; None if it is not a date."""
+    from datetime import UTC, datetime  # noqa: PLC0415  # loaded only for a date
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415  # loaded only for a date
 
     try:
         when = parsedate_to_datetime(date)
@@ -182,10 +210,14 @@ def _until(date: str) -> float | None:
         return None
 
 
-def from_report(report: Report, status: int | None = None, is_json: bool = True) -> LlmcliError:
-    """Choose the class by code, type and text first, by the status where those say nothing."""
+def from_report(report: Report, status: int | None = None, *, is_json: bool = True) -> LlmcliError:
+    """Return `report` as the exception of the class that fits.
+
+    `status` is the HTTP status; None for an error within a stream. Without JSON (`is_json`), a 404
+    means that the endpoint does not exist, rather than the model.
+    """
     number = _number(report.code) or status
-    kind = _class_of(report, number, is_json)
+    kind = _class_of(report, number, is_json=is_json)
     message = one_line(report.message, _LONGEST_MESSAGE)
     if status is not None:
         message = f"HTTP {status}: {message}"
@@ -201,12 +233,18 @@ def from_report(report: Report, status: int | None = None, is_json: bool = True)
 
 
 def _number(code: int | str | None) -> int | None:
-    """An HTTP status that stands in an error's `code`, as number or text."""
+    """Return the HTTP status that an error's `code` is, as a number or as text; None if none."""
+    # A large number is not turned to text, as Python refuses to do that for thousands of digits.
     text = str(code) if isinstance(code, str) or (isinstance(code, int) and code < _LARGEST) else ""
     return int(text) if re.fullmatch(r"[1-5]\d\d", text) else None
 
 
-def _class_of(report: Report, status: int | None, is_json: bool) -> type[LlmcliError]:
+def _class_of(report: Report, status: int | None, *, is_json: bool) -> type[LlmcliError]:
+    """Return the class for the code, the type and the text of `report`, and for its status.
+
+    The order matters. Servers use one status for several causes (429 for a rate limit and for a
+    spent quota, 400 for most), so the words are looked at before the status decides alone.
+    """
     words = f"{report.code} {report.type}"
     everything = f"{words} {report.message}"
     metadata = report.metadata or {}

@@ -1,4 +1,4 @@
-"""The conversation that is sent: `assemble` puts it together, `parse` reads one from JSON."""
+"""The messages of a conversation: put together for a request, read from JSON, and checked."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any, cast
 from llmcli.api.types import ROLES, ContentPart, Message, ToolCall
 from llmcli.errors import BadRequest, UsageError
 
-# What an assistant message must not carry empty: endpoints refuse it.
+# The fields that an assistant message must not carry empty, as endpoints refuse them.
 _NEVER_EMPTY = ("tool_calls", "reasoning_details", "reasoning", "refusal")
 
 
@@ -17,9 +17,11 @@ def assemble(
     results: Sequence[Message],
     content: str | list[ContentPart] | None,
 ) -> list[Message]:
-    """System first, then `history`, the results of tools, and `content` as the user's message.
+    """Return the messages of a request: `system`, `history`, `results` and `content`.
 
-    `system` takes the place of one that stands first in `history`. Raises UsageError.
+    `system` takes the place of a system message at the beginning of `history`, `results` answer
+    tool calls, and `content` becomes the user's message. Raise UsageError if nothing but system
+    messages is left.
     """
     messages = [sendable(message) for message in history]
     if system:
@@ -35,23 +37,29 @@ def assemble(
 
 
 def is_system(message: Message) -> bool:
+    """Return whether `message` is a system message, which newer OpenAI models call developer."""
     return message.get("role") in ("system", "developer")
 
 
 def has_system(messages: Sequence[Message]) -> bool:
+    """Return whether there is a system message among `messages`."""
     return any(is_system(message) for message in messages)
 
 
 def sendable(message: Message) -> Message:
-    """An assistant message of an answer, as an endpoint takes it back: without empty fields."""
+    """Return `message` in a form that endpoints take back.
+
+    An assistant message loses its empty `tool_calls`, `reasoning_details`, `reasoning` and
+    `refusal`; any other message stays as it is.
+    """
     if message.get("role") != "assistant":
         return message
-    kept = {k: v for k, v in message.items() if v or k not in _NEVER_EMPTY}
-    return cast(Message, kept)
+    fields = {k: v for k, v in message.items() if v or k not in _NEVER_EMPTY}
+    return cast(Message, fields)
 
 
 def open_calls(messages: Sequence[Message]) -> list[ToolCall]:
-    """The tool calls that have no result yet."""
+    """Return the tool calls in `messages` that no tool message answers yet."""
     waiting: dict[str, ToolCall] = {}
     for message in messages:
         for call in message.get("tool_calls") or ():
@@ -62,18 +70,21 @@ def open_calls(messages: Sequence[Message]) -> list[ToolCall]:
 
 
 def result(call_id: str, content: str) -> Message:
-    """The message that answers a tool call."""
+    """Return the message that answers the tool call with the id `call_id`."""
     return Message(role="tool", tool_call_id=call_id, content=content)
 
 
 def named_calls(calls: Sequence[ToolCall]) -> str:
-    """`call_1 (get_weather), call_2 (now)`, for a message."""
+    """Return `calls` as words for a message, such as `call_1 (get_weather), call_2 (now)`."""
     names = ((call.get("id"), call.get("function", {}).get("name")) for call in calls)
     return ", ".join(f"{identity} ({name})" for identity, name in names)
 
 
 def parse_messages(text: str, name: str) -> list[Message]:
-    """A JSON list of messages, or an object that holds one as `messages`. Raises BadRequest."""
+    """Return the messages in `text`: a JSON list, or an object with the list as `messages`.
+
+    `name` says in messages where the text comes from. Raise BadRequest if it is not such JSON.
+    """
     try:
         value: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -82,7 +93,7 @@ def parse_messages(text: str, name: str) -> list[Message]:
         value = value.get("messages")
     if not isinstance(value, list):
         raise BadRequest(
-            f"{name} holds no list of messages",
+            f"{name} must be a list of messages, or an object that has one as `messages`",
             hint='expected [{"role": "user", "content": "..."}]',
         )
     if problem := problem_of(value):
@@ -91,7 +102,7 @@ def parse_messages(text: str, name: str) -> list[Message]:
 
 
 def problem_of(messages: Sequence[Any]) -> str | None:
-    """What makes this no list of messages."""
+    """Return what is wrong with the first of `messages` that is not valid; None if all are."""
     for index, message in enumerate(messages):
         if problem := _problem(message):
             return f"message {index}: {problem}"
@@ -100,21 +111,21 @@ def problem_of(messages: Sequence[Any]) -> str | None:
 
 def _problem(message: Any) -> str | None:
     if not isinstance(message, dict):
-        return "not an object"
+        return "it must be an object"
     if message.get("role") not in ROLES:
-        return f"role {message.get('role')!r} is none of {', '.join(ROLES)}"
+        return f"role {message.get('role')!r} is not valid; it must be one of {', '.join(ROLES)}"
     calls = message.get("tool_calls")
     if calls and not (isinstance(calls, list) and all(map(_is_call, calls))):
-        return "tool_calls is no list of calls"
+        return "tool_calls must be a list of tool calls"
     content = message.get("content")
-    silent = content is None and calls and message.get("role") == "assistant"
-    if isinstance(content, (str, list)) or silent:
+    only_calls = content is None and calls and message.get("role") == "assistant"
+    if isinstance(content, (str, list)) or only_calls:
         return None
-    return "content is neither a text nor a list of parts"
+    return "content must be a text or a list of parts"
 
 
 def _is_call(call: Any) -> bool:
-    """What it says of itself is of the right types."""
+    """Return whether `call` is an object whose id and function name, if given, are strings."""
     if not isinstance(call, dict) or not isinstance(call.get("id", ""), str):
         return False
     function = call.get("function", {})

@@ -1,4 +1,7 @@
-"""`reasoning_details`: the structured form of a model's thinking, to be passed back as it came."""
+"""`reasoning_details`, the structured form of a model's thinking, as OpenRouter defined it.
+
+The next request passes it back unchanged, as some providers check its signature.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ Detail = dict[str, Any]
 
 
 def text_of(details: list[Any]) -> str:
-    """What can be read of the details; encrypted ones have no text."""
+    """Return the text and summaries in `details`; an encrypted detail has none."""
     return "".join(
         value
         for detail in details
@@ -16,25 +19,41 @@ def text_of(details: list[Any]) -> str:
     )
 
 
-def _place(position: int, detail: Detail) -> str:
-    """What belongs together: the same index and type. Without an index it is the same position
-    in a chunk, and the same id as well; `data` comes whole."""
+def text_in(delta: dict[str, Any]) -> str:
+    """Return the readable thinking in `delta`, "" if there is none.
+
+    Servers send the same text under up to three names at once, so only the first is read.
+    """
+    for key in ("reasoning", "reasoning_content"):
+        if isinstance(delta.get(key), str) and delta[key]:
+            return str(delta[key])
+    details = delta.get("reasoning_details")
+    return text_of(details) if isinstance(details, list) else ""
+
+
+def _group_of(position: int, detail: Detail) -> str:
+    """Return a key that is the same for two details if they are parts of one entry.
+
+    Parts of one entry have the same index and type. Without an index they have the same position
+    in their chunks and the same type, id and `data`, as `data` never comes in parts.
+    """
     index, kind = detail.get("index"), detail.get("type")
     known = isinstance(index, (int, str))
     return repr((index, kind) if known else (position, kind, detail.get("id"), detail.get("data")))
 
 
 def consolidate(details: list[tuple[int, Any]]) -> list[Detail]:
-    """One entry for each `index` and type: text and summary joined, the last of every other key.
-    Each detail comes with its position in a chunk, or in the whole message.
+    """Return one entry for each `index` and type of `details`, which come with their positions.
 
-    An encrypted entry without `data` is dropped, as the API refuses it.
+    A position is the place of the detail in the list of its chunk. `text` and `summary` are
+    joined; of any other key the last value that is not null stands. An encrypted entry without
+    `data` is dropped, as the API refuses it.
     """
     groups: dict[Any, Detail] = {}
     for position, detail in details:
         if not isinstance(detail, dict):
             continue
-        group = groups.setdefault(_place(position, detail), {})
+        group = groups.setdefault(_group_of(position, detail), {})
         for key, value in detail.items():
             if key in ("text", "summary") and isinstance(value, str):
                 before = group.get(key)

@@ -1,4 +1,4 @@
-"""The request body: a dict, the JSON itself."""
+"""The request body: a dict that is the JSON itself, and the bytes that are sent."""
 
 import json
 import re
@@ -8,11 +8,12 @@ from typing import Any
 from llmcli.api.types import ChatRequest, Message
 from llmcli.errors import BadRequest, UsageError
 
-# OpenAI's o-series and gpt-5 refuse max_tokens.
+# OpenAI's o-series and gpt-5 refuse max_tokens, and want max_completion_tokens.
 _COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
 _MOST_DIGITS = 12
+# The efforts that some endpoint is known to take; most take only a few of them.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-# Fields with an option of their own, which does more than set the field.
+# Fields that `-o` must not set, and the option to use: each does more than set its field.
 RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
 
 
@@ -24,8 +25,11 @@ def build(
     fields: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
 ) -> ChatRequest:
-    """Return the body. `fields` are set where not None, `max_tokens` and `reasoning` by the names
-    that the model knows; `extra` (`-o KEY=JSON`) wins over all."""
+    """Return the request body.
+
+    `fields` are set unless they are None; `max_tokens` and `reasoning` get the names and forms
+    that the model knows. `extra`, the fields of `-o KEY=JSON`, wins over all others.
+    """
     request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
     if stream:
         request["stream_options"] = {"include_usage": True}
@@ -43,24 +47,28 @@ def _field_name(name: str, model: str) -> str:
 
 
 def check_reasoning(value: str | None) -> None:
-    """Raises UsageError for what is neither an effort nor a number: a typo costs money."""
+    """Raise UsageError if `value` is neither a known effort nor a number of tokens.
+
+    It is checked before anything is sent: an endpoint may ignore an effort that it does not know,
+    so a typo would cost money.
+    """
     if value is None or value in EFFORTS or "max_tokens" in _reasoning(value):
         return
     known = f"{', '.join(EFFORTS)}, or a number of tokens"
     other = json.dumps({"effort": value})
-    hint = f"known are {known}; another one of the endpoint's: -o reasoning='{other}'"
-    raise UsageError(f"reasoning {value!r} is no effort", hint=hint)
+    hint = f"it must be one of {known}; to send another name: -o reasoning='{other}'"
+    raise UsageError(f"reasoning {value!r} is not a valid effort", hint=hint)
 
 
 def _reasoning(value: str) -> dict[str, Any]:
-    """An effort by its name, or a number as a budget of tokens."""
+    """Return the `reasoning` object for an effort, or for a number: a budget of tokens."""
     if value.isdecimal() and len(value) <= _MOST_DIGITS:
         return {"max_tokens": int(value)}
     return {"effort": value}
 
 
 def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
-    """`KEY=JSON` pairs. Raises UsageError."""
+    """Return the fields that `pairs` of the form KEY=JSON set. Raise UsageError if one is wrong."""
     extra: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
@@ -71,19 +79,20 @@ def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
         try:
             extra[key] = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
-            hint = f"a text wants quotes: -o '{key}={json.dumps(text)}'"
+            hint = f"put a text in quotes: -o '{key}={json.dumps(text)}'"
             raise UsageError(f"the value of -o {key} is not JSON: {text!r}", hint=hint) from None
     return extra
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def encode(request: ChatRequest | list[Any], indent: int | None = None) -> bytes:
-    """The bytes that are sent: UTF-8, with escapes only where a text holds a lone surrogate.
+    """Return `request` as the bytes that are sent: JSON in UTF-8, or indented for people.
 
-    Raises BadRequest for what JSON cannot carry.
+    All characters beyond ASCII are escaped if a text has a lone surrogate, which UTF-8 cannot
+    express. Raise BadRequest if a value cannot be written as JSON, such as NaN.
     """
     separators = (",", ":") if indent is None else None
     for ascii_only in (False, True):
@@ -99,5 +108,5 @@ def encode(request: ChatRequest | list[Any], indent: int | None = None) -> bytes
         except UnicodeEncodeError:
             continue
         except (ValueError, TypeError, RecursionError) as error:
-            raise BadRequest(f"the request cannot be JSON: {error}") from None
+            raise BadRequest(f"the request cannot be written as JSON: {error}") from None
     raise AssertionError("ASCII can always be encoded")

@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it: no NaN, no Infinity, and no number too large for a float."""
+"""JSON as RFC 8259 defines it: without NaN, Infinity and numbers that are too large for a float."""
 
 import json
 import math
@@ -6,7 +6,10 @@ from typing import Any
 
 
 def parse_json(text: str) -> Any:
-    """Raises ValueError with words for a person."""
+    """Return the value that `text` stands for; its fractional numbers are of class Written.
+
+    Raise ValueError, with a message that a user understands, if `text` is not strict JSON.
+    """
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
@@ -14,11 +17,11 @@ def parse_json(text: str) -> Any:
 
 
 def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 class Written(float):
-    """A number that has kept its `text`: 1.10 may be a price, or a version."""
+    """A fractional number that keeps the `text` it was written as, such as 1.10 for a price."""
 
     text: str
 

@@ -1,4 +1,4 @@
-"""What happened on the way to an answer: attempts, request id, times."""
+"""What happened on the way to an answer: its attempts, its request id, its times."""
 
 import time
 from collections.abc import Callable
@@ -9,67 +9,83 @@ from llmcli.errors import deadline_reached
 from llmcli.system.dataclass import dataclass, field
 
 
-def _silent(_line: str) -> None:
+def _ignore(_line: str) -> None:
     pass
 
 
 @dataclass
 class Trace:
-    """`log` gets the lines of -v. Times are monotonic seconds; `waited` before the next attempt.
-    `until`: no request goes on beyond it, `deadline` seconds after the first began. `apart`: events
-    are shown one by one, also those that arrive together."""
+    """The course of the requests for one answer, filled in by the code that makes them.
 
-    log: Callable[[str], None] = _silent
+    Points in time are seconds of time.monotonic(). `log` is called with each line of `-v`, `stage`
+    with what is awaited now, in words for the message of a deadline. `attempts` are the objects of
+    `attempts` in the JSON output. `waited` is the number of seconds that were waited before the
+    next attempt. No request goes on after `until`, which is `deadline` seconds after the start;
+    both stand for the deadline of a record of `map`, while that of `ask` is a signal. `sent` says
+    whether the last request was sent, as far as is known. `redact` returns its argument without
+    secrets. `one_by_one` says that the chunks of a stream must not be joined, even if they arrive
+    together.
+    """
+
+    log: Callable[[str], None] = _ignore
     started: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     request_id: str | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    stage: Callable[[str], None] = _silent
+    stage: Callable[[str], None] = _ignore
     waited: float = 0.0
     until: float = float("inf")
     deadline: float = 0
-    # Whether the last request was sent, as far as is known.
     sent: bool = False
     warnings: list[str] = field(default_factory=list)
     redact: Callable[[str], str] = str
-    apart: bool = False
-    _before: int = 0  # attempts of earlier turns
+    one_by_one: bool = False
+    _earlier: int = 0  # the number of attempts of earlier turns
 
     def time_left(self, awaited: str) -> float:
-        """Seconds, of a deadline that is this call's own. Raises TimedOut."""
+        """Return the seconds until `until`, or infinity if that is not set.
+
+        Raise TimedOut if it is past; `awaited` says in its message what had not happened yet.
+        """
         left = self.until - time.monotonic()
         if left < 0:
             raise deadline_reached(self.deadline, awaited)
         return left
 
     def warn(self, warning: str) -> None:
+        """Add `warning`, unless it is there already."""
         if warning not in self.warnings:
             self.warnings.append(warning)
 
     def seconds(self) -> dict[str, float | None]:
+        """Return the times for the JSON output, in seconds from the start.
+
+        `first_token` is None if nothing has come, `total` is the time until now.
+        """
         first = None if self.first_token is None else round(self.first_token - self.started, 4)
         return {"first_token": first, "total": round(time.monotonic() - self.started, 4)}
 
     def begin_attempt(self) -> dict[str, Any]:
-        """A new attempt, to be filled in as it goes on."""
+        """Add an attempt and return it, for the caller to fill in its `status`."""
         attempt: dict[str, Any] = {"status": None, "reason": None, "waited": round(self.waited, 3)}
         self.attempts.append(attempt)
         self.sent = False
         return attempt
 
     def begin_turn(self) -> None:
-        """Count attempts anew: those so far belong to earlier turns."""
-        self._before = len(self.attempts)
+        """Let `attempts_of_turn` count from 0 again, as the attempts so far were earlier turns'."""
+        self._earlier = len(self.attempts)
 
     def attempts_of_turn(self) -> int:
-        return len(self.attempts) - self._before
+        """Return the number of attempts in this turn."""
+        return len(self.attempts) - self._earlier
 
     def discard(self, usage: Usage | None) -> None:
-        """Note what an attempt took that is tried again."""
+        """Note the `usage` of the last attempt, which was billed although it is given up."""
         if usage:
             self.attempts[-1]["usage"] = usage
 
     def failed(self, reason: str) -> None:
-        """The attempt; of one that was not begun nothing is kept."""
+        """Note why the last attempt failed, unless its reason is there or none was begun."""
         if self.attempts and self.attempts[-1]["reason"] is None:
             self.attempts[-1]["reason"] = self.redact(reason)

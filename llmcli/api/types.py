@@ -1,30 +1,39 @@
-"""The shapes on the wire, as OpenAI spells them. What is built is what is sent, stored and printed.
+"""The JSON shapes of Chat Completions, with OpenAI's names.
 
-Servers add fields of their own and leave out ours: every key is optional, and unknown ones
-pass through.
+These dicts are sent, stored and printed as they are, without conversion. Servers add fields of
+their own and leave out others, so every key is optional, and unknown ones pass through.
 """
 
 from typing import Any, Literal, TypedDict
 
+# The roles of a message. OpenAI's newer models have "developer" in the place of "system".
 ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "tool")
 
 
 class ImageURL(TypedDict):
+    """The place of an image: an http or data URL."""
+
     url: str
 
 
 class ContentPart(TypedDict, total=False):
+    """One part of a message's content: a text or an image."""
+
     type: Literal["text", "image_url"]
     text: str
     image_url: ImageURL
 
 
 class Function(TypedDict, total=False):
+    """The function that a tool call names; `arguments` is JSON in a string."""
+
     name: str
     arguments: str
 
 
 class ToolCall(TypedDict, total=False):
+    """A tool call of the model. Only a streamed piece has an `index`: the call it belongs to."""
+
     index: int
     id: str
     type: str
@@ -32,6 +41,8 @@ class ToolCall(TypedDict, total=False):
 
 
 class Message(TypedDict, total=False):
+    """A message of a conversation; `tool_call_id` is the id of the call that it answers."""
+
     role: str
     content: str | list[ContentPart] | None
     reasoning: str | None
@@ -41,10 +52,11 @@ class Message(TypedDict, total=False):
     refusal: str | None
 
 
-# Bodies are open: any field of `-o KEY=JSON` and of the server stands beside the known ones.
+# These are plain dicts because their fields are open: `-o KEY=JSON` can add any field to a request,
+# and a server any to a reply.
 ChatRequest = dict[str, Any]
 Chunk = dict[str, Any]
 Usage = dict[str, Any]
 
-# The event `data: [DONE]`, told apart by identity: it has no JSON of its own.
+# The event `data: [DONE]`. It has no JSON, so it is compared by identity: `chunk is DONE`.
 DONE: Chunk = {}

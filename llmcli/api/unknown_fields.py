@@ -1,11 +1,12 @@
-"""Fields of a reply that nothing here reads, kept for who asked for them."""
+"""The fields of a reply that llmcli does not know, which the JSON output passes on."""
 
 import math
 from typing import Any
 
 Extra = dict[str, Any]
 
-# What is read elsewhere, and does not pass through as it is.
+# The known fields of a reply, of a choice and of a message: these are read elsewhere, and do not
+# pass through as they are.
 OF_REPLY = frozenset(
     ("id", "object", "created", "model", "choices", "usage", "error", "data", "success", "llmcli")
 )
@@ -18,14 +19,19 @@ OF_MESSAGE = frozenset(
 )
 
 
-def keep(into: Extra, found: dict[str, Any], known: frozenset[str]) -> None:
-    """Add the unknown fields of a piece: lists are joined, of all else the last wins."""
-    for key, value in found.items():
+def keep(into: Extra, piece: dict[str, Any], known: frozenset[str]) -> None:
+    """Add to `into` the fields of `piece` that are not `known`.
+
+    Of a field that comes again, lists are joined and objects are merged; of anything else the last
+    value stands.
+    """
+    for key, value in piece.items():
         if key not in known and value is not None:
             _merge(into, key, value)
 
 
 def _merge(into: Extra, key: str, value: Any) -> None:
+    # Lists and objects are copied, lest a later piece changes the chunk that an earlier one is of.
     before = into.get(key)
     if isinstance(before, list) and isinstance(value, list):
         before.extend(value)
@@ -41,7 +47,10 @@ def _merge(into: Extra, key: str, value: Any) -> None:
 
 
 def finite(value: Any) -> Any:
-    """Without the numbers that JSON cannot carry: what was too large for a float is null."""
+    """Return a copy of `value` with None in the place of each number that JSON cannot carry.
+
+    A number too large for a float is read as infinity, which RFC 8259 does not allow.
+    """
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,7 @@
-"""What a reply cost, out of the usage that the server sent."""
+"""Tokens, prices and costs: what the usage object of a reply says that it cost.
+
+All amounts are in USD, as exact Decimals.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
@@ -8,10 +11,11 @@ from llmcli.api.types import Usage
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
 
-# More than this for one reply is a server's mistake, not a price.
+# An amount of more USD than this is a server's mistake, not a price. So is one whose first digit
+# stands below 10**-20, such as 1e-999999999.
 _ABSURD = Decimal(1_000_000)
-# And less than a digit at this power of ten.
 _SMALLEST = -20
+# Larger sums of a usage are floats in JSON, as 2**53 is the end of the integers that others read.
 _LARGEST = 10**15
 _MOST_DIGITS = 12
 _MOST_TOKENS = 10**10
@@ -19,7 +23,11 @@ _MOST_TOKENS = 10**10
 
 @dataclass(frozen=True)
 class Cost:
-    """USD, or None where it is not known (never 0 for unknown), and where the figure comes from."""
+    """A cost in USD, and where the figure comes from.
+
+    `usd` is None if the cost is not known; 0 always means that nothing has to be paid. `source` is
+    the `cost_source` of the JSON object: the field of the usage, or how the figure was made.
+    """
 
     usd: Decimal | None = None
     source: str | None = None
@@ -28,12 +36,15 @@ class Cost:
 UNKNOWN = Cost()
 LOCAL = Cost(Decimal(0), "local")
 ESTIMATED = "estimated"
-# Refused, or never sent.
+# Of a request that the server refused, or that was never sent.
 NOT_BILLED = Cost(Decimal(0), "not billed")
 
 
 def amount(value: Any) -> Decimal | None:
-    """A number or numeric string as an exact Decimal; None if absent, not finite or negative."""
+    """Return an amount of USD, given as a number or a numeric string, as an exact Decimal.
+
+    Return None if it is absent, not finite, negative or absurdly large or small.
+    """
     number = _finite(value)
     if number is None or (number.is_signed() and number) or number > _ABSURD:
         return None
@@ -51,7 +62,11 @@ def _finite(value: Any) -> Decimal | None:
 
 
 def tokens(value: Any) -> int | None:
-    """A token count, which some servers send as a string; None if it is none."""
+    """Return a count of tokens, given as a number or a string of digits, as an int.
+
+    Return None if it is absent, negative, not whole or absurdly large.
+    """
+    # Bounded before it is converted, as int() refuses thousands of digits with an error.
     if isinstance(value, str) and value.isdecimal() and len(value) <= -_SMALLEST:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -61,7 +76,11 @@ def tokens(value: Any) -> int | None:
 
 @dataclass(frozen=True)
 class Price:
-    """USD for each token, and for each request; what a catalogue does not say is None."""
+    """The price of a model: USD for each token, and USD for each `request` beside them.
+
+    A field is None if the endpoint does not say it. `cache_read` is the price of a prompt token
+    that was in the provider's cache, `cache_write` of one that was put there.
+    """
 
     prompt: Decimal | None = None
     completion: Decimal | None = None
@@ -71,18 +90,27 @@ class Price:
 
     @classmethod
     def of(cls, pricing: Any) -> "Price":
-        """From the `pricing` of a catalogue, whose numbers are strings."""
-        found = pricing if isinstance(pricing, dict) else {}
+        """Return the price that the `pricing` object of a list of models says.
+
+        Cline and OpenRouter use the same keys, with numbers as strings. Anything but an object
+        gives a price of which nothing is known.
+        """
+        table = pricing if isinstance(pricing, dict) else {}
         return cls(
-            prompt=amount(found.get("prompt")),
-            completion=amount(found.get("completion")),
-            cache_read=amount(found.get("input_cache_read")),
-            cache_write=amount(found.get("input_cache_write")),
-            request=amount(found.get("request")),
+            prompt=amount(table.get("prompt")),
+            completion=amount(table.get("completion")),
+            cache_read=amount(table.get("input_cache_read")),
+            cache_write=amount(table.get("input_cache_write")),
+            request=amount(table.get("request")),
         )
 
     def times(self, prompt: int, completion: int, cached: int = 0, written: int = 0) -> Cost:
-        """`prompt` includes the tokens `cached` and `written`. UNKNOWN without both prices."""
+        """Return the cost of a request of `prompt` and `completion` tokens, marked as estimated.
+
+        `cached` tokens of the prompt were read from the cache and `written` ones were put there;
+        both are included in `prompt`. Return UNKNOWN unless the price of a prompt token and that
+        of a completion token are known.
+        """
         if self.prompt is None or self.completion is None:
             return UNKNOWN
         cached = min(cached, prompt)
@@ -95,10 +123,14 @@ class Price:
 
 
 def cost(usage: Usage | None, price: Price | None = None) -> Cost:
-    """What the server says; if it says nothing, its tokens at `price`, marked as estimated."""
-    said = _said(usage or {})
-    if said.usd is not None or not usage or price is None:
-        return said
+    """Return the cost that the server says in `usage`.
+
+    If the server says none, return its tokens at `price`, marked as estimated; UNKNOWN if it says
+    no tokens either, or if there is no price.
+    """
+    stated = _stated_cost(usage or {})
+    if stated.usd is not None or not usage or price is None:
+        return stated
     counts = Tokens.of(usage)
     if counts.prompt is None or counts.completion is None:
         return UNKNOWN
@@ -107,7 +139,11 @@ def cost(usage: Usage | None, price: Price | None = None) -> Cost:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The counts of a usage object; None where it does not say."""
+    """The counts of tokens in a usage object; each is None if the object does not say it.
+
+    `prompt` includes `cached` and `written`: the tokens that were read from the provider's cache,
+    and those that were put there. `completion` includes `reasoning`.
+    """
 
     prompt: int | None = None
     completion: int | None = None
@@ -117,6 +153,7 @@ class Tokens:
 
     @classmethod
     def of(cls, usage: Usage | None) -> "Tokens":
+        """Return the counts in `usage`, in OpenAI's names or, for the cache, in Anthropic's."""
         usage = usage or {}
         prompt, completion = (_inner(usage, f"{kind}_tokens_details") for kind in _KINDS)
         return cls(
@@ -142,11 +179,12 @@ def _first(*values: Any) -> int | None:
     return next((count for value in values if (count := tokens(value)) is not None), None)
 
 
-def _said(usage: Usage) -> Cost:
-    """The rule for the fields `cost`, `cost_details.upstream_inference_cost` and `market_cost`.
+def _stated_cost(usage: Usage) -> Cost:
+    """Return the cost in `cost`, `cost_details.upstream_inference_cost` and `market_cost`.
 
-    `cost` alone is 0 where the caller brings an own key (is_byok) and the amount stands elsewhere;
-    always adding the two is wrong as well, since many replies repeat the amount.
+    With a key of the user's own at the upstream provider (`is_byok`), `cost` is often 0 and the
+    amount stands in the upstream cost, so the two are added. Without such a key they must not be
+    added, as many replies say the same amount in both.
     """
     own = amount(usage.get("cost"))
     upstream = amount(_inner(usage, "cost_details").get("upstream_inference_cost"))
@@ -167,23 +205,30 @@ def _said(usage: Usage) -> Cost:
     return billed
 
 
-def flaws(usage: Usage | None) -> list[str]:
-    """The amounts in it that are none, in words: they count as unknown."""
+def invalid_amounts(usage: Usage | None) -> list[str]:
+    """Return a warning for each cost in `usage` that is not a valid amount of USD.
+
+    Such a cost counts as unknown.
+    """
     usage = usage or {}
-    said = {
+    stated = {
         "cost": usage.get("cost"),
         "upstream_inference_cost": _inner(usage, "cost_details").get("upstream_inference_cost"),
         "market_cost": usage.get("market_cost"),
     }
     return [
-        f"the server's {name} {one_line(str(value), 40)} is no amount"
-        for name, value in said.items()
+        f"the server's {name} {one_line(str(value), 40)} is not a valid amount"
+        for name, value in stated.items()
         if value is not None and amount(value) is None
     ]
 
 
 def total(usages: Sequence[Usage]) -> Usage | None:
-    """The sum, number by number; a single one stays as the server sent it."""
+    """Return the sum of `usages`, number by number, in nested objects as well.
+
+    Of values that are not numbers the last one stands. A single usage is returned as the server
+    sent it. Return None if there are none.
+    """
     if len(usages) < 2:
         return usages[0] if usages else None
     sums: Usage = {}
@@ -196,16 +241,19 @@ def total(usages: Sequence[Usage]) -> Usage | None:
 def _added(before: Any, value: Any) -> Any:
     if isinstance(before, dict) and isinstance(value, dict):
         return total([before, value])
-    one, other = _finite(before), _finite(value)
-    if one is None or other is None:
+    earlier, later = _finite(before), _finite(value)
+    if earlier is None or later is None:
         return before if value is None else value
-    both = one + other
+    both = earlier + later
     whole = abs(both) < _LARGEST and both == both.to_integral_value()
     return int(both) if whole else float(both)
 
 
 def dollars(usd: Decimal) -> str:
-    """At least cents, at most what is needed to show two digits of a small amount."""
+    """Return `usd` for people, such as `$1.50` or `$0.0046`.
+
+    It has at least two decimals, and as many more as two digits of a small amount need.
+    """
     if not usd:
         return "$0"
     digits = min(max(2, 1 - usd.adjusted()), _MOST_DIGITS)

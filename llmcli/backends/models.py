@@ -4,7 +4,7 @@ import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from llmcli.api.models import Catalogue, Model, marked, read_models
+from llmcli.api.models import Catalogue, Model, read_models, with_recommendations
 from llmcli.api.trace import Trace
 from llmcli.api.usage import amount
 from llmcli.config import model_cache
@@ -57,7 +57,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
             raise failure
         return plain
     try:
-        return list(marked(priced, _get(endpoint, _PICKS, trace)))
+        return list(with_recommendations(priced, _get(endpoint, _PICKS, trace)))
     except LlmcliError:
         return priced
 

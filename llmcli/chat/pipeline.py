@@ -53,7 +53,7 @@ class Exchange:
         runner = self._runner(draft, options.tools)
         if in_text and runner is None and not self.recorder.keeps:
             # Nobody reads the text again once it is shown, so a long answer takes no memory.
-            self.call.bill.accumulator = Accumulator.of(kept=False)
+            self.call.bill.accumulator = Accumulator.of(keep_text=False)
         allow_cut = allows_cut(settings, asked=options.output.allow_cut, in_text=in_text)
         ask = self._asker(draft, options, settings, allow_cut=allow_cut)
         try:

@@ -69,7 +69,7 @@ def _error_object(call: Call, error: Failure) -> dict[str, Any] | None:
     if error is None:
         return None
     code = error.kind if error.code is None else error.code
-    fields = {"code": code, "message": error.told, "metadata": error.metadata}
+    fields = {"code": code, "message": error.message_with_notes, "metadata": error.metadata}
     redacted: dict[str, Any] = json.loads(call.redact(json.dumps(fields)))
     return redacted
 

@@ -16,7 +16,7 @@ from llmcli.config.options import AskOptions
 from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
 from llmcli.system.environment import Environment
 from llmcli.system.short_ways import is_on
-from llmcli.system.signals import die_by_signal, last_words, leave
+from llmcli.system.signals import die_by_signal, leave, limit_cleanup
 from llmcli.system.stdio import STDERR, CheckedStdout, arguments
 from llmcli.system.suggestions import near_names
 
@@ -130,7 +130,7 @@ def _end_process(environment: Environment, error: LlmcliError | Interrupted) -> 
         leave(error.exit_code)
 
     # From here on a timer ends the process, lest a reader that does not read keeps it for ever.
-    last_words(end, 0 if isinstance(error, Interrupted) else environment.remaining())
+    limit_cleanup(end, 0 if isinstance(error, Interrupted) else environment.remaining())
     if environment.renderer:
         try:
             environment.renderer.fail(error)

@@ -125,7 +125,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     if outcome.reason:
         raise ConfigError(f"api_key_command: {outcome.reason}")
     if outcome.code:
-        raise ConfigError(f"api_key_command failed with {process.ending(outcome.code)}")
+        raise ConfigError(f"api_key_command failed with {process.describe_exit(outcome.code)}")
     lines = outcome.output.decode(errors="replace").splitlines()
     return _checked(lines[0] if lines else "", "api_key_command")
 

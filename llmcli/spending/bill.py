@@ -70,7 +70,7 @@ class Bill:
         """End the current turn, begin the next, and return the turn that has ended."""
         turn = self._turn()
         self.turns.append(turn)
-        self.discarded, self.accumulator = [], self.accumulator.anew()
+        self.discarded, self.accumulator = [], self.accumulator.fresh()
         return turn
 
     def discard(self) -> Usage | None:
@@ -78,7 +78,7 @@ class Bill:
         usage = self.accumulator.usage
         if usage:
             self.discarded.append(usage)
-        self.accumulator = self.accumulator.anew()
+        self.accumulator = self.accumulator.fresh()
         return usage
 
     def attempt_cost(self) -> Cost:

@@ -137,7 +137,7 @@ class Ledger:
         if not self._lazily:
             self._append(intent, line)
             return
-        self._journal(intent.month).later(line)
+        self._journal(intent.month).append_later(line)
         # The lock is never released: the thread is started once and runs until the process ends.
         if self._flusher_started.acquire(blocking=False):
             threading.Thread(target=self._flush_always, daemon=True).start()

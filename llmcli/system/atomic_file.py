@@ -1,31 +1,37 @@
-"""A file that is replaced in one step: readers see the old one or the new one, never a part."""
+"""A file that is replaced in one step: a reader sees the old or the new one, never a mixture."""
 
 import os
 from pathlib import Path
 
 
 class AtomicFile:
-    """A new file beside `target`, to be written through `descriptor`; readable by its owner only.
+    """A new file in the directory of `target`, which can later take the place of `target`.
 
-    It takes the place of `target` by `commit`, or goes by `discard`. Raises OSError.
+    It is written through `descriptor`, and only its owner can read it. `commit` puts it in the
+    place of `target`, `discard` removes it. Each method raises OSError if it fails.
     """
 
     def __init__(self, target: Path, prefix: str = ".new-", suffix: str = "") -> None:
-        import tempfile  # it loads random, which a plain run does not need
+        import tempfile  # noqa: PLC0415  # it loads random, which a plain run does not need
 
         self.target = target
+        # In the same directory, as a rename does not cross file systems.
         self.descriptor, self.path = tempfile.mkstemp(suffix, prefix, target.parent)
         self._open = True
 
     def commit(self, *, durable: bool = True) -> None:
-        """Put it in the place of `target`; first on disk, where it is to be `durable`."""
+        """Put the new file in the place of `target`.
+
+        With `durable` its content is on disk before that, so that not even a loss of power can
+        leave an empty `target`.
+        """
         if durable:
             os.fsync(self.descriptor)
         self._close()
         os.replace(self.path, self.target)
 
     def discard(self) -> None:
-        """Remove it; the old `target` stays."""
+        """Remove the new file; the old `target` stays as it is."""
         self._close()
         os.unlink(self.path)
 
@@ -36,15 +42,17 @@ class AtomicFile:
 
 
 def replace_file(target: Path, data: bytes) -> None:
-    """Write `data`, which can be made again, in the place of `target`.
+    """Replace the content of `target` by `data` in one step, without waiting for the disk.
 
-    Nothing is left of a failure. Raises OSError."""
+    After a loss of power the file may be empty, so it is meant for data that can be made again,
+    such as a cache. Raise OSError if it fails; `target` is then unchanged and nothing is left.
+    """
     file = AtomicFile(target)
     try:
         rest = memoryview(data)
         while rest:
             rest = rest[os.write(file.descriptor, rest) :]
         file.commit(durable=False)
-    except BaseException:
+    except BaseException:  # a signal or the deadline must not leave the new file behind
         file.discard()
         raise

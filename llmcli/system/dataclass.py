@@ -1,7 +1,7 @@
-"""What is used here of the standard library's dataclasses, to load in no time: that one writes and
-compiles source text, which takes 10 ms to import and up to 2 ms for each class.
+"""The part of the standard library's dataclasses that llmcli uses, in a form that loads fast.
 
-Type checkers take it for the original (PEP 681).
+The original takes 10 ms to import and up to 2 ms for each class, as it generates source text and
+compiles it. Type checkers treat this `dataclass` like the original (PEP 681).
 """
 
 from collections.abc import Callable, Mapping
@@ -10,14 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
 from llmcli.system.short_ways import is_on
 
 T = TypeVar("T")
+# Stands for a default that is not given, as None may be one.
 _MISSING: Any = object()
 
 
 class Field:
-    """`type` is the annotation as it stands."""
+    """One field of a dataclass.
+
+    `type` is its annotation, unevaluated if that is a string. `repr` says whether the field is
+    shown in the repr of an instance. `metadata` belongs to the code that defines the field.
+    """
 
     def __init__(
-        self, default: Any, default_factory: Any, repr: bool, metadata: Mapping[str, Any]
+        self, default: Any, default_factory: Any, metadata: Mapping[str, Any], *, repr: bool
     ) -> None:
         self.name = ""
         self.type: Any = None
@@ -34,12 +39,14 @@ def field(
     repr: bool = True,
     metadata: Mapping[str, Any] | None = None,
 ) -> Any:
-    return Field(default, default_factory, repr, metadata or {})
+    """Return the definition of a field that needs more than an annotation and a plain default."""
+    return Field(default, default_factory, metadata or {}, repr=repr)
 
 
 def _init(self: Any, *given: Any, **named: Any) -> None:
     kind, values = self.__class__, self.__dict__
     names = kind.__dataclass_fields__
+    # Written into __dict__, past the __setattr__ of a frozen class, which refuses every change.
     values.update(kind.__dataclass_defaults__)
     values.update(named)
     if given:
@@ -82,49 +89,55 @@ def dataclass(*, frozen: bool = False) -> Callable[[type[T]], type[T]]: ...
 
 
 def dataclass(cls: Any = None, /, *, frozen: bool = False) -> Any:
-    """A class made of its annotated fields."""
+    """Give a class __init__, __repr__ and __eq__ that are made of its annotated fields.
+
+    The fields of a base class are not inherited. A class that is `frozen` can be hashed, and
+    raises AttributeError when an attribute is set or deleted.
+    """
     if cls is None:
-        return lambda cls: _made(cls, frozen)
-    return _made(cls, frozen)
+        return lambda cls: _add_methods(cls, frozen=frozen)
+    return _add_methods(cls, frozen=frozen)
 
 
-def _made(cls: Any, frozen: bool) -> Any:
-    found: dict[str, Field] = {}
-    for name, kind in cls.__annotations__.items():
+def _add_methods(cls: Any, *, frozen: bool) -> Any:
+    own: dict[str, Field] = {}
+    for name, annotation in cls.__annotations__.items():
         default = cls.__dict__.get(name, _MISSING)
-        one: Field = default if isinstance(default, Field) else field(default=default)
-        one.name, one.type = name, kind
-        if one.default is not _MISSING:
-            setattr(cls, name, one.default)
-        elif default is one:
-            delattr(cls, name)
-        found[name] = one
-    cls.__dataclass_fields__ = found
-    cls.__dataclass_defaults__ = {
-        n: f.default for n, f in found.items() if f.default is not _MISSING
-    }
+        item: Field = default if isinstance(default, Field) else field(default=default)
+        item.name, item.type = name, annotation
+        if item.default is not _MISSING:
+            setattr(cls, name, item.default)
+        elif default is item:
+            delattr(cls, name)  # or the Field itself would be read as the value
+        own[name] = item
+    cls.__dataclass_fields__ = own
+    cls.__dataclass_defaults__ = {n: f.default for n, f in own.items() if f.default is not _MISSING}
     cls.__dataclass_factories__ = [
-        (n, f.default_factory) for n, f in found.items() if f.default_factory is not _MISSING
+        (n, f.default_factory) for n, f in own.items() if f.default_factory is not _MISSING
     ]
     cls.__init__, cls.__repr__, cls.__eq__ = _init, _repr, _equal
-    cls.__hash__ = _hash if frozen else None
+    cls.__hash__ = _hash if frozen else None  # what can change must not be a key of a dict
     if frozen:
         cls.__setattr__ = cls.__delattr__ = _refuse
     return cls
 
 
 def fields(of: Any) -> tuple[Field, ...]:
-    """Of a class or an instance."""
+    """Return the fields of a dataclass, or of an instance of one, in the order of definition."""
     return tuple(of.__dataclass_fields__.values())
 
 
-def replace(one: T, **changes: Any) -> T:
-    """A copy with `changes`."""
-    return type(one)(**{**vars(one), **changes})
+def replace(instance: T, **changes: Any) -> T:
+    """Return a copy of `instance` with `changes` to its fields."""
+    return type(instance)(**{**vars(instance), **changes})
 
 
-def asdict(one: Any) -> dict[str, Any]:
-    values = {name: getattr(one, name) for name in one.__dataclass_fields__}
+def asdict(instance: Any) -> dict[str, Any]:
+    """Return the fields of `instance` by name, with dataclasses in them turned to dicts as well.
+
+    Unlike the original this does not look into lists, tuples and dicts, and copies nothing.
+    """
+    values = {name: getattr(instance, name) for name in instance.__dataclass_fields__}
     return {
         name: asdict(value) if hasattr(value, "__dataclass_fields__") else value
         for name, value in values.items()
@@ -134,5 +147,6 @@ def asdict(one: Any) -> dict[str, Any]:
 if not TYPE_CHECKING and not is_on("dataclasses"):
     import dataclasses
 
+    # The names above are rebound, so that the whole program uses the original.
     Field, field, fields = dataclasses.Field, dataclasses.field, dataclasses.fields
     dataclass, replace, asdict = dataclasses.dataclass, dataclasses.replace, dataclasses.asdict

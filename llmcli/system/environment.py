@@ -1,4 +1,7 @@
-"""The outside world of one run: streams, variables, paths, signals. Built once and handed in."""
+"""The outside world of one run: its variables, directories, stderr, signals and deadline.
+
+An Environment is built once, at the start, and handed to whatever needs it.
+"""
 
 import os
 import signal
@@ -15,21 +18,31 @@ from llmcli.errors import (
     LlmcliError,
     deadline_reached,
 )
-from llmcli.system.signals import A_MOMENT, interrupt, is_importing
+from llmcli.system.signals import RETRY_DELAY, interrupt, is_importing
 from llmcli.system.stdio import STDERR, plug_closed_descriptors
 from llmcli.system.text import one_line
 
+# In characters. A key that somebody made up for a test server may be a word such as "x" or "none",
+# whose removal would spoil every message.
 _SHORTEST_SECRET = 8
 
 
-class Failing(Protocol):
-    """What can still tell the caller of a failure in its own format."""
+class FailureReporter(Protocol):
+    """An object that writes a failure in the output format of the run, such as JSON."""
 
-    def fail(self, error: "LlmcliError | Interrupted") -> None: ...
+    def fail(self, error: "LlmcliError | Interrupted") -> None:
+        """Write `error`, and whatever of the answer has come, to the output."""
 
 
 class Environment:
-    """`stage` says what is still missing, for the message of a deadline."""
+    """The outside world of one run, and what the whole run has to know of its own state.
+
+    `variables` are the environment variables, `closed` the standard descriptors that were closed
+    at the start. `started` is a time of time.monotonic(), and so is `deadline`, once it is set.
+    `stage` says what has not happened yet, for the message of a deadline. `quiet` is the option
+    -q. `renderer`, once there is one, reports the failure of the run to the caller. `secrets` are
+    the keys and header values that no output may contain.
+    """
 
     def __init__(self, variables: Mapping[str, str], closed: frozenset[int] = frozenset()) -> None:
         self.variables = variables
@@ -38,12 +51,16 @@ class Environment:
         self.stage = "nothing was sent yet"
         self.deadline: float | None = None
         self.quiet = False
-        self.renderer: Failing | None = None
+        self.renderer: FailureReporter | None = None
         self.secrets: set[str] = set()
         self._said: set[str] = set()
 
     @classmethod
     def of_process(cls) -> "Environment":
+        """Return the environment of this process, and install its handlers of signals.
+
+        SIGINT, SIGTERM and SIGHUP raise Interrupted from now on.
+        """
         environment = cls(os.environ, plug_closed_descriptors())
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # A signal ignored by the parent (nohup, a background job) stays ignored.
@@ -51,14 +68,20 @@ class Environment:
                 signal.signal(number, interrupt)
         return environment
 
-    def at(self, stage: str) -> None:
+    def set_stage(self, stage: str) -> None:
+        """Say what the run waits for now, in words for the message of a deadline."""
         self.stage = stage
 
     def is_terminal(self, descriptor: int) -> bool:
+        """Return whether `descriptor` (0, 1 or 2) was open at the start and is a terminal."""
         return descriptor not in self.closed and os.isatty(descriptor)
 
     def say(self, line: str) -> None:
-        """Write one line to stderr. A stderr that is closed or full costs nobody the answer."""
+        """Write `line` to stderr as one line, without secrets and without control characters.
+
+        A failure to write it is ignored: the answer must not be lost because stderr is closed or
+        its disk is full.
+        """
         try:
             text = one_line(self.redact(line))
             os.write(STDERR, f"llmcli: {text}\n".encode(errors="replace"))
@@ -66,38 +89,47 @@ class Environment:
             pass
 
     def say_once(self, line: str) -> None:
+        """Write `line` to stderr, unless this run has done so before."""
         if line not in self._said:
             self._said.add(line)
             self.say(line)
 
     def redact(self, text: str) -> str:
-        """`text` without the secrets of this run, which a server may echo."""
+        """Return `text` with `[redacted]` in the place of each secret of this run.
+
+        A server may echo the key in its error message. Secrets of fewer than 8 characters stay.
+        """
         for secret in self.secrets:
-            if len(secret) >= _SHORTEST_SECRET:  # a made-up key for a test server is a word
+            if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(secret, "[redacted]")
         return text
 
     def defect(self, error: Exception) -> InternalError:
-        """What nobody foresaw, as one of ours. Called where `error` is being handled."""
-        if self.variables.get("LLMCLI_DEBUG") == "1":
-            import traceback
+        """Return the InternalError for `error`, an exception that nobody foresaw.
 
-            shown = self.redact(traceback.format_exc())
-            os.write(STDERR, shown.encode(errors="replace"))
+        With LLMCLI_DEBUG=1 it also writes the traceback to stderr, so it must be called while
+        `error` is being handled.
+        """
+        if self.variables.get("LLMCLI_DEBUG") == "1":
+            import traceback  # noqa: PLC0415  # loaded only to debug a defect
+
+            stack = self.redact(traceback.format_exc())
+            os.write(STDERR, stack.encode(errors="replace"))
         hint = "please report it with the traceback that LLMCLI_DEBUG=1 prints"
         what = f"{type(error).__name__} in llmcli {__version__}"
         return InternalError(f"internal error: {what}", hint=hint)
 
     def note(self, line: str) -> None:
-        """`say`, but silent with -q."""
+        """Write `line` to stderr as `say` does, but not with the option -q."""
         if not self.quiet:
             self.say(line)
 
     def start_deadline(self, seconds: float) -> None:
-        """End the whole run with TimedOut after `seconds`, whatever it waits for (0: never).
+        """Raise TimedOut in the main thread once the run has taken `seconds` from its start.
 
-        A timer signal reaches the main thread in a blocked read or write as well; what cannot
-        be interrupted (name resolution) runs in a thread of its own.
+        0 sets no deadline. A timer signal (SIGALRM) raises the error, as a signal also reaches a
+        main thread that is blocked in a read or a write. It does not interrupt name resolution,
+        which therefore runs in a thread of its own.
         """
         if seconds <= 0:
             return
@@ -105,47 +137,54 @@ class Environment:
         def expire(_number: int, frame: FrameType | None) -> None:
             if not is_importing(frame):
                 raise deadline_reached(seconds, self.stage)
-            signal.setitimer(signal.ITIMER_REAL, A_MOMENT)
+            signal.setitimer(signal.ITIMER_REAL, RETRY_DELAY)
 
-        spent = time.monotonic() - self.started
+        elapsed = time.monotonic() - self.started
         self.deadline = self.started + seconds
         signal.signal(signal.SIGALRM, expire)
-        signal.setitimer(signal.ITIMER_REAL, max(seconds - spent, 0.001))
+        signal.setitimer(signal.ITIMER_REAL, max(seconds - elapsed, 0.001))  # 0 would disarm it
 
     def remaining(self) -> float:
-        """Seconds until the deadline; infinite without one."""
+        """Return the seconds until the deadline, negative beyond it; infinite without one."""
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()
 
     @property
     def home(self) -> Path:
+        """Return the home directory; /nonexistent if the user has none."""
         home = self.variables.get("HOME") or os.path.expanduser("~")
-        # Without a home, "~" would be read in the working directory.
+        # A relative path, such as "~" itself, would lead into the working directory, whose files
+        # must never be read as configuration.
         return Path(home if os.path.isabs(home) else "/nonexistent")
 
     def _directory(self, variable: str, default: str) -> Path:
-        # A relative path is to be ignored: XDG Base Directory Specification.
+        # The XDG Base Directory Specification says to ignore a relative path.
         value = self.variables.get(variable, "")
         base = Path(value) if os.path.isabs(value) else self.home / default
         return base / "llmcli"
 
     @property
     def config_file(self) -> Path:
+        """Return the path of config.toml, which LLMCLI_CONFIG may name; it may not exist."""
         if named := self.variables.get("LLMCLI_CONFIG"):
             return Path(named)
         return self._directory("XDG_CONFIG_HOME", ".config") / "config.toml"
 
     @property
     def data_directory(self) -> Path:
+        """Return the directory of the weights of the embedded model; it may not exist."""
         return self._directory("XDG_DATA_HOME", ".local/share")
 
     @property
     def state_directory(self) -> Path:
+        """Return the directory of the sessions and the ledger; it may not exist."""
         return self._directory("XDG_STATE_HOME", ".local/state")
 
     @property
     def templates_directory(self) -> Path:
+        """Return the directory of the user's templates; it may not exist."""
         return self._directory("XDG_CONFIG_HOME", ".config") / "templates"
 
     @property
     def cache_directory(self) -> Path:
+        """Return the directory of what can be fetched or made again; it may not exist."""
         return self._directory("XDG_CACHE_HOME", ".cache")

@@ -1,7 +1,8 @@
-"""Files of one JSON object a line, appended to by many processes and killed at any moment.
+"""Files of one JSON object a line that many processes append to, each of which may be killed.
 
-A record goes in as one write under a lock, so parallel writers neither lose nor mix lines. What a
-killed or failed writer left of a line is taken away by the next.
+A line is appended by one write under a lock, so that parallel writers neither lose nor mix lines.
+If a writer was killed, or its write failed, in the middle of a line, the next writer removes the
+part that was written.
 """
 
 import errno
@@ -17,9 +18,10 @@ from typing import Any
 from llmcli.system.locks import lock, unlock
 
 _BLOCK = 65536
-# Seconds for which one lock serves, where more comes to be written.
-_HOLD = 0.02
-# How our records begin.
+# Seconds for which one lock serves while other threads bring more lines. Longer, and the other
+# processes would wait too long.
+_LONGEST_HOLD = 0.02
+# How a record of the ledger or of a session begins, however its JSON is spaced.
 _HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
 Record = dict[str, Any]
 
@@ -29,89 +31,109 @@ def _leave_missing(_folder: Path) -> None:
 
 
 class _Line:
-    """Waits to be written."""
+    """A line that waits to be written, and the result of its write."""
 
     def __init__(self, text: bytes) -> None:
         self.text = text
         self._error: OSError | None = None
-        self._open = threading.Lock()
-        self._open.acquire()
+        # A lock is the cheapest way to wait for one event: it is released when the write is over.
+        self._pending = threading.Lock()
+        self._pending.acquire()
 
     def end(self, error: OSError | None) -> None:
+        """Note that the line was written, or why it could not be, and wake up `wait`."""
         self._error = error
-        self._open.release()
+        self._pending.release()
 
     def wait(self) -> None:
-        """Raises OSError."""
-        self._open.acquire()
+        """Wait until the line is written. Raise OSError if it could not be."""
+        self._pending.acquire()
         if self._error is not None:
             raise self._error
 
 
 def _end_all(lines: list[_Line], error: OSError | None) -> None:
-    for one in lines:
-        one.end(error)
+    for line in lines:
+        line.end(error)
 
 
 class Journal:
-    """A file that is appended to again and again, by any number of threads and processes. `make`
-    makes its folder, should that be missing; `failed` is why something could not be written."""
+    """A file that any number of threads and processes append lines to, again and again.
 
-    def __init__(self, path: Path, make: Callable[[Path], None] = _leave_missing) -> None:
+    `make_folder` creates the folder of the file, and is called if the folder is missing. `failed`
+    is the error of the last write that failed. The file stays open between two lines.
+    """
+
+    def __init__(self, path: Path, make_folder: Callable[[Path], None] = _leave_missing) -> None:
         self.path = path
         self.failed: OSError | None = None
-        self._make = make
+        self._make_folder = make_folder
         self._descriptor: int | None = None
         self._opened_as: Any = None
-        self._end = 0  # as our last line left it
-        self._alone = threading.Lock()
+        self._end = 0  # the size of the file after our own last line
+        # Held by the one thread that writes, for itself and for all others.
+        self._writing = threading.Lock()
         self._lines: deque[_Line] = deque()
 
     def append(self, text: bytes, patience: float = float("inf")) -> None:
-        """Add `text`, which ends in a newline, whole or not at all; the file is made with 0600.
+        """Append `text`, which ends in a newline: all of it, or nothing if that fails.
 
-        Raises OSError; TimeoutError where another process holds the file for `patience` seconds."""
-        line = self.later(text)
+        A file that is missing is created with mode 0600. Raise OSError; TimeoutError if another
+        process holds the lock for `patience` seconds.
+        """
+        line = self.append_later(text)
         self.flush(patience)
         line.wait()
 
-    def later(self, text: bytes) -> "_Line":
-        """As `append`, but it is written with the next one, or by `flush`."""
+    def append_later(self, text: bytes) -> "_Line":
+        """Queue `text`, to be written together with the next `append` or by `flush`.
+
+        The line that is returned can be waited for.
+        """
         line = _Line(text)
         self._lines.append(line)
         return line
 
     def flush(self, patience: float = float("inf")) -> None:
-        """Whoever can writes the lines of all, so that threads do not queue for each of theirs."""
-        while self._lines and self._alone.acquire(blocking=False):
+        """Write the lines that are queued, unless another thread is writing them already.
+
+        One thread writes the lines of all threads, so that they do not each wait for the lock.
+        `patience` is the number of seconds to wait for another process.
+        """
+        while self._lines and self._writing.acquire(blocking=False):
             try:
                 self._write(time.monotonic() + patience)
             finally:
-                self._alone.release()
+                self._writing.release()
 
     def finish(self, patience: float) -> None:
-        """As `flush`, but another thread that is at it is waited for."""
+        """Write the lines that are queued, and wait for another thread that is writing some.
+
+        `patience` is the number of seconds to wait for another process.
+        """
         while True:
-            with self._alone:
+            with self._writing:
                 if self._lines:
                     self._write(time.monotonic() + patience)
             if not self._lines:
                 return
 
     def _write(self, until: float) -> None:
-        lines = self._waiting()
-        error = OSError(errno.EINTR, os.strerror(errno.EINTR))  # until it is known
+        lines = self._take_queued()
+        # What the lines are told if a signal breaks off this function, and no OSError does.
+        error = OSError(errno.EINTR, os.strerror(errno.EINTR))
         try:
-            descriptor, size = self._locked(until)
-            held = time.monotonic()
+            descriptor, size = self._open_locked(until)
+            locked_at = time.monotonic()
             try:
                 while lines:
-                    self._end = self._append(descriptor, size, b"".join(one.text for one in lines))
-                    size = self._end
+                    text = b"".join(line.text for line in lines)
+                    self._end = size = self._append(descriptor, size, text)
                     written, lines = lines, []
                     _end_all(written, None)
-                    # What has come in the meantime needs no lock of its own.
-                    lines = self._waiting() if time.monotonic() - held < _HOLD else []
+                    # Lines that were queued in the meantime are written under the same lock.
+                    in_time = time.monotonic() - locked_at < _LONGEST_HOLD
+                    lines = self._take_queued() if in_time else []
             finally:
                 unlock(descriptor)
         except OSError as raised:
@@ -119,56 +141,65 @@ class Journal:
         finally:
             _end_all(lines, error)
 
-    def _waiting(self) -> list[_Line]:
+    def _take_queued(self) -> list[_Line]:
         lines: list[_Line] = []
         while self._lines:
             lines.append(self._lines.popleft())
         return lines
 
-    def _append(self, descriptor: int, size: int, line: bytes) -> int:
-        """The end of the file after `line`."""
+    def _append(self, descriptor: int, size: int, text: bytes) -> int:
+        """Append `text` to a file of `size` bytes, and return the size of the file after that."""
         end = size
+        # A file that has grown since our last line may end in a part of somebody else's.
         if size and size != self._end and os.pread(descriptor, 1, size - 1) != b"\n":
             end = _whole_length(descriptor, size)
             if end < size:
                 os.ftruncate(descriptor, end)
             elif end:
-                line = b"\n" + line  # a last line that only lacks its end
-        write_whole(descriptor, line, end)
-        return end + len(line)
+                text = b"\n" + text  # a last line that lacks only its newline
+        write_whole(descriptor, text, end)
+        return end + len(text)
 
-    def _locked(self, until: float) -> tuple[int, int]:
-        """The descriptor of the file that stands at `path` once it is locked, and its size."""
+    def _open_locked(self, until: float) -> tuple[int, int]:
+        """Return the locked descriptor of the file at `path`, and the size of the file.
+
+        Another process may have removed or replaced the file since it was opened; it is then
+        opened again, as a line in the old file would be lost.
+        """
         while True:
             if self._descriptor is None:
-                self._descriptor = self._opened()
+                self._descriptor = self._open()
                 self._opened_as, self._end = os.fstat(self._descriptor), 0
             descriptor = self._descriptor
             lock(descriptor, until - time.monotonic())
-            found = _stat(self.path)
-            if found and os.path.samestat(found, self._opened_as):
-                return descriptor, found.st_size
+            status = _stat(self.path)
+            if status and os.path.samestat(status, self._opened_as):
+                return descriptor, status.st_size
             self.close()
 
-    def _opened(self) -> int:
+    def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
         try:
             return os.open(self.path, flags, 0o600)
-        except FileNotFoundError:  # the first time, or somebody took it away
-            self._make(self.path.parent)
+        except FileNotFoundError:  # the folder was never made, or somebody has removed it
+            self._make_folder(self.path.parent)
             return os.open(self.path, flags, 0o600)
 
     def close(self) -> None:
+        """Close the file, which gives up its lock. The next line opens it again."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
 
 def write_whole(descriptor: int, line: bytes, end: int) -> None:
-    """Append `line` to a file that ends at `end`, or nothing. Raises OSError."""
+    """Append `line` to a file of `end` bytes; if that fails, cut the file back to `end` bytes.
+
+    Raise OSError if it fails.
+    """
     try:
         rest = memoryview(line)
-        while rest:  # again only where a disk is full, to be told why
+        while rest:  # a full disk takes a part of the line, and the second write says why
             rest = rest[os.write(descriptor, rest) :]
     except OSError:
         os.ftruncate(descriptor, end)
@@ -176,7 +207,7 @@ def write_whole(descriptor: int, line: bytes, end: int) -> None:
 
 
 def append_line(path: Path, line: bytes, patience: float = float("inf")) -> None:
-    """As `Journal.append`, for a single line."""
+    """Append a single `line` to the file at `path`, by the rules of `Journal.append`."""
     journal = Journal(path)
     try:
         journal.append(line, patience)
@@ -184,10 +215,13 @@ def append_line(path: Path, line: bytes, patience: float = float("inf")) -> None
         journal.close()
 
 
-def is_at(found: os.stat_result, path: Path | str) -> bool:
-    """Not removed or replaced while we waited."""
-    now = _stat(path)
-    return now is not None and os.path.samestat(found, now)
+def is_still_at(opened: os.stat_result, path: Path | str) -> bool:
+    """Return whether the file of which `opened` is the status is still the one at `path`.
+
+    It is not if another process has removed or replaced it.
+    """
+    current = _stat(path)
+    return current is not None and os.path.samestat(opened, current)
 
 
 def _stat(path: Path | str) -> os.stat_result | None:
@@ -198,7 +232,7 @@ def _stat(path: Path | str) -> os.stat_result | None:
 
 
 def _whole_length(descriptor: int, size: int) -> int:
-    """The size without a torn last line."""
+    """Return the size of the file without its last line if that is torn, else `size`."""
     blocks: list[bytes] = []
     start = size
     while start and not (blocks and b"\n" in blocks[-1]):
@@ -206,18 +240,20 @@ def _whole_length(descriptor: int, size: int) -> int:
         blocks.append(os.pread(descriptor, start - begin, begin))
         start = begin
     last = b"".join(reversed(blocks)).rpartition(b"\n")[2]
-    return size - len(last) if _torn(last) else size
+    return size - len(last) if _is_torn(last) else size
 
 
-def _torn(line: bytes) -> bool:
-    """Whether it is the beginning of a record of ours, and not all of it. What else stands there
-    without a line end is somebody's, and stays."""
-    ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
-    return bool(line) and ours and parse_record(line) is None
+def _is_torn(line: bytes) -> bool:
+    """Return whether `line`, which has no newline, is the first part of a record of llmcli.
+
+    Any other text was put there by somebody else, and must stay.
+    """
+    is_ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
+    return bool(line) and is_ours and parse_record(line) is None
 
 
 def parse_record(line: bytes) -> Record | None:
-    """None for what is no JSON object."""
+    """Return the JSON object that `line` consists of; None if it is anything else."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -226,12 +262,14 @@ def parse_record(line: bytes) -> Record | None:
 
 
 def read_records(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """Number and record of each line; None for one that is no record. A torn last line is left out.
+    """Yield the number of each line, counted from 1, and its record.
 
-    Raises OSError.
+    The record is None for a line that is not a JSON object. Blank lines and a torn last line are
+    left out. Raise OSError if the file cannot be read.
     """
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             record = parse_record(line)
-            if record is not None or (line.strip() and (line.endswith(b"\n") or not _torn(line))):
+            is_whole = line.endswith(b"\n") or not _is_torn(line)
+            if record is not None or (line.strip() and is_whole):
                 yield number, record

@@ -1,4 +1,4 @@
-"""Locks on files (flock): one holder at a time, among all processes of this machine."""
+"""File locks by flock(2): one holder at a time among all processes of this machine."""
 
 import fcntl
 import os
@@ -7,25 +7,27 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Seconds between two tries: a wait in the system could not be bounded.
-_PAUSE = 0.005
+# Seconds between two tries. Trying again and again, instead of waiting within flock(2), is what
+# allows the wait to have an end.
+_FIRST_PAUSE = 0.005
 _LONGEST_PAUSE = 0.02
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
 def lock(
-    descriptor: int, patience: float = float("inf"), waiting: Callable[[], None] = _nothing
+    descriptor: int, patience: float = float("inf"), waiting: Callable[[], None] = _do_nothing
 ) -> None:
-    """Lock an open file; a signal ends the wait. `waiting` is called once if another has it.
+    """Take the lock on an open file, and wait up to `patience` seconds for another holder.
 
-    Raises TimeoutError where another process holds the lock for `patience` seconds: it may be
-    stopped. Raises OSError for what cannot be locked, such as a pipe.
+    `waiting` is called once if the lock is not free at once. Raise TimeoutError if another process
+    still holds the lock in the end (it may be a stopped process), OSError for a file that cannot
+    be locked, such as a pipe.
     """
     until = time.monotonic() + patience
-    pause = _PAUSE
+    pause = _FIRST_PAUSE
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -33,7 +35,7 @@ def lock(
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise TimeoutError(0, "another process holds it") from None
-        if pause == _PAUSE:
+        if pause == _FIRST_PAUSE:
             waiting()
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
@@ -46,14 +48,17 @@ def unlock(descriptor: int) -> None:
 
 @contextmanager
 def lock_file(
-    path: Path, patience: float = float("inf"), waiting: Callable[[], None] = _nothing
+    path: Path, patience: float = float("inf"), waiting: Callable[[], None] = _do_nothing
 ) -> Iterator[None]:
-    """Hold the lock of the file at `path`, which is made, readable by its owner only, and stays.
+    """Hold the lock on the file at `path`, which is created if it is missing.
 
-    Raises OSError and TimeoutError as `lock` does."""
+    Only its owner can read the file. It stays when the lock is given up: removing it would let two
+    processes hold locks on two files of the same name. Raise OSError and TimeoutError as `lock`
+    does.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         lock(descriptor, patience, waiting)
         yield
     finally:
-        os.close(descriptor)
+        os.close(descriptor)  # which gives up the lock, too

@@ -1,4 +1,4 @@
-"""Directories that hold what nobody else may read."""
+"""Directories that nobody but the user may read or write."""
 
 import os
 import stat
@@ -8,25 +8,35 @@ from llmcli.errors import ConfigError
 
 
 def check_private(folder: Path) -> None:
-    """Raises ConfigError where others could plant or read what is in it."""
+    """Raise ConfigError if other users could read the files in `folder` or plant files there.
+
+    `folder` is the state directory. A folder that does not exist, or that cannot be looked at,
+    passes: whoever opens a file in it sees the error.
+    """
     try:
-        found, link, above = folder.stat(), folder.lstat(), folder.parent.stat()
+        status, link, parent = folder.stat(), folder.lstat(), folder.parent.stat()
     except OSError:
-        return  # not there yet
-    if not stat.S_ISDIR(found.st_mode):
-        raise ConfigError(f"{folder} is no directory", hint="remove it, or set XDG_STATE_HOME")
-    if found.st_uid != os.geteuid():
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        raise ConfigError(f"{folder} is not a directory", hint="remove it, or set XDG_STATE_HOME")
+    if status.st_uid != os.geteuid():
         raise ConfigError(f"{folder} belongs to someone else", hint="set XDG_STATE_HOME")
-    if stat.S_ISLNK(link.st_mode) and above.st_mode & stat.S_IWOTH:
-        raise ConfigError(f"{folder} is a link in a directory that all can write")
-    if found.st_mode & 0o077:
+    # Whoever can write the parent can point the link elsewhere between two of our runs.
+    if stat.S_ISLNK(link.st_mode) and parent.st_mode & stat.S_IWOTH:
+        raise ConfigError(
+            f"{folder} is a link in a directory that all can write",
+            hint="put a directory in its place, or set XDG_STATE_HOME",
+        )
+    if status.st_mode & 0o077:
         raise ConfigError(f"{folder} is open to others", hint=f"chmod 700 {folder}")
 
 
 def make_private(folder: Path) -> None:
-    """`folder`, and what is missing above it, with 0700 as the XDG specification has it.
+    """Create `folder` and its missing parents with mode 0700. Raise OSError if that fails.
 
-    Raises OSError."""
-    for place in [*reversed(folder.parents), folder]:
-        if not place.exists():
-            place.mkdir(mode=0o700, exist_ok=True)
+    The mode is the one that the XDG Base Directory Specification requires.
+    """
+    # mkdir(parents=True) would create the parents with the mode of the umask.
+    for directory in [*reversed(folder.parents), folder]:
+        if not directory.exists():
+            directory.mkdir(mode=0o700, exist_ok=True)

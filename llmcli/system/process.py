@@ -1,13 +1,12 @@
-"""Programs run side by side, each within a time and an output; none outlives a run cut short.
+"""Programs that run side by side, each with limits of time and output.
 
-A program has ended when it has ended itself, whatever its children still do. Each leads a session
-of its own, so that ending it ends its children as well; but for one that may ask at the terminal,
-which the terminal's own rules allow only to a program of our session.
+A program has ended when it has ended itself, whatever its children still do. Each program leads a
+session of its own, so that its children can be ended with it. The exception is a program that may
+ask the user at the terminal: the terminal lets only programs of our own session read from it.
 """
 
 import os
 import selectors
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,26 +14,32 @@ from contextlib import suppress
 from typing import IO, cast
 
 from llmcli.system.dataclass import dataclass, field
-from llmcli.system.signals import undisturbed
+from llmcli.system.process_group import ProcessGroup, end_groups
+from llmcli.system.signals import signals_deferred
 
 _MOST_AT_ONCE = 16
 _BLOCK = 65536
-# Seconds between asking a group to end and killing it.
-_GRACE = 0.2
-# How often the end of a program is looked for whose children keep its output open.
+# Seconds between two looks at whether a program has ended whose pipes are still open, as children
+# of it can keep them open, and at one that has no pipes.
 _POLL = 0.05
-_SHORT = 0.005
-# Reads of what is left in a pipe, which is at most its capacity.
+_POLL_WITHOUT_PIPES = 0.005
+# Reads that empty a pipe whose program has ended: at least its capacity of 64 KiB, and not more
+# than that without end, as a child of the program may go on writing to it.
 _LAST_READS = 32
+# In bytes. A longer line of stderr is passed on in parts, lest it fill the memory.
 _LONGEST_LINE = 4096
 
 
 @dataclass(frozen=True)
 class Program:
-    """`stdin` goes in whole; `timeout` in seconds. `most` bytes of stdout are kept, and where it is
-    `bounded` more of them end the program; or all of stdout goes to the descriptor `output`. `tell`
-    gets each line of stderr; None: stderr is ours, as it is for a program that may ask at the
-    terminal (`attended`), where there is one."""
+    """A program to be run, and its limits.
+
+    `variables` are its whole environment, `timeout` is in seconds. `stdin` is written to it in
+    whole. `most` is the number of bytes of its stdout that are kept; the rest is read and counted,
+    or ends the program if it is `bounded`. With `output`, a descriptor, stdout goes there instead.
+    `tell` is called with each line of its stderr; without it the program writes to our stderr. A
+    program that is `attended` may ask at the terminal if there is one; its stderr is then ours.
+    """
 
     command: Sequence[str]
     variables: Mapping[str, str]
@@ -48,9 +53,14 @@ class Program:
 
 
 @dataclass
-class Ended:
-    """`code` is None where it could not be started or was ended, for this `reason`; `too_late`: as
-    its time was over."""
+class ProgramResult:
+    """How a program ended.
+
+    `code` is its exit code, or the negative number of the signal that ended it. It is None if
+    llmcli could not start the program or ended it, for the `reason` in words; `too_late` says that
+    the reason is its timeout. `output` is what it wrote to stdout, and `dropped` the number of
+    bytes of it that were not kept.
+    """
 
     code: int | None = None
     reason: str | None = None
@@ -61,59 +71,70 @@ class Ended:
 
 @dataclass
 class _Running:
+    """A program that was started. `until` is a time of time.monotonic()."""
+
     program: Program
-    outcome: Ended
-    process: subprocess.Popen[bytes]
+    result: ProgramResult
+    group: ProcessGroup
     until: float
-    unsent: memoryview
-    leads: bool  # a session of its own
-    line: bytearray = field(default_factory=bytearray)
+    unsent: memoryview  # the part of stdin that is still to be written
+    line: bytearray = field(default_factory=bytearray)  # a line of stderr, as far as it has come
 
-    def streams(self) -> list[IO[bytes]]:
-        return [s for s in (self.process.stdout, self.process.stderr) if s and not s.closed]
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        return self.group.process
 
 
-# Of all threads.
+# The programs of all threads: `end_programs` has to end those of the others, too.
 _all: list[_Running] = []
 
 
 def end_programs() -> None:
-    """The programs of every thread, before the process ends."""
-    _end_groups(list(_all))
+    """End the programs of every thread, with their children, before the process ends."""
+    end_groups([running.group for running in list(_all)])
 
 
-def run_program(program: Program) -> Ended:
-    """The outcome of a single program, as `run_all` has it."""
+def run_program(program: Program) -> ProgramResult:
+    """Run a single program to its end, as `run_programs` does."""
     return run_programs([program])[0]
 
 
-def run_programs(programs: Sequence[Program]) -> list[Ended]:
-    """Return the outcomes in the order of `programs`. What ends this early ends them, too."""
-    outcomes = [Ended() for _ in programs]
-    waiting = list(zip(programs, outcomes, strict=True))[::-1]
-    running: list[_Running] = []
+def run_programs(programs: Sequence[Program]) -> list[ProgramResult]:
+    """Run `programs`, up to 16 at a time, and return their results in the same order.
+
+    An exception such as Interrupted or TimedOut ends the programs, with their children, on its
+    way.
+    """
+    results = [ProgramResult() for _ in programs]
+    waiting = list(zip(programs, results, strict=True))[::-1]
+    started: list[_Running] = []
     with selectors.DefaultSelector() as selector:
         try:
-            while waiting or running:
-                while waiting and len(running) < _MOST_AT_ONCE:
-                    program, outcome = waiting.pop()
-                    with undisturbed():  # lest a program runs that nobody knows of
-                        _start(program, outcome, running, selector)
+            while waiting or started:
+                while waiting and len(started) < _MOST_AT_ONCE:
+                    program, result = waiting.pop()
+                    # A signal between the start and its entry in the list would leave a program
+                    # that nobody ends.
+                    with signals_deferred():
+                        _start(program, result, started, selector)
                 _serve(selector)
-                for one in [one for one in running if _ended(one)]:
-                    _finish(one, selector)
-                    running.remove(one)
-                    _all.remove(one)
+                for running in [running for running in started if _has_ended(running)]:
+                    _finish(running, selector)
+                    started.remove(running)
+                    _all.remove(running)
         finally:
-            with undisturbed():  # a second signal must not leave half of them
-                _end_groups(running)
-                for one in running:
-                    _all.remove(one)
-    return outcomes
+            with signals_deferred():  # a second signal must not leave half of them
+                end_groups([running.group for running in started])
+                for running in started:
+                    _all.remove(running)
+    return results
 
 
 def _start(
-    program: Program, outcome: Ended, running: list[_Running], selector: selectors.BaseSelector
+    program: Program,
+    result: ProgramResult,
+    started: list[_Running],
+    selector: selectors.BaseSelector,
 ) -> None:
     leads = not (program.attended and terminal_is_there())
     try:
@@ -126,161 +147,140 @@ def _start(
             start_new_session=leads,
         )
     except (OSError, ValueError) as error:
-        outcome.reason = (
-            f"cannot run {program.command[0]}: {getattr(error, 'strerror', None) or error}"
-        )
+        reason = getattr(error, "strerror", None) or error
+        result.reason = f"cannot run {program.command[0]}: {reason}"
         return
     until = time.monotonic() + program.timeout
-    one = _Running(program, outcome, process, until, memoryview(program.stdin), leads)
-    running.append(one)
-    _all.append(one)
+    group = ProcessGroup(process, leads)
+    running = _Running(program, result, group, until, memoryview(program.stdin))
+    started.append(running)
+    _all.append(running)
     for stream, serve in (
         (process.stdin, _send),
         (process.stdout, _take_output),
-        (process.stderr, _take_words),
+        (process.stderr, _take_lines),
     ):
         if stream is None:
             continue
         os.set_blocking(stream.fileno(), False)
         event = selectors.EVENT_WRITE if stream is process.stdin else selectors.EVENT_READ
-        selector.register(stream, event, (serve, one))
+        selector.register(stream, event, (serve, running))
 
 
 def _serve(selector: selectors.BaseSelector) -> None:
-    """One round of what the programs want to read or have written."""
+    """Read from and write to the pipes that are ready, and close those that are done."""
     if not selector.get_map():
-        time.sleep(_SHORT)
+        time.sleep(_POLL_WITHOUT_PIPES)
         return
     for key, _ in selector.select(_POLL):
-        serve, one = key.data
-        if serve(one):
+        serve, running = key.data
+        if serve(running):
             selector.unregister(key.fileobj)
             cast(IO[bytes], key.fileobj).close()
 
 
-def _send(one: _Running) -> bool:
-    """True once all is sent, or nobody reads it: that is no failure of the program."""
-    assert one.process.stdin
+def _send(running: _Running) -> bool:
+    """Write a block to stdin. Return True if all is written, or if the program has closed it.
+
+    A program need not read its stdin, so that is not a failure.
+    """
+    assert running.process.stdin
+    block = running.unsent[:_BLOCK]
     try:
-        one.unsent = one.unsent[os.write(one.process.stdin.fileno(), one.unsent[:_BLOCK]) :]
+        running.unsent = running.unsent[os.write(running.process.stdin.fileno(), block) :]
     except BlockingIOError:
         return False
     except OSError:
         return True
-    return not one.unsent
+    return not running.unsent
 
 
-def _take_output(one: _Running) -> bool:
-    assert one.process.stdout
-    block = _read(one.process.stdout)
+def _take_output(running: _Running) -> bool:
+    """Read a block of stdout. Return True at its end."""
+    assert running.process.stdout
+    block = _read(running.process.stdout)
     if block is None:
         return False
-    room = max(one.program.most - len(one.outcome.output), 0)
-    one.outcome.output += block[:room]
-    one.outcome.dropped += len(block[room:])
+    result = running.result
+    room = max(running.program.most - len(result.output), 0)
+    result.output += block[:room]
+    result.dropped += len(block[room:])
     return not block
 
 
-def _take_words(one: _Running) -> bool:
-    """stderr is told line by line, as it comes."""
-    assert one.process.stderr and one.program.tell
-    block = _read(one.process.stderr)
+def _take_lines(running: _Running) -> bool:
+    """Read a block of stderr, and pass on the lines that are whole. Return True at its end."""
+    assert running.process.stderr and running.program.tell
+    block = _read(running.process.stderr)
     if block is None:
         return False
-    one.line += block
-    *lines, rest = one.line.split(b"\n")
+    running.line += block
+    *lines, rest = running.line.split(b"\n")
     if rest and (not block or len(rest) > _LONGEST_LINE):
         lines, rest = [*lines, rest], bytearray()
-    one.line = rest
+    running.line = rest
     for line in lines:
         if line.strip():
-            one.program.tell(line.decode(errors="replace"))
+            running.program.tell(line.decode(errors="replace"))
     return not block
 
 
 def _read(stream: IO[bytes]) -> bytes | None:
-    """None where there is nothing now, empty at the end."""
+    """Return a block, empty at the end of the stream; None if nothing has come yet."""
     try:
         return os.read(stream.fileno(), _BLOCK)
     except BlockingIOError:
         return None
 
 
-def _ended(one: _Running) -> bool:
-    """By itself, or because its time is over."""
-    if one.process.poll() is not None:
+def _has_ended(running: _Running) -> bool:
+    """Return whether the program has ended, or has to be ended for the reason in its result."""
+    program, result = running.program, running.result
+    if running.process.poll() is not None:
         return True
-    if one.program.bounded and one.outcome.dropped:
-        one.outcome.reason = f"printed more than {one.program.most} bytes"
+    if program.bounded and result.dropped:
+        result.reason = f"printed more than {program.most} bytes"
         return True
-    if time.monotonic() < one.until:
+    if time.monotonic() < running.until:
         return False
-    one.outcome.reason = f"took longer than {one.program.timeout:g} s"
-    one.outcome.too_late = True
+    result.reason = f"took longer than {program.timeout:g} s"
+    result.too_late = True
     return True
 
 
-def _finish(one: _Running, selector: selectors.BaseSelector) -> None:
-    """Take what is still in the pipes; a child that holds them open is not waited for."""
-    if one.outcome.reason:
-        _end_groups([one])
+def _finish(running: _Running, selector: selectors.BaseSelector) -> None:
+    """Take what is left in the pipes without waiting, and close them.
+
+    A child of the program may hold them open for as long as it likes.
+    """
+    process = running.process
+    if running.result.reason:
+        end_groups([running.group])
     else:
-        one.outcome.code = one.process.returncode
-    for stream, serve in ((one.process.stdout, _take_output), (one.process.stderr, _take_words)):
+        running.result.code = process.returncode
+    for stream, serve in ((process.stdout, _take_output), (process.stderr, _take_lines)):
         for _ in range(_LAST_READS):
-            if stream is None or stream.closed or not _more(stream, one, serve):
+            if stream is None or stream.closed or not _is_ready(stream) or serve(running):
                 break
-    if one.line and one.program.tell:
-        one.program.tell(one.line.decode(errors="replace"))
-    for key in [key for key in selector.get_map().values() if key.data[1] is one]:
+    if running.line and running.program.tell:
+        running.program.tell(running.line.decode(errors="replace"))
+    for key in [key for key in selector.get_map().values() if key.data[1] is running]:
         selector.unregister(key.fileobj)
-    for pipe in (one.process.stdin, *one.streams()):
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe:
             with suppress(OSError):
                 pipe.close()
 
 
-def _more(stream: IO[bytes], one: _Running, serve: Callable[[_Running], bool]) -> bool:
-    with selectors.DefaultSelector() as at_once:
-        at_once.register(stream, selectors.EVENT_READ)
-        return bool(at_once.select(0)) and not serve(one)
-
-
-def _end_groups(running: Sequence[_Running]) -> None:
-    """TERM, a moment, KILL: for each program and its children."""
-    for one in running:
-        _signal(one, signal.SIGTERM)
-    until = time.monotonic() + _GRACE
-    while time.monotonic() < until and any(_alive(one) for one in running):
-        time.sleep(_SHORT)
-    for one in running:
-        _signal(one, signal.SIGKILL)
-        with suppress(OSError):
-            one.process.wait()
-
-
-def _signal(one: _Running, number: int) -> None:
-    with suppress(OSError):
-        if one.leads:
-            os.killpg(one.process.pid, number)
-        else:
-            one.process.send_signal(number)
-
-
-def _alive(one: _Running) -> bool:
-    """Whether any of its group is; the leader is reaped on the way."""
-    ended = one.process.poll() is not None
-    if not one.leads:
-        return not ended
-    try:
-        os.killpg(one.process.pid, 0)
-    except OSError:
-        return False
-    return True
+def _is_ready(stream: IO[bytes]) -> bool:
+    """Return whether a read from `stream` would find data or the end, without waiting."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def terminal_is_there() -> bool:
-    """Whether somebody can be asked."""
+    """Return whether the process has a terminal at which the user can be asked."""
     try:
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC))
     except OSError:
@@ -288,6 +288,6 @@ def terminal_is_there() -> bool:
     return True
 
 
-def ending(code: int) -> str:
-    """How a program ended, in words: a negative code is the number of a signal."""
+def describe_exit(code: int) -> str:
+    """Return how a program ended, in words. A negative code is the number of a signal."""
     return f"exit code {code}" if code > 0 else f"signal {-code}"

@@ -1,12 +1,13 @@
-"""Which short ways are taken: code for the plain case, without the library for every case.
+"""The switch of the short ways: code that does a plain case without the library for every case.
 
-`LLMCLI_SHORT=0` turns all of them off, which is the first thing to try where something looks odd. A
-list of names, divided by commas, leaves only those on; the benchmarks measure each way by that.
+A short way only saves time; it must do the same as the library. The environment variable
+LLMCLI_SHORT=0 turns all short ways off, which is the first thing to try when something looks odd.
+A list of their names, divided by commas, leaves only those on, so that each can be measured.
 """
 
 import os
 
-# The file of each says what the way wins.
+# The names of all short ways. The file of each says how much time it saves.
 NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
@@ -19,5 +20,5 @@ _GIVEN = os.environ.get("LLMCLI_SHORT", "")
 
 
 def is_on(name: str) -> bool:
-    """Return whether the short way of this name may be taken."""
+    """Return whether the short way `name`, one of NAMES, may be taken."""
     return not _GIVEN or name in _GIVEN.split(",")

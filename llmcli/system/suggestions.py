@@ -1,12 +1,14 @@
-"""What a mistyped name may have meant."""
+"""Suggestions for a mistyped name."""
 
 from collections.abc import Iterable
 
 
 def near_names(name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6) -> list[str]:
-    """Return up to `most` of the `known` names that are like `name`, the likest first. `likeness`
-    is the least share of what is the same, from 0 to 1."""
-    from difflib import get_close_matches  # only where something was mistyped
+    """Return up to `most` of the `known` names that resemble `name`, the most similar first.
+
+    `likeness` is the least similarity, from 0 to 1, as difflib.SequenceMatcher.ratio reckons it.
+    """
+    from difflib import get_close_matches  # noqa: PLC0415  # loaded only for a mistyped name
 
     return get_close_matches(name, list(known), most, likeness)
 
@@ -14,6 +16,9 @@ def near_names(name: str, known: Iterable[str], most: int = 1, likeness: float =
 def did_you_mean(
     name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6
 ) -> str | None:
-    """Return the question for a message; None where nothing is near."""
+    """Return the hint "did you mean …?" with the names near to `name`; None if there are none.
+
+    The parameters are those of `near_names`.
+    """
     near = near_names(name, known, most, likeness)
     return f"did you mean {' or '.join(near)}?" if near else None

@@ -1,11 +1,12 @@
-"""Text from elsewhere made harmless for a terminal, and short for a message."""
+"""Text from outside: decoded, made harmless for a terminal, cut to the length of a message."""
 
 import re
 
 from llmcli.errors import BadRequest
 
-# C0 controls but tab and newline, a lone CR, DEL, C1 controls, and the bidi controls
-# that can make text read other than it is (CVE-2021-42574).
+# The characters that can take over a terminal or mislead its reader: C0 controls except tab and
+# newline, a CR without a newline, DEL, C1 controls, and the bidirectional controls that make text
+# read other than it is (CVE-2021-42574).
 UNSAFE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]|\r(?!\n)"
 )
@@ -17,26 +18,34 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def harmless(text: str) -> str:
-    """Control sequences become visible `\\x1b`; newlines and tabs stay."""
+    """Return `text` with each unsafe character written out, such as `\\x1b` for an escape.
+
+    Newlines and tabs stay as they are.
+    """
     return UNSAFE.sub(_visible, text)
 
 
 def one_line(text: str, limit: int = 2000) -> str:
-    """`text` on one line, harmless, cut at `limit` characters."""
+    """Return `text` on one line, harmless for a terminal and cut at `limit` characters."""
     line = harmless(" ".join(text.split()))
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def decoded(data: bytes, name: str) -> str:
-    """`data` as text, whatever the locale says. Raises BadRequest with the offset of bad bytes."""
+    """Return `data` decoded as UTF-8, whatever the locale is, without a byte order mark.
+
+    `name` says in messages where the data comes from: a file, stdin, an option. Raise BadRequest
+    with the offset of the first byte that is NUL or not UTF-8.
+    """
     offset = data.find(b"\0")
     try:
-        found = data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        bad = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
-        offset = bad if offset < 0 else min(bad, offset)
+        # The codec counts from behind the byte order mark, of three bytes.
+        invalid = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        offset = invalid if offset < 0 else min(invalid, offset)
     if offset < 0:
-        return found
+        return text
     what = "is binary" if not data[offset] else "is not UTF-8 text"
     hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
     if name.startswith(("PROMPT", "-")):
@@ -45,5 +54,9 @@ def decoded(data: bytes, name: str) -> str:
 
 
 def check_text(value: str, name: str) -> str:
-    """`value`, unless an argument had bytes that are not UTF-8."""
+    """Return `value`, an argument of the command line, if all its bytes are UTF-8.
+
+    `name` is the option in messages. Raise BadRequest as `decoded` does: a byte that is not UTF-8
+    stands in `value` as a lone surrogate.
+    """
     return decoded(value.encode("utf-8", "surrogateescape"), name)

@@ -16,7 +16,7 @@ from llmcli.errors import ToolError
 from llmcli.system import process
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.process import Ended, Program
+from llmcli.system.process import Program, ProgramResult
 from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of
@@ -124,7 +124,7 @@ class Runner:
             tell=tell,
         )
 
-    def _content(self, call: ToolCall, outcome: Ended) -> str:
+    def _content(self, call: ToolCall, outcome: ProgramResult) -> str:
         """Return what the model is told: the output of the program, after an error if it failed."""
         most = self._toolbox.tools[call["function"]["name"]].max_output
         # Keys are redacted before the text is cut, as half a key would not be recognised.
@@ -134,7 +134,7 @@ class Runner:
             text += f"\n… truncated: {dropped} bytes more"
         if outcome.code == 0:
             return text
-        reason = outcome.reason or f"failed with {process.ending(outcome.code or 0)}"
+        reason = outcome.reason or f"failed with {process.describe_exit(outcome.code or 0)}"
         failure = self._failed(call, reason)
         return f"{failure}\n{text}" if text else failure
 

@@ -34,7 +34,7 @@ def test_a_typo_is_an_error_and_another_effort_has_a_way(run: Run, endpoint: End
     server = endpoint(answer("x"))
     done = run("ask", "--reasoning", "hgih", "hi")
     assert done.returncode == 2
-    assert "reasoning 'hgih' is no effort" in one_line(done.stderr)
+    assert "reasoning 'hgih' is not a valid effort" in one_line(done.stderr)
     assert server.requests == []
     assert run("ask", "-o", 'reasoning={"effort": "hgih"}', "hi").returncode == 0
     assert server.only.json["reasoning"] == {"effort": "hgih"}

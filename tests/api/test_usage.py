@@ -114,5 +114,5 @@ def test_costs_that_are_none(run: Run, endpoint: Endpoint) -> None:
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout)["llmcli"]["cost_usd"] is None
         warning, usage = done.stderr.decode().splitlines()
-        assert "warning: the server's cost " in warning and "is no amount" in warning
+        assert "warning: the server's cost " in warning and "is not a valid amount" in warning
         assert "1048576 in, cost unknown" in usage

@@ -51,7 +51,7 @@ def test_response_format_is_sent(
         ('{"name": "Ada", "age": "x"}', "does not fit the schema: $.age: 'x' is not of type"),
         ("Sure! Here it is", "the answer is not JSON: Expecting value"),
         (GOOD + GOOD, "the answer is not JSON: Extra data"),
-        ('{"name": "Ada", "age": NaN}', "the answer is not JSON: NaN is no JSON"),
+        ('{"name": "Ada", "age": NaN}', "the answer is not JSON: NaN is not valid JSON"),
         ("[" * 100_000, "the answer is not JSON: nested too deeply"),
     ],
 )

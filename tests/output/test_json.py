@@ -173,7 +173,7 @@ def test_numbers_that_are_no_json_are_said_and_written_as_null(
     assert choice["message"]["content"] == "good"
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == '{"x": null}'
     warning, _usage = done.stderr.decode().splitlines()
-    assert f"warning: the server's cost {number} is no amount" in warning
+    assert f"warning: the server's cost {number} is not a valid amount" in warning
     assert run("ask", "--messages", "m.json", "--tool-result", "a=1", "hi").returncode == 0
 
 

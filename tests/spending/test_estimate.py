@@ -212,5 +212,5 @@ def test_a_file_in_the_place_of_the_ledger(run: Run, endpoint: Endpoint, home: P
     state.touch()
     done = run("ask", "hi")
     assert (done.returncode, done.stdout) == (0, b"x\n")
-    warning = f"warning: not recorded: {state} is no directory; remove it, or set XDG_STATE_HOME"
+    warning = f"warning: not recorded: {state} is not a directory; remove it, or set XDG_STATE_HOME"
     assert warning in done.stderr.decode()

@@ -131,7 +131,7 @@ def test_unknown_is_not_zero(run: Run, endpoint: Endpoint, home: Path) -> None:
     assert records(home)[0]["cost_usd"] is None
     endpoint(answer("x", usage={"cost": -1}))
     done = run("ask", "hi")
-    assert b"warning: the server's cost -1 is no amount" in done.stderr
+    assert b"warning: the server's cost -1 is not a valid amount" in done.stderr
     assert records(home)[1]["cost_usd"] is None
 
 

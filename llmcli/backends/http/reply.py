@@ -162,14 +162,14 @@ def _events(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
 def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iterator[Chunk]:
     """Yield the chunks of `events`; one for all repeated events that follow each other.
 
-    With `trace.apart`, which --events sets, each event has a chunk of its own.
+    With `trace.one_by_one`, which --events sets, each event has a chunk of its own.
     """
     texts: list[bytes] = []
     for number, event in enumerate(events):
         text = repeated.text(event)
         if text is not None:
             texts.append(text)
-        if texts and (text is None or trace.apart):
+        if texts and (text is None or trace.one_by_one):
             yield repeated.chunk(texts)
             texts = []
         for chunk in _read(event, trace) if text is None else ():

@@ -85,7 +85,7 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Return True unless somebody has removed or replaced the file since it was opened."""
-        return jsonl.is_at(os.fstat(self._descriptor), self.path)
+        return jsonl.is_still_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
         """Remove all lines."""

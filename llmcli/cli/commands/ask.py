@@ -85,8 +85,8 @@ def _trace(environment: Environment, options: AskOptions) -> Trace:
     trace = Trace(started=environment.started)
     if options.output.verbose:
         trace.log = environment.say
-    trace.stage, trace.redact = environment.at, environment.redact
-    trace.apart = options.output.events
+    trace.stage, trace.redact = environment.set_stage, environment.redact
+    trace.one_by_one = options.output.events
     return trace
 
 

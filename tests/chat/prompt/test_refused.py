@@ -70,7 +70,7 @@ def server(endpoint: Endpoint) -> Server:
         (["ask", "--max-input", "1k", "hi"], b"x" * 1025, 65, "larger than 1024 bytes"),
         (["ask", "--max-input", "lots", "hi"], b"", 2, "such as 64M"),
         (["ask", "--messages", "-"], b"[{]", 65, "stdin is not JSON"),
-        (["ask", "--messages", "-"], b'{"a": 1}', 65, "holds no list of messages"),
+        (["ask", "--messages", "-"], b'{"a": 1}', 65, "must be a list of messages"),
         (["ask", "--messages", "-"], b'[{"role": "boss"}]', 65, "message 0: role 'boss'"),
         (["ask", "--messages", "-"], b'[{"role": "user"}]', 65, "message 0: content"),
         (["ask", "--messages", "-", "-s", "x"], b'[{"role":"system","content":"s"}]', 2, "drop -s"),
