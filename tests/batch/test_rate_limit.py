@@ -1,9 +1,5 @@
-"""How fast `map` asks: shared waits, a budget for retries, caps; and storms, which all end."""
+"""How fast `map` asks: waits that all workers share, few retries, limits by the minute."""
 
-import json
-import random
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable
@@ -168,81 +164,3 @@ def test_overload_halves_what_is_asked_at_once_and_success_raises_it() -> None:
     for _ in range(200):
         pace.succeeded()
     assert at_once(16) == 16
-
-
-def storm(handler: Handler, _text: str, _number: int) -> bool | None:
-    what = random.random()
-    if what < 0.1:
-        return handler.refuse(429)
-    if what < 0.15:
-        return handler.refuse(429, Retry_After="1")
-    if what < 0.25:
-        return handler.refuse(503)
-    if what < 0.3:  # a reset, before anything came
-        linger = struct.pack("ii", 1, 0)
-        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        handler.connection.close()
-        return True
-    if what < 0.35:  # a cut answer
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Connection", "close")
-        handler.end_headers()
-        handler.wfile.write(b'data: {"choices": [{"delta": {"content": "ha')
-        handler.close_connection = True
-        return True
-    if what < 0.38:  # a stall
-        time.sleep(3)
-        handler.close_connection = True
-        return True
-    return None
-
-
-@pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["stream", "whole"])
-def test_a_storm(run: Run, echo: Echo, options: list[str]) -> None:
-    echo.fault = storm
-    done = run("map", "--json", "-j", "16", "--idle-timeout", "1", *options, "{}",
-               input=lines(150), timeout=110)  # fmt: skip
-    assert done.returncode in (0, 3), done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["index"] for row in found] == list(range(150))
-    for row in found:
-        if row["ok"]:
-            assert row["choices"][0]["message"]["content"] == f"answer to {row['input']}"
-        else:
-            assert row["error"]["message"] and row["llmcli"]["exit_code"] in (68, 69, 75, 85, 124)
-    assert sum(row["ok"] for row in found) > 75
-
-
-def test_a_stalled_record_ends_by_its_own_deadline(run: Run, echo: Echo) -> None:
-    """Comments that keep the connection alive for ever count for nothing."""
-
-    def fault(handler: Handler, text: str, _number: int) -> bool | None:
-        if text != "r1":
-            return None
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.end_headers()
-        while True:
-            handler.wfile.write(b": alive\n\n")
-            time.sleep(0.05)
-
-    echo.fault = fault
-    done = run("map", "--json", "-j", "2", "--deadline", "1.5", "{}", input=lines(4))
-    assert done.returncode == 3, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["ok"] for row in found] == [True, False, True, True]
-    assert found[1]["llmcli"]["exit_code"] == 124
-    assert "deadline of 1.5 s reached" in found[1]["error"]["message"]
-
-
-def test_a_connection_closed_in_between_is_made_anew(run: Run, echo: Echo) -> None:
-    """The server closes each connection after its answer, and says nothing of it."""
-
-    def fault(handler: Handler, _text: str, _number: int) -> None:
-        handler.close_connection = True
-
-    echo.fault = fault
-    done = run("map", "-j", "4", "{}", input=lines(100))
-    assert done.returncode == 0, done.stderr
-    assert len(echo.bodies) == 100
