@@ -43,17 +43,18 @@ def test_a_folder_that_was_taken_away_is_made_again(run: Run, echo: Echo, home: 
 
 
 def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
-    run: Run, echo: Echo, env: dict[str, str], home: Path, tmp_path: Path
+    echo: Echo, env: dict[str, str], home: Path, tmp_path: Path
 ) -> None:
-    echo.wait = 0.3
+    echo.hold()
     (tmp_path / "in").write_bytes(lines(2))
     process = start(env, tmp_path, "-j", "2")
     echo.wait_for(2)
     (ledger,) = (home / ".local/state/llmcli/ledger").glob("*.jsonl")
     with ledger.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        time.sleep(1.3)
-    process.communicate(timeout=30)
+        echo.release()
+        time.sleep(0.6)  # it waits for 2 s at most
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert len(ledger_of(home)) == 2
 

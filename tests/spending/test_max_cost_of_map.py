@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.support.echo import Echo, lines, rows
 from tests.support.program import Run, one_line
@@ -11,17 +10,16 @@ from tests.support.program import Run, one_line
 Config = Callable[[str], Path]
 
 
-def test_max_cost_is_never_exceeded(run: Run, echo: Echo, config: Any) -> None:
+def test_max_cost_is_never_exceeded(run: Run, echo: Echo, config: Config) -> None:
     """What is in flight counts at its bound; what it did not need is there for the others."""
     config("prices.m = { prompt = 0.0, completion = 1000.0 }")
-    echo.wait = 0.05
-    done = run("map", "-j", "4", "--max-tokens", "10", "--max-cost", "0.1", "{}",
-               input=lines(500))  # fmt: skip
+    echo.wait = 0.01
+    done = run("map", "-j", "4", "--max-tokens", "10", "--max-cost", "0.1", "{}", input=lines(200))
     assert done.returncode == 84, done.stderr
     assert "--max-cost $0.10" in one_line(done.stderr)
     spent = json.loads(run("usage", "--json").stdout)
     answers = [line for line in done.stdout.splitlines() if line]
-    assert 0 < len(answers) == len(echo.bodies) < 500
+    assert 0 < len(answers) == len(echo.bodies) < 200
     assert spent["total"]["usd"] <= 0.1
 
 
@@ -69,7 +67,7 @@ def test_the_cost_of_a_cut_answer_is_unknown_not_nothing(
     done = run("map", "--retries", "0", "{}", input=lines(1))
     assert done.returncode == 3
     assert "tokens unknown, cost unknown" in one_line(done.stderr)
-    limits = ("--max-tokens", "5", "--max-cost", "0.02", "-j", "1")
+    limits = ("--max-tokens", "5", "--max-cost", "0.02", "-j", "1", "--retries", "1")
     done = run("map", *limits, "--json", "{}", input=lines(1))
     assert [len(row["llmcli"]["attempts"]) for row in rows(done.stdout)] == [len(echo.bodies) - 1]
     assert "not sent" not in json.dumps(rows(done.stdout)[0]["llmcli"]["attempts"])

@@ -135,7 +135,8 @@ def echoing(
     wait: float = 0, fault: Fault | None = None, reply: Callable[[str], str] = "answer to {}".format
 ) -> Iterator[Echo]:
     with Echo(wait, fault, reply) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # How often it looks whether it is to end is how long each test waits for it.
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield server
         server.shutdown()
 

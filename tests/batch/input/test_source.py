@@ -47,4 +47,4 @@ def test_answers_come_while_the_input_is_still_open(echo: Echo, env: dict[str, s
         process.stdin.flush()
         assert process.stdout.readline() == b"answer to first\n"
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0

@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.echo import Echo, lines
-from tests.support.mapping import (
-    rows_in,
-    start,
-)
+from tests.support.mapping import kill, rows_in, start
 from tests.support.program import Run, one_line
 
 
@@ -89,7 +86,7 @@ def test_paid_answers_in_json_are_not_taken_for_text(run: Run, echo: Echo, tmp_p
 
 
 def test_two_at_once_on_one_file(run: Run, echo: Echo, env: dict[str, str], tmp_path: Path) -> None:
-    echo.wait = 0.3
+    echo.hold()
     (tmp_path / "in").write_bytes(lines(20))
     process = start(env, tmp_path, "--json", "-j", "2", "-O", "out")
     echo.wait_for(1)
@@ -97,15 +94,14 @@ def test_two_at_once_on_one_file(run: Run, echo: Echo, env: dict[str, str], tmp_
         done = run("map", "--json", "-O", "out", *arguments, "{}", input=lines(20))
         assert done.returncode == 75
         assert f"out is being written by process {process.pid}, started " in one_line(done.stderr)
-    process.kill()
-    process.communicate()
+    kill(process)
 
 
 @pytest.mark.parametrize("first", [["--json"], []])
 def test_runs_of_two_forms_on_one_file(
     run: Run, echo: Echo, env: dict[str, str], tmp_path: Path, first: list[str]
 ) -> None:
-    echo.wait = 0.3
+    echo.hold()
     (tmp_path / "in").write_bytes(lines(10))
     process = start(env, tmp_path, *first, "-j", "1", "-O", "out")
     echo.wait_for(1)
@@ -113,8 +109,8 @@ def test_runs_of_two_forms_on_one_file(
     for resumed in ([], ["--resume"]):
         done = run("map", *other, *resumed, "-O", "out", "{}", input=lines(3))
         assert done.returncode in (73, 75), done.stderr
-    echo.wait = 0
-    process.communicate(timeout=30)
+    echo.release()
+    process.communicate(timeout=120)
     assert process.returncode == 0
     assert len((tmp_path / "out").read_bytes().splitlines()) == 10
 
