@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.echo import Echo, Handler, lines
-from tests.support.mapping import start, wait_until
+from tests.support.mapping import start
 from tests.support.program import Run, one_line
+from tests.support.waiting import wait_until
 
 DASK = Path(sys.executable).parent / "dask"
 

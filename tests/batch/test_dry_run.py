@@ -1,14 +1,11 @@
 """`map --dry-run` counts requests and cost, and sends nothing."""
 
 import json
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from tests.support.echo import Echo, lines
+from tests.support.money import Config
 from tests.support.program import Run
-
-Config = Callable[[str], Path]
 
 
 def test_a_dry_run_counts(run: Run, echo: Echo, config: Any) -> None:

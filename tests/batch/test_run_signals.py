@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from tests.spending.test_ledger import records as ledger_of
 from tests.support.conversations import gone
 from tests.support.echo import Echo, Handler, lines
 from tests.support.endpoint import chunk
-from tests.support.mapping import rows_in, start, wait_until
+from tests.support.mapping import rows_in, start
+from tests.support.money import records
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.terminals import on_a_terminal, read_all, read_until
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -114,7 +115,7 @@ def test_what_waits_for_its_turn_is_shown_at_a_forced_end(
         process,
         terminal,
     ):
-        wait_until(lambda: len(ledger_of(home)) == 8)
+        wait_until(lambda: len(records(home)) == 8)
         shown = end_by_a_second_signal(process, terminal, signal.SIGTERM)
     expected = ["" if n == 1 else f"answer to r{n}" for n in range(9)]
     assert (tmp_path / "out").read_text().splitlines() == expected

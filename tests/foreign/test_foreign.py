@@ -111,11 +111,12 @@ def llmock(env: dict[str, str], *options: str) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_llmock_finds_no_fault_with_our_retries(run: Run, env: dict[str, str]) -> None:
     """Its verdict looks at what is sent again; so nothing is shown before the end (--json)."""
     with llmock(env, *FAULTS, *FEW_CUTS) as url:
-        for number in range(20):
+        for number in range(12):
             done = run("ask", "--json", "--retries", "10", f"hello {number}", timeout=120)
             assert done.returncode == 0, done.stderr
         report = subprocess.run([LLMOCK, "report", "--url", url], capture_output=True, check=False)
@@ -127,7 +128,7 @@ def test_llmock_never_gets_half_an_answer_past_us(run: Run, env: dict[str, str])
     with llmock(env, *CUTS, "--stream-fault", "malformed=0.2", "--response-style", "static") as url:
         whole = None
         codes = set()
-        for _ in range(20):
+        for _ in range(16):
             done = run("ask", "--retries", "0", "hello")
             codes.add(done.returncode)
             if done.returncode == 0:

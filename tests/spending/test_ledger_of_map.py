@@ -17,11 +17,11 @@ from llmcli.spending import ledger
 from llmcli.system import private_dirs
 from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Journal
-from tests.spending.test_ledger import records as ledger_of
 from tests.support.echo import Echo, Handler, lines
 from tests.support.mapping import (
     start,
 )
+from tests.support.money import records
 from tests.support.program import Run
 
 
@@ -39,7 +39,7 @@ def test_a_folder_that_was_taken_away_is_made_again(run: Run, echo: Echo, home: 
 
     echo.fault = fault
     assert run("map", "-j", "1", "{}", input=lines(8)).returncode == 0
-    assert len(ledger_of(home)) == 5
+    assert len(records(home)) == 5
 
 
 def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
@@ -56,7 +56,7 @@ def test_a_ledger_that_is_busy_at_the_end_is_waited_for(
         time.sleep(0.6)  # it waits for 2 s at most
     process.communicate(timeout=120)
     assert process.returncode == 0
-    assert len(ledger_of(home)) == 2
+    assert len(records(home)) == 2
 
 
 def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
@@ -82,7 +82,7 @@ def test_threads_that_begin_a_ledger_together_lose_nothing(home: Path) -> None:
         for thread in threads:
             thread.join()
         kept.finish()
-    assert len(ledger_of(home)) == 8
+    assert len(records(home)) == 8
 
 
 def test_a_month_that_could_not_be_written_does_not_keep_back_the_next(

@@ -1,13 +1,11 @@
 """What `map` may spend holds for all of its requests together."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.echo import Echo, lines, rows
+from tests.support.money import Config
 from tests.support.program import Run, one_line
-
-Config = Callable[[str], Path]
 
 
 def test_max_cost_is_never_exceeded(run: Run, echo: Echo, config: Config) -> None:

@@ -1,13 +1,12 @@
 """Runs of `map` beside a test, and what they leave."""
 
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.support.echo import Echo, rows
 from tests.support.program import PROGRAM
+from tests.support.waiting import wait_until
 
 # Records that may wait for an earlier one, or were not yet looked at, for each asked at once.
 WINDOW = 64
@@ -21,12 +20,6 @@ def start(env: dict[str, str], cwd: Path, *arguments: str) -> "subprocess.Popen[
             [PROGRAM, "map", *arguments, *own],
             env=env, cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """However long it takes: what never ends is ended by the time limit of the test."""
-    while not condition():
-        time.sleep(0.01)
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

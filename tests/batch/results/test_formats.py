@@ -1,12 +1,8 @@
 """The forms in which answers and failures are written: text, and lines of JSON."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 from tests.support.echo import Echo, lines, rows
+from tests.support.money import Config
 from tests.support.program import Run, one_line
-
-Config = Callable[[str], Path]
 
 
 def test_json_is_the_object_of_ask(run: Run, echo: Echo) -> None:

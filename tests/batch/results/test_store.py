@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.echo import Echo, lines
-from tests.support.mapping import kill, kill_once_asked, lost_by_a_kill, rows_in, start, wait_until
+from tests.support.mapping import kill, kill_once_asked, lost_by_a_kill, rows_in, start
 from tests.support.program import PROGRAM, Run, one_line
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.parametrize("form", ["json", "text", "batch"])
