@@ -33,6 +33,8 @@ class Handler(BaseHTTPRequestHandler):
             server.most = max(server.most, server.running)
         try:
             time.sleep(server.wait)
+            if server.is_held(text):
+                server.released.wait()
             if not (server.fault and server.fault(self, text, number)):
                 self.answer(server.reply(text), body.get("stream", False))
         finally:
@@ -93,6 +95,8 @@ class Echo(ThreadingHTTPServer):
         self.asked: Counter[str] = Counter()
         self.connections = 0
         self.running = self.most = 0
+        self.released = threading.Event()
+        self._held: tuple[str, ...] | None = ()
 
     def process_request(self, *arguments: Any) -> None:
         self.connections += 1
@@ -105,8 +109,24 @@ class Echo(ThreadingHTTPServer):
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
 
-    def wait_for(self, requests: int) -> None:
-        while len(self.bodies) < requests:
+    def hold(self, *prompts: str) -> None:
+        """Keep back the answers to these prompts, or to all, until `release`."""
+        self.released.clear()
+        self._held = prompts or None
+
+    def release(self) -> None:
+        self._held = ()
+        self.released.set()
+
+    def is_held(self, prompt: str) -> bool:
+        return self._held is None or prompt in self._held
+
+    def wait_for(self, requests: int, running: int | None = None) -> None:
+        """Until so many have come, and no more than `running` of them are without an answer."""
+        while True:
+            with self.lock:
+                if len(self.bodies) >= requests and (running is None or self.running <= running):
+                    return
             time.sleep(0.01)
 
 
@@ -115,7 +135,8 @@ def echoing(
     wait: float = 0, fault: Fault | None = None, reply: Callable[[str], str] = "answer to {}".format
 ) -> Iterator[Echo]:
     with Echo(wait, fault, reply) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        # How often it looks whether it is to end is how long each test waits for it.
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
         yield server
         server.shutdown()
 
@@ -123,6 +144,11 @@ def echoing(
 def lines(count: int) -> bytes:
     """An input of so many records."""
     return b"".join(b"r%d\n" % n for n in range(count))
+
+
+def asked(server: Echo) -> list[str]:
+    """The prompts that have come, in no order of theirs."""
+    return sorted(prompt_of(body) for body in server.bodies)
 
 
 def rows(output: bytes) -> list[dict[str, Any]]:
