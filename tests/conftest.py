@@ -71,7 +71,7 @@ def run(env: dict[str, str], tmp_path: Path) -> Run:
         options.setdefault("stderr", subprocess.PIPE)
         options.setdefault("cwd", tmp_path)
         options.setdefault("env", env)
-        options.setdefault("timeout", 60)
+        options.setdefault("timeout", 120)
         return subprocess.run([PROGRAM, *arguments], check=False, **options)
 
     return run
@@ -148,7 +148,7 @@ def tools(tmp_path: Path) -> Tools:
 
 @pytest.fixture
 def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
-    """`ask`, killed at its n-th change of a file of its state, a write after `part` bytes."""
+    """`ask`, killed at its n-th change of a file of its state, or its n-th write after `part` bytes."""
     folder = tmp_path / "fault"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(FAULT)
@@ -161,6 +161,7 @@ def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
             cwd=tmp_path,
             capture_output=True,
             check=False,
+            timeout=120,
         )
 
     return ask

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from tests.support.conversations import STATE, gone, kept, results, said, user
 from tests.support.endpoint import Request, Script, Server, Wire, answer, calling, chunk, in_turn
 from tests.support.program import PROGRAM, Run, Tools, one_line
 from tests.support.terminals import on_a_terminal, read_all, read_until
+from tests.support.waiting import wait_until
 
 Endpoint = Callable[[Script], Server]
 
@@ -56,12 +58,11 @@ def test_two_signals_leave_no_tool(
         slow="trap '' TERM; echo $$ > pid.tmp; mv pid.tmp pid; sleep 65 & wait; sleep 65"
     )
     with subprocess.Popen([PROGRAM, "ask", "-n", *options, "Q"], env=env, cwd=tmp_path) as process:
-        while not (tmp_path / "pid").exists():
-            time.sleep(0.01)
+        wait_until((tmp_path / "pid").exists)
         process.send_signal(first)
-        time.sleep(0.06)
+        time.sleep(0.06)  # within the moment that the tools are given to end
         process.send_signal(second)
-        assert process.wait(30) in (-first, -second)
+        assert process.wait(120) in (-first, -second)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -143,7 +144,7 @@ def test_the_object_names_the_calls_that_are_open(
         ({"type": "number", "multipleOf": 0.1}, None),
     ],
 )
-def test_odd_schemas_are_no_defects(
+def test_schemas_at_the_edge_of_the_standard_are_no_defects(
     run: Run, endpoint: Endpoint, schema: Any, code: int | None
 ) -> None:
     server = endpoint(answer("1" + "0" * 400))
@@ -166,7 +167,9 @@ def test_odd_schemas_are_no_defects(
         {"role": "assistant", "content": "x", "tool_calls": [{"function": {"name": "f"}}]},
     ],
 )
-def test_odd_messages_are_refused(run: Run, endpoint: Endpoint, home: Path, message: Any) -> None:
+def test_messages_of_other_shapes_are_refused(
+    run: Run, endpoint: Endpoint, home: Path, message: Any
+) -> None:
     server = endpoint(answer("x"))
     done = run("ask", "--messages", "-", "more", input=json.dumps([user("Q"), message]).encode())
     assert done.returncode in (2, 65)
@@ -212,37 +215,41 @@ def test_one_file_is_not_written_twice(
 def test_type_ahead_is_no_approval_and_the_question_is_one_line(
     endpoint: Endpoint, env: dict[str, str], tools: Tools, tmp_path: Path
 ) -> None:
+    typed = threading.Event()
+
     def slow(wire: Wire, request: Request) -> None:
-        time.sleep(1)
+        assert typed.wait(120)
         arguments = '{"cmd": "rm -rf /"' + "\n" * 60 + ', "x": 1}'
         calling(("c1", "own", arguments))(wire, request)
 
     server = endpoint(in_turn(slow, answer("x")))
     command = [PROGRAM, "ask", "-n", *tools(own="touch ran"), "--approve", "Q"]
     with on_a_terminal(command, env, tmp_path) as (process, terminal):
-        time.sleep(0.5)
+        wait_until(lambda: server.requests)
         os.write(terminal, b"y\n")
+        read_until(terminal, b"y\r\n")  # the terminal has it
+        typed.set()
         shown = read_until(terminal, b"[y/N] ")
         assert b'run own {"cmd": "rm -rf /", "x": 1}? [y/N] ' in shown
         assert not (tmp_path / "ran").exists()
         os.write(terminal, b"n\n")
         read_all(terminal)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert results(server) == ["error: this call was not allowed"]
 
 
 def test_numbers_that_json_cannot_carry_poison_no_session(
     run: Run, endpoint: Endpoint, home: Path
 ) -> None:
-    def odd(wire: Wire, _request: Request) -> None:
+    def infinite(wire: Wire, _request: Request) -> None:
         wire.head()
         wire.send(
             b'data: {"choices":[{"delta":{"content":"A1","reasoning_details":'
             b'[{"type":"reasoning.text","index":0,"text":"t","n":1e999}]}}]}\n\n'
         )
-        wire.finish(usage={"odd": 1})
+        wire.finish(usage={"unknown": 1})
 
-    server = endpoint(in_turn(odd, answer("A2")))
+    server = endpoint(in_turn(infinite, answer("A2")))
     assert run("ask", "--session", "s", "Q1").returncode == 0
     assert run("ask", "-c", "Q2").returncode == 0
     assert said(server)[1]["reasoning_details"][0]["n"] is None

@@ -28,7 +28,7 @@ def test_each_token_is_on_stdout_before_the_next_is_sent(
         ) -> None:
             wire.head(chunked=chunked)
             wire.text("first")
-            assert seen.wait(30)
+            assert seen.wait(120)
             wire.text(" second")
             wire.finish()
 
@@ -40,7 +40,7 @@ def test_each_token_is_on_stdout_before_the_next_is_sent(
             assert os.read(process.stdout.fileno(), 100) == b"first"
             seen.set()
             assert process.stdout.read() == b" second\n"
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_terminal_is_protected_from_control_sequences(
                 shown += block
         except OSError:
             pass  # Linux reports the closed terminal so
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     os.close(parent)
     assert shown.decode() == ("\\x1b]52;c;eA==\\x07 \\x9b2J \\u202e ok\ttab\r\nnext\r\n")
 

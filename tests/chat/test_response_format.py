@@ -56,13 +56,24 @@ def test_response_format_is_sent(
     ],
 )
 def test_an_answer_that_does_not_fit_is_a_failure_that_keeps_the_text(
-    run: Run, endpoint: Endpoint, tmp_path: Path, text: str, says: str
+    run: Run, endpoint: Endpoint, text: str, says: str
 ) -> None:
     endpoint(answer(text[:5], text[5:]))
-    options = ["--schema", json.dumps(CLOSED)]
-    done = run("ask", *options, "Who?")
+    done = run("ask", "--schema", json.dumps(CLOSED), "Who?")
     assert (done.returncode, done.stdout) == (65, text.encode())
     assert says in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(BAD, "'age' is a required property"), ("[" * 100_000, "nested too deeply")],
+    ids=["other JSON", "no JSON"],
+)
+def test_its_text_is_in_the_object_and_in_the_part(
+    run: Run, endpoint: Endpoint, tmp_path: Path, text: str, says: str
+) -> None:
+    endpoint(answer(text))
+    options = ["--schema", json.dumps(CLOSED)]
     value = json.loads(run("ask", *options, "--json", "Who?").stdout)
     assert value["choices"][0]["message"]["content"] == text
     assert says in value["error"]["message"]
@@ -150,6 +161,11 @@ def test_extract_the_first_block(run: Run, endpoint: Endpoint, text: str, block:
     endpoint(answer(*text))
     done = run("ask", "-x", "code")
     assert (done.returncode, done.stdout) == (0, block.encode()), done.stderr
+
+
+@pytest.mark.parametrize(("text", "block"), BLOCKS[:2])
+def test_the_block_is_in_the_object(run: Run, endpoint: Endpoint, text: str, block: str) -> None:
+    endpoint(answer(*text))
     value = json.loads(run("ask", "-x", "--json", "code").stdout)
     assert value["choices"][0]["message"]["content"] == text
     assert value["llmcli"]["extracted"].rstrip("\n") == block.rstrip("\n")
@@ -201,6 +217,11 @@ def test_yes_no(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
         assert "the answer is neither a plain yes nor a plain no" in one_line(done.stderr)
     else:
         assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("text", "code"), [("Yes", 0), ("No.", 1), ("Perhaps", 65)])
+def test_yes_or_no_is_in_the_object(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
+    endpoint(answer(text))
     about = json.loads(run("ask", "--json", "--yes-no", "Is it?").stdout)["llmcli"]
     assert (about["ok"], about["exit_code"]) == (code != 65, code)
     assert about.get("answer") == {0: "yes", 1: "no"}.get(code)

@@ -1,14 +1,15 @@
-"""Money as nobody means it: odd bounds, prices, catalogues, ledgers and days."""
+"""What a request may cost at most: what bounds it, and what does not."""
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.endpoint import Script, Server, answer
-from tests.support.program import Run, one_line
+from tests.support.program import At, Run, one_line
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]
@@ -48,7 +49,7 @@ def test_what_bounds_nothing_is_not_sent(
         ("BUDGET", '{"tag": {"day": 1}}'),
     ],
 )
-def test_odd_settings_of_the_environment(
+def test_budgets_and_prices_that_are_none_in_the_environment(
     run: Run, endpoint: Endpoint, env: dict[str, str], name: str, value: str
 ) -> None:
     server = endpoint(answer("x"))
@@ -80,12 +81,24 @@ def test_what_costs_nothing_is_in_every_budget(
     assert run(*ask, "-m", "free").returncode == 0
 
 
-ODD: list[Any] = [[], None, "NaN", "sNaN", "-100", "1e999999", {"prompt": []}, {"prompt": "sNaN"}]
+NO_PRICES: list[Any] = [
+    [],
+    None,
+    "NaN",
+    "sNaN",
+    "-100",
+    "1e999999",
+    {"prompt": []},
+    {"prompt": "sNaN"},
+]
+NO_COUNTS: list[Any] = ["12", -10_000, [], 1e300]
 
 
-@pytest.mark.parametrize("price", ODD)
-@pytest.mark.parametrize("output", [None, "12", -10_000, [], 1e300])
-def test_an_odd_catalogue_costs_nobody_the_answer(
+@pytest.mark.parametrize(
+    ("price", "output"),
+    [*((price, None) for price in NO_PRICES), *(({}, count) for count in NO_COUNTS)],
+)
+def test_a_catalogue_that_makes_no_sense_costs_nobody_the_answer(
     run: Run, endpoint: Endpoint, home: Path, price: Any, output: Any
 ) -> None:
     server = endpoint(answer("x"))
@@ -105,28 +118,30 @@ AMOUNTS: list[dict[str, Any]] = [
     *({"prompt_tokens": "x"}, {"prompt_tokens": [1]}, {"prompt_tokens": 1.5}),
     {"cost_usd": "1e99999999999999999999"},
 ]
-LINES = [
+NO_RECORDS = [
     *("nonsense", "[]", "[" * 200_000, '{"time": 5}', '{"event": "intent"}', "\x00\xff"),
     '{"id": "0123456789abcdef", "event": "intent", "time": 5}',
-    *(
-        json.dumps({"id": "x", "event": "settled", "time": "2026-11-02T10:00:00Z", **more})
-        for more in AMOUNTS
-    ),
+]
+NO_AMOUNTS = [
+    json.dumps({"id": "x", "event": "settled", "time": "2026-11-02T10:00:00Z", **more})
+    for more in AMOUNTS
 ]
 
 
-@pytest.mark.parametrize("line", LINES)
-def test_a_foreign_line_is_passed_over(
-    run: Run, endpoint: Endpoint, home: Path, config: Config, line: str
+@pytest.mark.parametrize("lines", [NO_RECORDS, NO_AMOUNTS], ids=["no records", "no amounts"])
+def test_foreign_lines_are_passed_over(
+    run: Run, endpoint: Endpoint, home: Path, config: Config, at: At, lines: list[str]
 ) -> None:
     config(f"{PRICES}budget.month = 0.005")
     endpoint(answer("x", usage={"cost": 0.001}))
+    env = at(datetime(2026, 11, 20, tzinfo=UTC))
     path = home / ".local/state/llmcli/ledger/2026-11.jsonl"
     path.parent.mkdir(parents=True)
     (home / ".local/state/llmcli").chmod(0o700)
-    path.write_text(f"{line}\n", encoding="utf-8", errors="surrogateescape")
-    assert run("ask", "--max-tokens", "10", "hi").returncode == 0
-    assert run("ask", "--max-tokens", "1000", "hi").returncode == 84
+    text = "".join(f"{line}\n" for line in lines)
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    assert run("ask", "--max-tokens", "10", "hi", env=env).returncode == 0
+    assert run("ask", "--max-tokens", "1000", "hi", env=env).returncode == 84
     for form in ("--json", "--csv"):
         done = run("usage", "--since", "2026-11-01", "--until", "2026-11-30", form)
         assert done.returncode == 0, done.stderr
@@ -143,7 +158,7 @@ def test_a_foreign_line_is_passed_over(
         "[" * 100_000,
     ],
 )
-def test_an_odd_checkpoint_is_made_anew(run: Run, home: Path, change: Any) -> None:
+def test_a_checkpoint_that_does_not_fit_is_made_anew(run: Run, home: Path, change: Any) -> None:
     path = home / ".local/state/llmcli/ledger/2026-11.jsonl"
     path.parent.mkdir(parents=True)
     (home / ".local/state/llmcli").chmod(0o700)
@@ -167,7 +182,7 @@ def test_an_odd_checkpoint_is_made_anew(run: Run, home: Path, change: Any) -> No
         ("--since", "2026-12-31", "--until", "2026-01-01"),
     ],
 )
-def test_odd_days(run: Run, options: tuple[str, ...]) -> None:
+def test_days_that_are_none(run: Run, options: tuple[str, ...]) -> None:
     done = run("usage", *options)
     assert done.returncode == 2
     one_line(done.stderr)

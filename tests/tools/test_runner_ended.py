@@ -14,6 +14,7 @@ from tests.support.conversations import gone, kept, results
 from tests.support.endpoint import Script, Server, answer, calling, in_turn
 from tests.support.program import PROGRAM, Run, Tools, one_line
 from tests.support.terminals import on_a_terminal
+from tests.support.waiting import reach_deadline, wait_until
 
 Endpoint = Callable[[Script], Server]
 call_weather = calling(("c1", "weather", '{"city":  "Oslo"}'))
@@ -34,10 +35,9 @@ def test_a_signal_ends_the_tools_with_their_children(
     with subprocess.Popen(
         [PROGRAM, "ask", "-n", "--session", "s", *options, "Q"], env=env, cwd=tmp_path
     ) as process:
-        while not (tmp_path / "child").exists():
-            time.sleep(0.01)
+        wait_until((tmp_path / "child").exists)
         process.send_signal(number)
-        assert process.wait(30) == -number
+        assert process.wait(120) == -number
     assert gone(int((tmp_path / "child").read_text()))
     assert kept(home, "s")[0]["incomplete"] == "interrupted"
 
@@ -47,7 +47,7 @@ def test_a_signal_while_tools_start_leaves_none(
     endpoint: Endpoint, env: dict[str, str], tools: Tools, tmp_path: Path, after: float
 ) -> None:
     """Some are running and some about to: none is left that nobody knows of."""
-    endpoint(calling(*((f"c{n}", "slow", {}) for n in range(12))))
+    endpoint(calling(*((f"c{n}", "slow", {}) for n in range(8))))
     options = tools(slow="echo $$ > pid.$$; exec sleep 64")
     with subprocess.Popen(
         [PROGRAM, "ask", "-n", "-q", *options, "Q"], env=env, cwd=tmp_path
@@ -56,18 +56,23 @@ def test_a_signal_while_tools_start_leaves_none(
             pass
         time.sleep(after)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == -signal.SIGINT
+        assert process.wait(120) == -signal.SIGINT
     for path in tmp_path.glob("pid.*"):
         assert gone(int(path.suffix[1:]))
 
 
 def test_the_deadline_ends_the_tools(
-    run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
+    endpoint: Endpoint, env: dict[str, str], tools: Tools, tmp_path: Path
 ) -> None:
     endpoint(call_weather)
-    done = run("ask", "-q", *tools(weather="echo $$ > pid; sleep 63"), "--deadline", "1.5", "Q")
-    assert done.returncode == 124
-    assert "deadline of 1.5 s reached: a tool has not ended" in one_line(done.stderr)
+    options = tools(weather="echo $$ > pid.tmp; mv pid.tmp pid; sleep 300")
+    command = [PROGRAM, "ask", "-n", "-q", *options, "--deadline", "100", "Q"]
+    with subprocess.Popen(command, env=env, cwd=tmp_path, stderr=subprocess.PIPE) as process:
+        wait_until((tmp_path / "pid").exists)
+        reach_deadline(process)
+        _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 124
+    assert "deadline of 100 s reached: a tool has not ended" in one_line(stderr)
     assert gone(int((tmp_path / "pid").read_text()))
 
 
@@ -92,7 +97,7 @@ def test_approval_is_asked_at_the_terminal(
                 os.read(terminal, 1000)
             except OSError:
                 break
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert b'llmcli: run weather {"city": "Oslo"}? [y/N] ' in shown
     assert results(server) == [told or "error: this call was not allowed"]
 

@@ -5,7 +5,6 @@ import json
 import os
 import pty
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 from tests.support.endpoint import Script, Server, answer
 from tests.support.program import PROGRAM, Run
+from tests.support.waiting import reach_deadline
 
 Endpoint = Callable[[Script], Server]
 PNG = base64.b64decode(
@@ -207,20 +207,21 @@ def test_open_stdin_is_named_while_it_is_waited_for(server: Server, env: dict[st
         assert process.stderr.readline() == b"llmcli: waiting for stdin; -n ignores it\n"
         process.stdin.write(b"late")
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert content(server) == "late\n\nhi"
 
 
 def test_waiting_for_stdin_counts_towards_the_deadline(server: Server, env: dict[str, str]) -> None:
     with subprocess.Popen(
-        [PROGRAM, "ask", "--deadline", "0.5", "hi"],
+        [PROGRAM, "ask", "--deadline", "100", "hi"],
         env=env,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.wait(30) == 124
-        assert process.stderr
-        assert b"deadline of 0.5 s reached: stdin has not ended" in process.stderr.read()
+        assert process.stderr and b"waiting for stdin" in process.stderr.readline()
+        reach_deadline(process)
+        assert process.wait(120) == 124
+        assert b"deadline of 100 s reached: stdin has not ended" in process.stderr.read()
     assert server.requests == []
 
 
@@ -241,17 +242,15 @@ def on_a_terminal(arguments: list[str], env: dict[str, str], typed: bytes = b"")
             said = process.stderr.readline()
             os.write(parent, typed)
         said += process.stderr.read()
-        code = process.wait(30)
+        code = process.wait(120)
     os.close(parent)
     return code, said.decode()
 
 
 def test_terminal_without_prompt_gets_a_short_help(server: Server, env: dict[str, str]) -> None:
-    begin = time.monotonic()
     code, said = on_a_terminal([], env)
     assert code == 2
     assert "no prompt" in said and "llmcli --help" in said
-    assert time.monotonic() - begin < 30
     assert server.requests == []
 
 

@@ -201,7 +201,7 @@ def test_escapes_are_harmless_on_a_terminal(run: Run, env: dict[str, str], templ
     template("t", 'prompt = "x" # \x9b31m')
     with on_a_terminal([PROGRAM, "template", "show", "t"], env) as (process, terminal):
         assert b"\\x9b31m" in read_all(terminal)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_the_body_is_shown_before_anything_is_sent(
