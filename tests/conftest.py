@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.echo import Echo, echoing
-from tests.support.endpoint import Script, Server, serving
+from tests.support.endpoint import Script, Server, answer, serving
 from tests.support.killing import FAULT
 from tests.support.program import (
     CITY,
@@ -93,6 +93,12 @@ def endpoint(env: dict[str, str]) -> Iterator[Callable[[Script], Server]]:
 
 
 @pytest.fixture
+def server(endpoint: Callable[[Script], Server]) -> Server:
+    """An endpoint that always answers "ok"."""
+    return endpoint(answer("ok"))
+
+
+@pytest.fixture
 def config(home: Path) -> Callable[[str], Path]:
     """Write config.toml."""
 
@@ -148,7 +154,7 @@ def tools(tmp_path: Path) -> Tools:
 
 @pytest.fixture
 def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
-    """`ask`, killed at its n-th change of a file of its state, or its n-th write after `part` bytes."""
+    """`ask`, killed at its n-th change of its state, or its n-th write after `part` bytes."""
     folder = tmp_path / "fault"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(FAULT)

@@ -41,7 +41,13 @@ def at_the_deadline(
         return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
 
 
-@pytest.mark.parametrize("name", FAULTS)
+# It waits for a deadline of five seconds.
+SLOW = "one_byte_at_a_time"
+
+
+@pytest.mark.parametrize(
+    "name", [*(n for n in FAULTS if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
+)
 def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> None:
     fault = FAULTS[name]
     server = endpoint(fault.script)

@@ -13,8 +13,8 @@ import pytest
 
 from llmcli.batch.input.readers import line_records
 from llmcli.batch.input.source import Source
-from tests.spending.test_ledger import records as ledger_of
 from tests.support.echo import Echo, Handler, lines, prompt_of, rows
+from tests.support.money import records as ledger_of
 from tests.support.program import PROGRAM, Run, one_line
 
 Config = Callable[[str], Path]

@@ -20,8 +20,8 @@ from llmcli.system import private_dirs
 from llmcli.system.environment import Environment
 from llmcli.system.jsonl import Journal
 from tests.batch.results.test_store import start
-from tests.spending.test_ledger import records as ledger_of
 from tests.support.echo import Echo, lines, rows
+from tests.support.money import records as ledger_of
 from tests.support.program import PROGRAM, Run, one_line
 
 Config = Callable[[str], Path]

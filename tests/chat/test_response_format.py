@@ -117,34 +117,6 @@ def test_an_answer_cut_by_its_length_is_said_to_be_cut(run: Run, endpoint: Endpo
     assert (done.returncode, done.stdout) == (86, b'{"name": "A\n')
 
 
-@pytest.mark.parametrize(
-    ("schema", "code", "says"),
-    [
-        ("{", 65, "--schema is not JSON"),
-        ('{"type": "objekt"}', 65, "--schema is no JSON Schema: $.type: 'objekt' is not valid"),
-        ("missing.json", 66, "cannot read missing.json"),
-        ("[1]", 66, "cannot read [1]"),
-    ],
-)
-def test_what_is_no_schema_sends_nothing(
-    run: Run, endpoint: Endpoint, schema: str, code: int, says: str
-) -> None:
-    server = endpoint(answer("x"))
-    done = run("ask", "--schema", schema, "hi")
-    assert done.returncode == code
-    assert says in one_line(done.stderr)
-    assert server.requests == []
-
-
-def test_a_schema_fetches_nothing_from_the_network(run: Run, endpoint: Endpoint) -> None:
-    server = endpoint(answer("{}"))
-    schema = json.dumps({"$ref": f"http://127.0.0.1:{server.port}/schema.json"})
-    done = run("ask", "--schema", schema, "--repair", "3", "hi")
-    assert done.returncode == 65
-    assert "--schema refers to what it does not hold: http://" in one_line(done.stderr)
-    assert server.requests == []
-
-
 BLOCKS = [
     ("Here:\n```python\nprint(1)\n```\nDone.\n```\nother\n```", "print(1)\n"),
     ("~~~\na\n```\nb\n~~~", "a\n```\nb\n"),
@@ -275,16 +247,4 @@ def test_options_that_exclude_each_other(
 ) -> None:
     server = endpoint(answer("x"))
     assert run("ask", *arguments, "hi").returncode == 2
-    assert server.requests == []
-
-
-def test_without_the_extra_the_way_to_it_is_named(
-    run: Run, endpoint: Endpoint, env: dict[str, str], tmp_path: Path
-) -> None:
-    server = endpoint(answer("x"))
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jsonschema'] = None\n")
-    env["PYTHONPATH"] = str(tmp_path)
-    done = run("ask", "--schema", "{}", "hi")
-    assert done.returncode == 78
-    assert "llmcli[schema]" in one_line(done.stderr)
     assert server.requests == []

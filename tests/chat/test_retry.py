@@ -208,18 +208,3 @@ def test_delays_grow_and_are_jittered() -> None:
     assert all(0 <= d <= 8 for ds in delays for d in ds)
     assert max(delays[0]) <= 0.5 < max(delays[3]) <= 4
     assert len(set(delays[4])) > 100
-
-
-def test_near_models_are_named(run: Run, endpoint: Endpoint) -> None:
-    models = {"data": [{"id": "claude-sonnet-4.6"}, {"id": "gpt-5"}, {"id": "llama"}]}
-    gone = status("404 No", message="model not found")
-
-    def script(wire: Wire, request: Request) -> None:
-        wire.json(models) if request.path == "/v1/models" else gone(wire, request)
-
-    endpoint(script)
-    assert "choose another with -m" in one_line(run("ask", "hi").stderr)
-    assert run("config", "check").returncode == 0
-    done = run("ask", "-m", "claude-sonnet-4-6", "hi")
-    assert done.returncode == 81
-    assert "did you mean claude-sonnet-4.6?" in one_line(done.stderr)

@@ -1,62 +1,19 @@
 """Budgets: nothing is sent that could cost more than is left, however many runs there are."""
 
-import json
 import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.endpoint import USAGE, Request, Script, Server, Wire, answer, calling
+from tests.support.endpoint import USAGE, Request, Script, Server, Wire, answer
+from tests.support.money import PRICES, Config
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.waiting import wait_until
 
 Endpoint = Callable[[Script], Server]
-Config = Callable[[str], Path]
-# A token of input is 1 USD a million, one of output 10.
-PRICES = 'prices = { "*" = { prompt = 1, completion = 10 } }\n'
 CENT = answer("x", usage={"cost": 0.01})
-
-
-def test_max_cost_of_a_run(run: Run, endpoint: Endpoint, config: Config) -> None:
-    config(PRICES)
-    server = endpoint(answer("x"))
-    done = run("ask", "--max-cost", "0.009", "--max-tokens", "1000", "hi")
-    assert done.returncode == 84
-    assert "--max-cost $0.0090: this request may cost $0.010" in one_line(done.stderr)
-    assert server.requests == []
-    assert run("ask", "--max-cost", "0.02", "--max-tokens", "1000", "hi").returncode == 0
-    done = run("ask", "--json", "--max-cost", "0.001", "--max-tokens", "1000", "hi")
-    assert json.loads(done.stdout)["llmcli"]["kind"] == "budget"
-
-
-def test_the_input_counts_by_its_bytes(run: Run, endpoint: Endpoint, config: Config) -> None:
-    config(PRICES)
-    server = endpoint(answer("x"))
-    options = ("--max-tokens", "1", "--max-cost", "0.01")
-    assert run("ask", *options, input=b"x" * 9_800).returncode == 0
-    assert run("ask", *options, input=b"x" * 10_100).returncode == 84
-    assert run("ask", *options, input="é".encode() * 5_050).returncode == 84
-    assert len(server.requests) == 1
-
-
-def test_what_has_no_bound_or_price_keeps_to_no_budget(
-    run: Run, endpoint: Endpoint, config: Config
-) -> None:
-    server = endpoint(answer("x"))
-    done = run("ask", "--max-cost", "1", "hi")
-    assert done.returncode == 84
-    assert "the price of m is not known" in one_line(done.stderr)
-    config(PRICES)
-    done = run("ask", "--max-cost", "1", "hi")
-    assert done.returncode == 84
-    assert "the answer has no bound" in one_line(done.stderr)
-    assert "give --max-tokens" in one_line(done.stderr)
-    assert server.requests == []
-    for value in ("-1", "nan", "inf"):
-        assert run("ask", "--max-cost", value, "hi").returncode == 2
 
 
 def test_what_costs_nothing_needs_no_bound(run: Run, endpoint: Endpoint, config: Config) -> None:
@@ -66,16 +23,6 @@ def test_what_costs_nothing_needs_no_bound(run: Run, endpoint: Endpoint, config:
     assert run("map", "{}", "--max-cost", "0.01", input=b"hi\n").returncode == 0
     config("prices.m = { prompt = 50000, completion = 0 }\nbudget = { day = 1 }")
     assert run("ask", "hi").returncode == 84
-
-
-def test_between_turns_of_tools(run: Run, endpoint: Endpoint, config: Config, tools: Any) -> None:
-    config(PRICES)
-    server = endpoint(calling(("c1", "weather", {"city": "Oslo"}), usage={"cost": 0.04}))
-    limits = ("--max-cost", "0.1", "--max-tokens", "3000")
-    done = run("ask", "-q", *tools(weather="echo"), *limits, "hi")
-    assert done.returncode == 84
-    assert "$0.080 is spent" in one_line(done.stderr)
-    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize(
@@ -193,15 +140,63 @@ def test_budgets_that_are_none(
     assert server.requests == []
 
 
-def test_local_models_cost_nothing(run: Run, config: Config, embedded: dict[str, str]) -> None:
-    config("budget.day = 0")
-    done = run("ask", "-m", "local", "--max-tokens", "3", "--max-cost", "0", "hi")
-    assert done.returncode == 0, done.stderr
-
-
 def test_the_usage_of_the_server_settles_it(run: Run, endpoint: Endpoint, config: Config) -> None:
     config(f"{PRICES}budget.day = 0.014")
     endpoint(answer("x", usage=USAGE))
     for _ in range(3):  # each may cost 0.01 and did cost 0.00123
         assert run("ask", "--max-tokens", "1000", "hi").returncode == 0
     assert run("ask", "--max-tokens", "1200", "hi").returncode == 84
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PRICES", '{"*": {"prompt": "abc", "completion": -5}}'),
+        ("PRICES", '{"*": 5}'),
+        ("PRICES", '{"*": {"foo": 5}}'),
+        ("BUDGET", "[" * 100_000),
+        ("BUDGET", '{"timezone": 5}'),
+        ("BUDGET", '{"tag": {"day": 1}}'),
+    ],
+)
+def test_budgets_and_prices_that_are_none_in_the_environment(
+    run: Run, endpoint: Endpoint, env: dict[str, str], name: str, value: str
+) -> None:
+    server = endpoint(answer("x"))
+    env[f"LLMCLI_{name}"] = value
+    for command in (["ask", "--max-tokens", "9", "hi"], ["config", "check"]):
+        assert run(*command).returncode == 78
+    assert "POST" not in [r.method for r in server.requests]
+
+
+def test_a_profile_adds_to_the_budget_and_loses_no_limit(
+    run: Run, endpoint: Endpoint, config: Config
+) -> None:
+    config(f"{PRICES}budget.tag.nightly.day = 0.00001\n[profiles.p]\nbudget.tag.other.day = 1")
+    endpoint(answer("x"))
+    ask = ("ask", "--profile", "p", "--max-tokens", "10", "hi")
+    assert run(*ask, "--tag", "nightly").returncode == 84
+    assert run(*ask, "--tag", "other").returncode == 0
+
+
+def test_what_costs_nothing_is_in_every_budget(
+    run: Run, endpoint: Endpoint, config: Config
+) -> None:
+    free = "free = { prompt = 0, completion = 0 }"
+    config(PRICES.replace("} }", "}, " + free + " }") + "budget.day = 0.005")
+    endpoint(answer("x", usage={"cost": 0.01}))
+    ask = ("ask", "--max-tokens", "10", "hi")
+    assert run(*ask).returncode == 0
+    assert run(*ask).returncode == 84
+    assert run(*ask, "-m", "free").returncode == 0
+
+
+def test_a_budget_without_a_ledger_is_told_by_its_setting(
+    run: Run, endpoint: Callable[[Script], Server], config: Callable[[str], Path]
+) -> None:
+    endpoint(answer("x"))
+    config("ledger = false\nbudget.day = 1.0\n")
+    for command in (["config", "check"], ["ask", "--max-tokens", "5", "hi"]):
+        done = run(*command)
+        assert done.returncode == 78
+        assert b"drop ledger = false" in done.stdout + done.stderr

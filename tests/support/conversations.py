@@ -5,10 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support.endpoint import Server
+from tests.support.endpoint import Server, calling
 from tests.support.waiting import PATIENCE
 
 STATE = ".local/state/llmcli"
+# Arguments not as we would write them: they go back as they came.
+call_weather = calling(("c1", "weather", '{"city":  "Oslo"}'))
 
 
 def said(server: Server, number: int = -1) -> list[Any]:
