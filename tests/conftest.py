@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.echo import Echo, echoing
-from tests.support.endpoint import Script, Server, serving
+from tests.support.endpoint import Script, Server, answer, serving
 from tests.support.killing import FAULT
 from tests.support.program import (
     CITY,
@@ -71,7 +71,7 @@ def run(env: dict[str, str], tmp_path: Path) -> Run:
         options.setdefault("stderr", subprocess.PIPE)
         options.setdefault("cwd", tmp_path)
         options.setdefault("env", env)
-        options.setdefault("timeout", 60)
+        options.setdefault("timeout", 120)
         return subprocess.run([PROGRAM, *arguments], check=False, **options)
 
     return run
@@ -90,6 +90,12 @@ def endpoint(env: dict[str, str]) -> Iterator[Callable[[Script], Server]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+def server(endpoint: Callable[[Script], Server]) -> Server:
+    """An endpoint that always answers "ok"."""
+    return endpoint(answer("ok"))
 
 
 @pytest.fixture
@@ -148,7 +154,7 @@ def tools(tmp_path: Path) -> Tools:
 
 @pytest.fixture
 def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
-    """`ask`, killed at its n-th change of a file of its state, a write after `part` bytes."""
+    """`ask`, killed at its n-th change of its state, or its n-th write after `part` bytes."""
     folder = tmp_path / "fault"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(FAULT)
@@ -161,6 +167,7 @@ def killed_at(env: dict[str, str], tmp_path: Path) -> Run:
             cwd=tmp_path,
             capture_output=True,
             check=False,
+            timeout=120,
         )
 
     return ask

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from llmcli import errors
 from llmcli.errors import ExitCode, LlmcliError
 from tests.support.endpoint import Request, Script, Server, Wire, answer
 from tests.support.program import PROGRAM, Run
+from tests.support.waiting import wait_until
 
 Endpoint = Callable[[Script], Server]
 
@@ -58,7 +58,7 @@ REACHED: dict[ExitCode, tuple[Script, tuple[str, ...]]] = {
     ExitCode.PAYMENT: (error("402 Pay"), ()),
     ExitCode.TRUNCATED: (cut, ()),
     ExitCode.CUT: (finished("length"), ()),
-    ExitCode.TIMEOUT: (silent, ("--deadline", "0.5")),
+    ExitCode.TIMEOUT: (silent, ("--idle-timeout", "0.1")),
 }
 # Reached from a cause of their own, below.
 BY_THEMSELVES = {ExitCode.INTERNAL, ExitCode.OS}
@@ -70,7 +70,7 @@ NOT_YET = {ExitCode.ERROR, ExitCode.PARTIAL, ExitCode.BUDGET, ExitCode.TOOL}
 def test_reached(run: Run, endpoint: Endpoint, code: ExitCode) -> None:
     script, arguments = REACHED[code]
     endpoint(script)
-    done = run("ask", "hi", *arguments)
+    done = run("ask", "--retries", "0", "hi", *arguments)
     assert done.returncode == code, done.stderr
     assert len(done.stderr.decode().splitlines()) == 1
 
@@ -109,10 +109,9 @@ def test_out_of_memory(endpoint: Endpoint, env: dict[str, str]) -> None:
 def test_death_by_signal(endpoint: Endpoint, env: dict[str, str], number: signal.Signals) -> None:
     server = endpoint(silent)
     with subprocess.Popen([PROGRAM, "-n", "say it"], env=env, stderr=subprocess.PIPE) as process:
-        while not server.requests:
-            time.sleep(0.01)
+        wait_until(lambda: server.requests)
         process.send_signal(number)
-        assert process.wait(30) == -number
+        assert process.wait(120) == -number
         assert process.stderr and b"Traceback" not in process.stderr.read()
 
 

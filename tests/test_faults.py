@@ -1,22 +1,57 @@
 """What can go wrong on the wire, and what must happen then, run through real processes."""
 
 import json
+import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from tests.support.endpoint import Request, Script, Server, Wire, chunk
-from tests.support.faults import CHUNKED, DONE, FAULTS, SOME, STOP, body, event, in_chunks, raw
-from tests.support.program import KEY, Run, one_line
+from tests.support.faults import (
+    CHUNKED,
+    DONE,
+    FAULTS,
+    SOME,
+    STOP,
+    Fault,
+    body,
+    event,
+    in_chunks,
+    raw,
+)
+from tests.support.program import KEY, PROGRAM, Run, one_line
+from tests.support.waiting import reach_deadline, wait_until
 
 Endpoint = Callable[[Script], Server]
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_fault(run: Run, endpoint: Endpoint, name: str) -> None:
+def at_the_deadline(
+    server: Server, env: dict[str, str], fault: Fault
+) -> subprocess.CompletedProcess[bytes]:
+    """Let the deadline come once the server has the request, and stdout what came of the answer."""
+    command = [PROGRAM, "ask", "-n", "hi", *fault.options]
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        wait_until(lambda: server.requests)
+        shown = process.stdout.read(len(fault.stdout))
+        reach_deadline(process)
+        rest, stderr = process.communicate(timeout=120)
+        return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
+
+
+# It waits for a deadline of five seconds.
+SLOW = "one_byte_at_a_time"
+
+
+@pytest.mark.parametrize(
+    "name", [*(n for n in FAULTS if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
+)
+def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> None:
     fault = FAULTS[name]
     server = endpoint(fault.script)
-    done = run("ask", "hi", *fault.options)
+    done = at_the_deadline(server, env, fault) if fault.waits else run("ask", "hi", *fault.options)
     line = one_line(done.stderr)
     assert (done.returncode, done.stdout) == (fault.code, fault.stdout), line
     assert fault.says in line
@@ -40,9 +75,9 @@ def test_fault_in_json(run: Run, endpoint: Endpoint, name: str) -> None:
     assert KEY.encode() not in done.stdout
 
 
-def test_what_is_odd_but_whole(run: Run, endpoint: Endpoint) -> None:
+def test_what_is_whole_all_the_same(run: Run, endpoint: Endpoint) -> None:
     """Each of these is an answer, with or without a warning."""
-    big = "x" * 10 * 2**20
+    big = "x" * 2 * 2**20
     cases: list[tuple[Script, bytes, str]] = [
         (body(SOME + STOP), b"some\n", ""),
         (body(SOME + DONE), b"some\n", "named no finish_reason"),

@@ -12,7 +12,7 @@ import pytest
 from llmcli.cli.command_table import COMMANDS
 from tests.generated import completions, readme
 from tests.generated.tree import tree
-from tests.support.program import PROGRAM, ROOT, Run, clean_environment, installer_settings
+from tests.support.program import ROOT, Run, clean_environment, installer_settings
 
 README = (ROOT / "README.md").read_text()
 
@@ -29,6 +29,8 @@ def marked(name: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
+@pytest.mark.embedded
 @pytest.mark.timeout(900)
 def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> None:
     """Install, pull, answer: as a newcomer copies it."""
@@ -129,30 +131,3 @@ def test_every_command_is_known_everywhere() -> None:
     assert names == tuple(COMMANDS)
     for name in names:
         assert f"llmcli {name}" in README
-
-
-@pytest.mark.parametrize("command", [" ".join(c.path) for c in tree().walk()])
-def test_help_shows_examples_and_takes_no_network(run: Run, command: str) -> None:
-    done = run(*command.split(), "--help")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert b"Example" in done.stdout and b"llmcli" in done.stdout.split(b"Example")[1]
-    assert run(*command.split(), "-h").stdout == done.stdout
-
-
-def test_version(run: Run) -> None:
-    assert re.fullmatch(rb"llmcli \d+\.\d+\.\d+\n", run("--version").stdout)
-
-
-def test_module_is_the_same_program(env: dict[str, str], tmp_path: Path) -> None:
-    """And a stray module of the working directory is not run in its place."""
-    for name in ("json.py", "netrc.py", "typer.py"):
-        (tmp_path / name).write_text("raise SystemExit('stray module')\n")
-    python = str(Path(PROGRAM).with_name("python"))
-    done = subprocess.run(
-        [python, "-m", "llmcli", "--version"],
-        env=env,
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    assert done.stdout.startswith(b"llmcli "), done.stderr

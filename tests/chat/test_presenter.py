@@ -1,4 +1,4 @@
-"""What comes out: text as it arrives, usage, JSON, events, files; through real processes."""
+"""What comes out: text as it arrives, reasoning, usage, calls of tools."""
 
 import json
 import os
@@ -6,7 +6,6 @@ import pty
 import subprocess
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -28,7 +27,7 @@ def test_each_token_is_on_stdout_before_the_next_is_sent(
         ) -> None:
             wire.head(chunked=chunked)
             wire.text("first")
-            assert seen.wait(30)
+            assert seen.wait(120)
             wire.text(" second")
             wire.finish()
 
@@ -40,7 +39,7 @@ def test_each_token_is_on_stdout_before_the_next_is_sent(
             assert os.read(process.stdout.fileno(), 100) == b"first"
             seen.set()
             assert process.stdout.read() == b" second\n"
-            assert process.wait(30) == 0
+            assert process.wait(120) == 0
 
 
 @pytest.mark.parametrize(
@@ -102,63 +101,6 @@ def test_quiet_is_silent(run: Run, endpoint: Endpoint) -> None:
     assert (done.stdout, done.stderr) == (b"x\n", b"")
 
 
-def test_usage_file_gets_a_line_for_each_run(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
-    endpoint(answer("x", usage=USAGE))
-    run("ask", "--usage-file", "usage.jsonl", "hi")
-    endpoint(lambda wire, _: wire.json({"error": {"message": "no", "code": 402}}, "402 No"))
-    run("ask", "--usage-file", "usage.jsonl", "hi")
-    good, bad = (json.loads(line) for line in (tmp_path / "usage.jsonl").read_text().splitlines())
-    assert good["usage"] == USAGE
-    assert (good["ok"], good["cost_usd"], good["model"]) == (True, 0.00123, "m")
-    assert (bad["ok"], bad["kind"], bad["cost_usd"]) == (False, "payment", None)
-
-
-def test_usage_file_that_cannot_be_written_costs_nothing(run: Run, endpoint: Endpoint) -> None:
-    server = endpoint(answer("x"))
-    done = run("ask", "--usage-file", "missing/usage", "hi")
-    assert done.returncode == 73
-    assert "--usage-file missing/usage" in one_line(done.stderr)
-    assert server.requests == []
-
-
-def test_dry_run_prints_the_body_and_sends_nothing(
-    run: Run, endpoint: Endpoint, env: dict[str, str]
-) -> None:
-    server = endpoint(answer("x"))
-    del env["LLMCLI_API_KEY"]
-    done = run("ask", "--dry-run", "-s", "be kind", "ça va?")
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert json.loads(done.stdout) == {
-        "model": "m",
-        "messages": [
-            {"role": "system", "content": "be kind"},
-            {"role": "user", "content": "ça va?"},
-        ],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    assert server.requests == []
-
-
-def test_curl_command_can_be_run_and_shows_no_secret(
-    run: Run, endpoint: Endpoint, env: dict[str, str]
-) -> None:
-    server = endpoint(answer("x"))
-    prompt = 'it\'s $HOME `id` \\ "quoted"\nLLMCLI_BODY ça'
-    shown = run("ask", "--curl", "--header", "X-Api-Key=topsecret", prompt)
-    assert shown.returncode == 0, shown.stderr
-    assert b"topsecret" not in shown.stdout and KEY.encode() not in shown.stdout
-    env["LLMCLI_HEADER_X_API_KEY"] = "topsecret"
-    done = subprocess.run(["sh", "-c", shown.stdout], env=env, capture_output=True, check=False)
-    assert b"data: [DONE]" in done.stdout, done.stderr
-    by_curl = server.only
-    run("ask", "--header", "X-Api-Key=topsecret", prompt)
-    by_llmcli = server.requests[1]
-    assert by_curl.json == by_llmcli.json
-    for name in ("authorization", "content-type", "x-title", "http-referer", "x-api-key"):
-        assert by_curl.headers[name] == by_llmcli.headers[name]
-
-
 def test_verbose_shows_the_way_and_no_secret(run: Run, endpoint: Endpoint) -> None:
     def script(wire: Wire, _: Request) -> None:
         wire.head("200 OK", "text/event-stream", "x-request-id: req-9")
@@ -186,7 +128,7 @@ def test_terminal_is_protected_from_control_sequences(
                 shown += block
         except OSError:
             pass  # Linux reports the closed terminal so
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     os.close(parent)
     assert shown.decode() == ("\\x1b]52;c;eA==\\x07 \\x9b2J \\u202e ok\ttab\r\nnext\r\n")
 

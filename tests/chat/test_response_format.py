@@ -56,13 +56,24 @@ def test_response_format_is_sent(
     ],
 )
 def test_an_answer_that_does_not_fit_is_a_failure_that_keeps_the_text(
-    run: Run, endpoint: Endpoint, tmp_path: Path, text: str, says: str
+    run: Run, endpoint: Endpoint, text: str, says: str
 ) -> None:
     endpoint(answer(text[:5], text[5:]))
-    options = ["--schema", json.dumps(CLOSED)]
-    done = run("ask", *options, "Who?")
+    done = run("ask", "--schema", json.dumps(CLOSED), "Who?")
     assert (done.returncode, done.stdout) == (65, text.encode())
     assert says in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [(BAD, "'age' is a required property"), ("[" * 100_000, "nested too deeply")],
+    ids=["other JSON", "no JSON"],
+)
+def test_its_text_is_in_the_object_and_in_the_part(
+    run: Run, endpoint: Endpoint, tmp_path: Path, text: str, says: str
+) -> None:
+    endpoint(answer(text))
+    options = ["--schema", json.dumps(CLOSED)]
     value = json.loads(run("ask", *options, "--json", "Who?").stdout)
     assert value["choices"][0]["message"]["content"] == text
     assert says in value["error"]["message"]
@@ -106,38 +117,6 @@ def test_an_answer_cut_by_its_length_is_said_to_be_cut(run: Run, endpoint: Endpo
     assert (done.returncode, done.stdout) == (86, b'{"name": "A\n')
 
 
-@pytest.mark.parametrize(
-    ("schema", "code", "says"),
-    [
-        ("{", 65, "--schema is not JSON"),
-        (
-            '{"type": "objekt"}',
-            65,
-            "--schema: not a valid JSON Schema: $.type: 'objekt' is not valid",
-        ),
-        ("missing.json", 66, "cannot read missing.json"),
-        ("[1]", 66, "cannot read [1]"),
-    ],
-)
-def test_what_is_no_schema_sends_nothing(
-    run: Run, endpoint: Endpoint, schema: str, code: int, says: str
-) -> None:
-    server = endpoint(answer("x"))
-    done = run("ask", "--schema", schema, "hi")
-    assert done.returncode == code
-    assert says in one_line(done.stderr)
-    assert server.requests == []
-
-
-def test_a_schema_fetches_nothing_from_the_network(run: Run, endpoint: Endpoint) -> None:
-    server = endpoint(answer("{}"))
-    schema = json.dumps({"$ref": f"http://127.0.0.1:{server.port}/schema.json"})
-    done = run("ask", "--schema", schema, "--repair", "3", "hi")
-    assert done.returncode == 65
-    assert "--schema: cannot resolve the $ref http://" in one_line(done.stderr)
-    assert server.requests == []
-
-
 BLOCKS = [
     ("Here:\n```python\nprint(1)\n```\nDone.\n```\nother\n```", "print(1)\n"),
     ("~~~\na\n```\nb\n~~~", "a\n```\nb\n"),
@@ -154,6 +133,11 @@ def test_extract_the_first_block(run: Run, endpoint: Endpoint, text: str, block:
     endpoint(answer(*text))
     done = run("ask", "-x", "code")
     assert (done.returncode, done.stdout) == (0, block.encode()), done.stderr
+
+
+@pytest.mark.parametrize(("text", "block"), BLOCKS[:2])
+def test_the_block_is_in_the_object(run: Run, endpoint: Endpoint, text: str, block: str) -> None:
+    endpoint(answer(*text))
     value = json.loads(run("ask", "-x", "--json", "code").stdout)
     assert value["choices"][0]["message"]["content"] == text
     assert value["llmcli"]["extracted"].rstrip("\n") == block.rstrip("\n")
@@ -205,6 +189,11 @@ def test_yes_no(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
         assert "the answer is neither a plain yes nor a plain no" in one_line(done.stderr)
     else:
         assert done.stderr == b""
+
+
+@pytest.mark.parametrize(("text", "code"), [("Yes", 0), ("No.", 1), ("Perhaps", 65)])
+def test_yes_or_no_is_in_the_object(run: Run, endpoint: Endpoint, text: str, code: int) -> None:
+    endpoint(answer(text))
     about = json.loads(run("ask", "--json", "--yes-no", "Is it?").stdout)["llmcli"]
     assert (about["ok"], about["exit_code"]) == (code != 65, code)
     assert about.get("answer") == {0: "yes", 1: "no"}.get(code)
@@ -258,16 +247,4 @@ def test_options_that_exclude_each_other(
 ) -> None:
     server = endpoint(answer("x"))
     assert run("ask", *arguments, "hi").returncode == 2
-    assert server.requests == []
-
-
-def test_without_the_extra_the_way_to_it_is_named(
-    run: Run, endpoint: Endpoint, env: dict[str, str], tmp_path: Path
-) -> None:
-    server = endpoint(answer("x"))
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['jsonschema'] = None\n")
-    env["PYTHONPATH"] = str(tmp_path)
-    done = run("ask", "--schema", "{}", "hi")
-    assert done.returncode == 78
-    assert "llmcli[schema]" in one_line(done.stderr)
     assert server.requests == []

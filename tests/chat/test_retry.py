@@ -164,8 +164,11 @@ def test_retry_event_and_verbose_line(run: Run, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("date", [False, True])
 def test_retry_after_is_waited_for(run: Run, endpoint: Endpoint, date: bool) -> None:
-    when = email.utils.formatdate(time.time() + 3, usegmt=True) if date else "1"
-    endpoint(in_turn(status("429 X", f"Retry-After: {when}"), answer("good")))
+    def later(wire: Wire, request: Request) -> None:
+        when = email.utils.formatdate(time.time() + 3, usegmt=True) if date else "1"
+        status("429 X", f"Retry-After: {when}")(wire, request)
+
+    endpoint(in_turn(later, answer("good")))
     done = run("ask", "--json", "hi")
     assert done.returncode == 0
     waited = json.loads(done.stdout)["llmcli"]["attempts"][1]["waited"]
@@ -176,7 +179,7 @@ def test_retry_after_is_waited_for(run: Run, endpoint: Endpoint, date: bool) -> 
     ("header", "options"),
     [
         ("Retry-After: 121", ()),
-        ("Retry-After: 30", ("--deadline", "10")),
+        ("Retry-After: 100", ("--deadline", "90")),
         ("llm_provider-retry-after: 500", ()),
     ],
 )
@@ -195,7 +198,7 @@ def test_a_wait_that_is_too_long_is_75_and_said(
 
 def test_a_deadline_ends_the_waiting(run: Run, endpoint: Endpoint) -> None:
     endpoint(status("503 X", "Retry-After: 1"))
-    done = run("ask", "--deadline", "2.5", "hi")
+    done = run("ask", "--deadline", "1.5", "hi")
     assert done.returncode in (69, 75, 124)
     one_line(done.stderr)
 
@@ -205,18 +208,3 @@ def test_delays_grow_and_are_jittered() -> None:
     assert all(0 <= d <= 8 for ds in delays for d in ds)
     assert max(delays[0]) <= 0.5 < max(delays[3]) <= 4
     assert len(set(delays[4])) > 100
-
-
-def test_near_models_are_named(run: Run, endpoint: Endpoint) -> None:
-    models = {"data": [{"id": "claude-sonnet-4.6"}, {"id": "gpt-5"}, {"id": "llama"}]}
-    gone = status("404 No", message="model not found")
-
-    def script(wire: Wire, request: Request) -> None:
-        wire.json(models) if request.path == "/v1/models" else gone(wire, request)
-
-    endpoint(script)
-    assert "choose another with -m" in one_line(run("ask", "hi").stderr)
-    assert run("config", "check").returncode == 0
-    done = run("ask", "-m", "claude-sonnet-4-6", "hi")
-    assert done.returncode == 81
-    assert "did you mean claude-sonnet-4.6?" in one_line(done.stderr)

@@ -22,19 +22,15 @@ from tests.support.endpoint import (
     in_turn,
     started,
 )
-from tests.support.program import KEY, PROGRAM, Run, one_line
+from tests.support.money import PRICED, PRICES, Config, records
+from tests.support.program import KEY, PROGRAM, Run
+from tests.support.waiting import wait_until
 
 Endpoint = Callable[[Script], Server]
 
 
-def records(home: Path, event: str = "settled") -> list[dict[str, Any]]:
-    paths = sorted((home / ".local/state/llmcli/ledger").glob("*.jsonl"))
-    lines = [json.loads(line) for path in paths for line in path.read_text().splitlines()]
-    return [line for line in lines if line["event"] == event]
-
-
 def test_a_line_says_what_a_request_cost(
-    run: Run, endpoint: Endpoint, home: Path, config: Callable[[str], Path]
+    run: Run, endpoint: Endpoint, home: Path, config: Config
 ) -> None:
     config("[profiles.work]\n")
     usage = {**USAGE, "completion_tokens_details": {"reasoning_tokens": 7}}
@@ -74,9 +70,6 @@ def test_a_line_says_what_a_request_cost(
         assert path.stat().st_mode & 0o077 == 0
 
 
-PRICED = 'prices = { "*" = { prompt = 1, completion = 2 } }'
-
-
 def refused(wire: Wire, _request: Request) -> None:
     wire.json({"error": {"message": "no"}}, "401 X")
 
@@ -103,7 +96,7 @@ def test_every_end_has_a_line(
     run: Run,
     endpoint: Endpoint,
     home: Path,
-    config: Callable[[str], Path],
+    config: Config,
     script: Script,
     exit_name: str,
     source: str,
@@ -158,7 +151,7 @@ def test_an_interrupted_or_killed_run_counts(
     endpoint: Endpoint,
     env: dict[str, str],
     home: Path,
-    config: Callable[[str], Path],
+    config: Config,
     number: signal.Signals,
 ) -> None:
     config(PRICED)
@@ -168,7 +161,7 @@ def test_an_interrupted_or_killed_run_counts(
     ) as process:
         assert process.stdout and process.stdout.read(4) == b"some"
         process.send_signal(number)
-        assert process.wait(30) == -number
+        assert process.wait(120) == -number
     (intent,) = records(home, "intent")
     assert intent["estimate_usd"] > 0.002
     total = json.loads(run("usage", "--json").stdout)["total"]
@@ -181,15 +174,18 @@ def test_an_interrupted_or_killed_run_counts(
         assert (total["unsettled"], total["usd"]) == (1, intent["estimate_usd"])
 
 
+def silent(wire: Wire, _request: Request) -> None:
+    wire.receive()
+
+
 def test_an_interrupted_request_of_which_nothing_came_counts_at_its_estimate(
-    endpoint: Endpoint, env: dict[str, str], home: Path, config: Callable[[str], Path]
+    endpoint: Endpoint, env: dict[str, str], home: Path, config: Config
 ) -> None:
     config(PRICED)
-    server = endpoint(lambda wire, _: time.sleep(60))
+    server = endpoint(silent)
     command = [PROGRAM, "ask", "-n", "--max-tokens", "1000", "hi"]
     with subprocess.Popen(command, env=env) as process:
-        while not server.requests:
-            time.sleep(0.01)
+        wait_until(lambda: server.requests)
         process.send_signal(signal.SIGTERM)
     (intent,), (settled,) = records(home, "intent"), records(home)
     assert settled["cost_usd"] == intent["estimate_usd"] > 0.002
@@ -201,7 +197,7 @@ def test_it_can_be_switched_off(
     endpoint: Endpoint,
     home: Path,
     env: dict[str, str],
-    config: Callable[[str], Path],
+    config: Config,
     off: str,
 ) -> None:
     endpoint(answer("x"))
@@ -247,59 +243,22 @@ def test_a_full_disk_costs_no_answer_and_leaves_no_torn_line(
     assert len(records(home)) in (4, 5)
 
 
-def test_a_hundred_processes_lose_no_line(
-    run: Run, endpoint: Endpoint, env: dict[str, str], home: Path
-) -> None:
-    endpoint(answer("x", usage=USAGE))
-    running = [
-        subprocess.Popen(
-            [PROGRAM, "ask", "-n", "-q", "--tag", f"t{number}", "hi"],
-            env=env,
-            stdout=subprocess.DEVNULL,
-        )
-        for number in range(100)
-    ]
-    assert [process.wait(100) for process in running] == [0] * 100
-    assert sorted(r["tag"] for r in records(home)) == sorted(f"t{n}" for n in range(100))
-    assert len(records(home, "intent")) == 100
-    assert json.loads(run("usage", "--json").stdout)["total"]["usd"] == 0.123
+def test_absurd_numbers_of_tokens_are_unknown(run: Run, endpoint: Endpoint, config: Config) -> None:
+    config(PRICES)
+    for count in (10**15, 10**400):
+        endpoint(answer("x", usage={"prompt_tokens": count, "completion_tokens": 1}))
+        about = json.loads(run("ask", "--json", "hi").stdout)["llmcli"]
+        assert (about["cost_usd"], about["cost_source"]) == (None, None)
+    total = json.loads(run("usage", "--json").stdout)["total"]
+    assert total["requests"] == 2 and total["usd"] < 0.01
 
 
-def test_a_cut_line_at_the_end_is_repaired(run: Run, endpoint: Endpoint, home: Path) -> None:
-    endpoint(answer("x", usage=USAGE))
-    run("ask", "hi")
-    (path,) = (home / ".local/state/llmcli/ledger").glob("*.jsonl")
-    with path.open("a") as file:
-        file.write('{"id": "0123456789abcdef", "event": "set')
-    assert json.loads(run("usage", "--json").stdout)["total"]["requests"] == 1
-    run("ask", "hi")
-    assert len(records(home)) == 2
-    assert one_line(run("usage").stdout).split("\t")[1] == "2"
-
-
-@pytest.mark.parametrize("part", [-1, 1, 60, 10_000_000], ids=["none", "a byte", "some", "all"])
-def test_a_kill_at_any_write_leaves_a_ledger_that_reads(
-    run: Run,
-    endpoint: Endpoint,
-    home: Path,
-    config: Callable[[str], Path],
-    killed_at: Run,
-    part: int,
-) -> None:
-    """What was sent counts: at its cost, or, where that could not be written, at its estimate."""
-    config(f"{PRICED}\nbudget.month = 1")
-    server = endpoint(answer("x", usage={"cost": 0.0001}))
-    at = counted = 0
-    while True:
-        at += 1
-        sent = len(server.requests)
-        done = killed_at(at, part, "--max-tokens", "1000", "hi")
-        total = json.loads(run("usage", "--json").stdout)["total"]
-        new = total["requests"] - counted
-        assert new in (0, 1) and new >= len(server.requests) - sent
-        counted = total["requests"]
-        assert total["usd"] >= 0.0001 * len(server.requests)
-        if done.returncode != -signal.SIGKILL:
-            break
-    assert done.returncode == 0, done.stderr
-    assert at > 4  # it was killed at all
+def test_a_file_in_the_place_of_the_ledger(run: Run, endpoint: Endpoint, home: Path) -> None:
+    endpoint(answer("x"))
+    state = home / ".local/state/llmcli"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    done = run("ask", "hi")
+    assert (done.returncode, done.stdout) == (0, b"x\n")
+    warning = f"warning: not recorded: {state} is not a directory; remove it, or set XDG_STATE_HOME"
+    assert warning in done.stderr.decode()

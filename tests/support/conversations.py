@@ -5,9 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support.endpoint import Server
+from tests.support.endpoint import Server, calling
+from tests.support.waiting import PATIENCE
 
 STATE = ".local/state/llmcli"
+# Arguments not as we would write them: they go back as they came.
+call_weather = calling(("c1", "weather", '{"city":  "Oslo"}'))
 
 
 def said(server: Server, number: int = -1) -> list[Any]:
@@ -35,12 +38,13 @@ def results(server: Server) -> list[str]:
 
 def gone(pid: int) -> bool:
     """Whether the process ends soon; a zombie that init has not yet reaped is gone as well."""
-    for _ in range(100):
+    limit = time.monotonic() + PATIENCE
+    while time.monotonic() < limit:
         try:
             state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             return True
         if state == "Z":
             return True
-        time.sleep(0.05)
+        time.sleep(0.01)
     return False

@@ -20,6 +20,11 @@ class Fault:
     stdout: bytes = b""
     options: tuple[str, ...] = ("--retries", "0")
 
+    @property
+    def waits(self) -> bool:
+        """Whether it ends by its deadline, which is rung for: see `reach_deadline`."""
+        return self.options is DEADLINE
+
 
 def raw(data: bytes, *, reset: bool = False, wait: bool = False) -> Script:
     """These bytes and nothing else, then FIN, RST, or silence."""
@@ -53,7 +58,7 @@ def trickle(data: bytes, head: bytes = b"") -> Script:
         while True:
             for byte in data:
                 wire.socket.sendall(bytes([byte]))
-                time.sleep(0.05)
+                time.sleep(0.02)
 
     return script
 
@@ -91,10 +96,11 @@ def in_chunks(data: bytes) -> bytes:
 BEGUN = CHUNKED + in_chunks(SOME)
 LOST = "connection lost after 4 chars; partial answer kept"
 NO_END = "stream ended without finish_reason or [DONE] after 4 chars; partial answer kept"
-SHORT = ("--retries", "0", "--idle-timeout", "0.5")
-HANGS = "keeps the connection open, but sent no event for 1 s"
-IMPATIENT = ("--idle-timeout", "0.1")
-DEADLINE = ("--retries", "0", "--deadline", "1")
+SHORT = ("--retries", "0", "--idle-timeout", "2")
+HANGS = "keeps the connection open, but sent no event for 4 s"
+AT_ONCE = ("--retries", "0", "--idle-timeout", "0.1")
+IMPATIENT = ("--idle-timeout", "0.4")
+DEADLINE = ("--retries", "0", "--deadline", "100")
 
 FAULTS: dict[str, Fault] = {
     # before the answer
@@ -105,7 +111,7 @@ FAULTS: dict[str, Fault] = {
         options=("--retries", "1"),
     ),
     "fin_before_headers": Fault(raw(b""), 68, "closed the connection without an answer"),
-    "no_headers_ever": Fault(raw(b"", wait=True), 124, "no answer from 127.0.0.1", options=SHORT),
+    "no_headers_ever": Fault(raw(b"", wait=True), 124, "no answer from 127.0.0.1", options=AT_ONCE),
     "slow_headers": Fault(trickle(b"X-A: b\r\n", HEAD), 124, "no answer from", options=DEADLINE),
     "slow_headers_for_ever": Fault(trickle(b"X-A: b\r\n", HEAD), 124, HANGS, options=IMPATIENT),
     "endless_100": Fault(trickle(INTERIM % 100), 124, "no answer from", options=DEADLINE),
@@ -193,18 +199,21 @@ FAULTS: dict[str, Fault] = {
         error("429 T", {}, "Retry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999999999"), 75, ""
     ),
     "half_open": Fault(
-        raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 0.5 s after 4", b"some", SHORT
+        raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 2 s after 4", b"some", SHORT
     ),
     "comments_for_ever": Fault(endless(b": keep-alive\n\n"), 124, HANGS, options=IMPATIENT),
     "comments_until_the_deadline": Fault(
         trickle(b": keep-alive\n\n", HEAD + b"\r\n" + SOME),
         124,
-        "deadline of 1 s reached: the answer is not complete after 4 chars",
+        "deadline of 100 s reached: the answer is not complete after 4 chars",
         b"some",
         DEADLINE,
     ),
     "one_byte_at_a_time": Fault(
-        trickle(b"x", HEAD + b"\r\ndata: "), 124, "the answer is not complete", options=DEADLINE
+        trickle(b"x", HEAD + b"\r\ndata: "),
+        124,
+        "deadline of 5 s reached: the answer is not complete",
+        options=("--retries", "0", "--deadline", "5"),
     ),
     "not_json": Fault(body(SOME + event("{oops")), 76, "text that is not JSON: {oops", b"some"),
     "nested_too_deeply": Fault(body(SOME + event("[" * 100_000)), 76, "nested too deeply", b"some"),

@@ -1,7 +1,7 @@
 """A process killed at any change that it makes to a file."""
 
-# Kills the process at its n-th change of a file below the state directory: before it, or, where it
-# is a write, after some of its bytes.
+# Kills the process at its n-th change of a file below the state directory, before it; or at its
+# n-th write there, after some of its bytes (`KILL_PART` of them; -1: at any change).
 FAULT = """
 import os, signal, sys
 at, part = int(os.environ["KILL_AT"]), int(os.environ["KILL_PART"])
@@ -14,7 +14,7 @@ def counted(name, concerns):
         if concerns(*arguments):
             count += 1
             if count == at:
-                if name == "write" and part >= 0:
+                if part >= 0:
                     real(arguments[0], bytes(arguments[1])[:part])
                 os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments, **options)
@@ -32,9 +32,10 @@ def to_state(descriptor, *_, **__):
     except OSError:
         return False
 
-for name in ("mkdir", "replace", "unlink"):
-    counted(name, in_state)
-counted("open", writable)
-for name in ("write", "ftruncate"):
-    counted(name, to_state)
+counted("write", to_state)
+if part < 0:
+    for name in ("mkdir", "replace", "unlink"):
+        counted(name, in_state)
+    counted("open", writable)
+    counted("ftruncate", to_state)
 """

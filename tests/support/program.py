@@ -49,7 +49,7 @@ def shell(env: dict[str, str], script: str, cwd: Path) -> subprocess.CompletedPr
         cwd=cwd,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.waiting import PATIENCE
+
 
 @contextmanager
 def on_a_terminal(
@@ -53,7 +55,7 @@ def read_all(terminal: int) -> bytes:
 
 
 def read_until(terminal: int, words: bytes) -> bytes:
-    shown, limit = b"", time.monotonic() + 30
+    shown, limit = b"", time.monotonic() + PATIENCE
     while words not in shown:
         assert select.select([terminal], [], [], limit - time.monotonic())[0], shown
         shown += os.read(terminal, 4096)

@@ -1,20 +1,18 @@
 """Tools that llmcli runs: what they get, what becomes of their results, what goes wrong."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.conversations import gone, results, said, user
-from tests.support.endpoint import USAGE, Script, Server, answer, broken, calling, in_turn
-from tests.support.program import KEY, Run, Tools, one_line
+from tests.support.conversations import call_weather, gone, results, said, user
+from tests.support.endpoint import USAGE, Script, Server, answer, calling, in_turn
+from tests.support.program import Run, Tools, one_line
 
 Endpoint = Callable[[Script], Server]
-
-
-call_weather = calling(("c1", "weather", '{"city":  "Oslo"}'))
 
 
 def test_a_tool_is_run_and_its_output_goes_back(run: Run, endpoint: Endpoint, tools: Tools) -> None:
@@ -105,20 +103,6 @@ def test_calls_of_one_turn_run_side_by_side(run: Run, endpoint: Endpoint, tools:
     assert results(server) == ["one", "two"]
 
 
-def test_its_environment_has_no_key(
-    run: Run, endpoint: Endpoint, tools: Tools, env: dict[str, str]
-) -> None:
-    server = endpoint(in_turn(calling(("c1", "show", {})), answer("x")))
-    env |= {"CLINE_API_KEY": "other-secret-key", "WANTED": "yes", "OTHER": "no", "LC_ALL": "C"}
-    env["COPY"] = f"Bearer {KEY}"
-    more = {"env": ["WANTED", "COPY", "LLMCLI_API_KEY", "CLINE_API_KEY"]}
-    assert run("ask", *tools(more, show="env"), "Q").returncode == 0
-    names = {line.partition("=")[0] for line in results(server)[0].splitlines()}
-    assert {"PATH", "HOME", "LC_ALL", "WANTED"} <= names
-    assert not names & {"OTHER", "COPY", "CLINE_API_KEY"}
-    assert not any(name.startswith("LLMCLI") for name in names)
-
-
 @pytest.mark.parametrize(
     ("arguments", "script", "told"),
     [
@@ -176,16 +160,18 @@ def test_the_time_limit_ends_its_children_too(
 ) -> None:
     server = endpoint(in_turn(calling(("c1", "slow", {})), answer("x")))
     script = "trap '' TERM; echo begun; sleep 61 & echo $! > child; wait; sleep 61"
-    assert run("ask", *tools({"timeout": 0.5}, slow=script), "Q").returncode == 0
-    assert results(server) == ["error: took longer than 0.5 s\nbegun"]
+    assert run("ask", *tools({"timeout": 2}, slow=script), "Q").returncode == 0
+    assert results(server) == ["error: took longer than 2 s\nbegun"]
     assert gone(int((tmp_path / "child").read_text()))
 
 
 def test_a_child_that_keeps_the_output_open_is_not_waited_for(
-    run: Run, endpoint: Endpoint, tools: Tools
+    run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
 ) -> None:
     server = endpoint(in_turn(calling(("c1", "a", {})), answer("x")))
-    assert run("ask", *tools(a="sleep 30 & echo $! > pid; echo done"), "Q").returncode == 0
+    done = run("ask", *tools(a="sleep 300 & echo $! > pid; echo done"), "Q")
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)  # it was left alone till now
+    assert done.returncode == 0
     assert results(server) == ["done"]
 
 
@@ -207,53 +193,3 @@ def test_a_tool_that_does_not_read_or_speaks_no_utf8(
     options = tools(a="exec 0<&-; printf 'caf\\351\\n\\n'", b="wc -c")
     assert run("ask", *options, "Q").returncode == 0
     assert results(server) == ["caf\ufffd", str(len(large))]
-
-
-def test_turns_run_out(run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path) -> None:
-    server = endpoint(call_weather)
-    done = run("ask", "-q", *tools(weather="echo x >> ran"), "--max-turns", "3", "Q")
-    assert done.returncode == 87
-    assert "the model still calls tools after turn 3; raise --max-turns" in one_line(done.stderr)
-    assert len(server.requests) == 3
-    assert (tmp_path / "ran").read_text() == "x\nx\n"  # what nobody will read is not run
-
-
-def test_a_choice_that_forces_a_call_holds_for_the_first_turn(
-    run: Run, endpoint: Endpoint, tools: Tools
-) -> None:
-    server = endpoint(in_turn(call_weather, answer("x")))
-    run("ask", *tools(weather="echo"), "-o", 'tool_choice="required"', "Q")
-    assert [r.json["tool_choice"] for r in server.requests] == ["required", "auto"]
-
-
-def test_a_tool_without_a_command_is_left_to_the_caller(
-    run: Run, endpoint: Endpoint, tools: Tools, tmp_path: Path
-) -> None:
-    options = tools(a="echo from a")
-    path = tmp_path / "tools.json"
-    other = {"type": "function", "function": {"name": "mine"}}
-    path.write_text(json.dumps([*json.loads(path.read_text()), other]))
-    calls = calling(("c1", "a", {}), ("c2", "mine", {}))
-    server = endpoint(in_turn(calls, answer("both")))
-    done = run("ask", "-q", *options, "--session", "s", "Q")
-    assert done.returncode == 0
-    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["c2"]
-    done = run("ask", "-q", *options, "-c", "--tool-result", "c2=from me")
-    assert done.stdout == b"both\n"
-    assert results(server) == ["from a", "from me"]
-
-
-def test_a_later_turn_is_tried_again_though_an_earlier_one_was_shown(
-    run: Run, endpoint: Endpoint, tools: Tools
-) -> None:
-    def down(wire: Any, _request: Any) -> None:
-        wire.json({"error": {"message": "down"}}, "503 X")
-
-    first = calling(("c1", "weather", {"city": "Oslo"}), text="Let me look.")
-    server = endpoint(in_turn(first, down, answer("Sunny.")))
-    done = run("ask", "-q", *tools(weather="echo sunny"), "Q")
-    assert (done.returncode, done.stdout) == (0, b"Let me look.\nSunny.\n")
-    assert len(server.requests) == 3
-    endpoint(in_turn(first, broken, answer("Sunny.")))
-    done = run("ask", "-q", *tools(weather="echo sunny"), "--no-stream", "Q")
-    assert (done.returncode, done.stdout) == (0, b"Let me look.\nSunny.\n")

@@ -1,11 +1,9 @@
-"""What goes in: words, stdin, files, options; seen in the request that the server receives."""
+"""What goes in: words, stdin and files, seen in the request that the server receives."""
 
 import base64
-import json
 import os
 import pty
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,16 +12,12 @@ import pytest
 
 from tests.support.endpoint import Script, Server, answer
 from tests.support.program import PROGRAM, Run
+from tests.support.waiting import reach_deadline
 
 Endpoint = Callable[[Script], Server]
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
-
-
-@pytest.fixture
-def server(endpoint: Endpoint) -> Server:
-    return endpoint(answer("ok"))
 
 
 def content(server: Server) -> Any:
@@ -104,101 +98,6 @@ def test_system_message_as_text_and_file(run: Run, endpoint: Endpoint, tmp_path:
         ]
 
 
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_messages_are_sent_as_they_are(run: Run, server: Server, wrapped: bool) -> None:
-    conversation = [
-        {"role": "system", "content": "s"},
-        {"role": "user", "content": "u"},
-        {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}], "extra": {"k": 1}},
-        {"role": "tool", "tool_call_id": "c", "content": "42"},
-    ]
-    given = {"messages": conversation} if wrapped else conversation
-    done = run("ask", "--messages", "-", "and now?", input=json.dumps(given).encode())
-    assert done.returncode == 0, done.stderr
-    assert server.only.json["messages"] == [
-        *conversation,
-        {"role": "user", "content": "and now?"},
-    ]
-
-
-def test_sampling_options_and_any_field_are_in_the_body(run: Run, server: Server) -> None:
-    done = run(
-        *[
-            "ask",
-            "-m",
-            "p/x",
-            "--temperature",
-            "0.5",
-            "--max-tokens",
-            "9",
-            "--top-p",
-            "0.9",
-            "--stop",
-            "A",
-            "--stop",
-            "B",
-        ],
-        *["--seed", "7", "--reasoning", "high", "-o", 'user="u"', "-o", 'x={"a":[1]}', "hi"],
-    )
-    assert done.returncode == 0, done.stderr
-    assert server.only.json == {
-        "model": "p/x",
-        "messages": [{"role": "user", "content": "hi"}],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "temperature": 0.5,
-        "max_tokens": 9,
-        "top_p": 0.9,
-        "stop": ["A", "B"],
-        "seed": 7,
-        "reasoning": {"effort": "high"},
-        "user": "u",
-        "x": {"a": [1]},
-    }
-
-
-@pytest.mark.parametrize("model", ["openai/o3-mini", "gpt-5-nano", "o1"])
-def test_models_that_refuse_max_tokens_get_its_new_name(
-    run: Run, server: Server, model: str
-) -> None:
-    assert run("ask", "-m", model, "--max-tokens", "5", "--reasoning", "2000", "hi").returncode == 0
-    body = server.only.json
-    assert body["max_completion_tokens"] == 5
-    assert body["reasoning"] == {"max_tokens": 2000}
-    assert "max_tokens" not in body
-
-
-def test_no_stream_asks_for_one_piece(run: Run, endpoint: Endpoint) -> None:
-    reply = {"choices": [{"message": {"content": "whole"}, "finish_reason": "stop"}]}
-    server = endpoint(lambda wire, _: wire.json(reply))
-    assert run("ask", "--no-stream", "hi").stdout == b"whole\n"
-    assert server.only.json["stream"] is False
-    assert "stream_options" not in server.only.json
-
-
-def test_headers(run: Run, server: Server) -> None:
-    done = run("ask", "--header", "X-Extra=a=b", "--header", "X-Title=mine", "hi")
-    assert done.returncode == 0, done.stderr
-    headers = server.only.headers
-    assert server.only.path == "/v1/chat/completions"
-    assert headers["x-extra"] == "a=b"
-    assert headers["x-title"] == "mine"
-    assert headers["http-referer"] == "urn:llmcli"
-    assert headers["accept-encoding"] == "identity"
-    assert headers["user-agent"].startswith("llmcli/")
-    assert headers["authorization"].startswith("Bearer sk-test-")
-
-
-def test_title_and_referer_can_be_set_or_left_out(
-    run: Run, server: Server, config: Callable[[str], Path]
-) -> None:
-    config('x_title = ""\nhttp_referer = "https://example.org"\nheaders = { X-Team = "blue" }\n')
-    assert run("ask", "hi").returncode == 0
-    assert "x-title" not in server.only.headers
-    assert server.only.headers["http-referer"] == "https://example.org"
-    assert server.only.headers["x-team"] == "blue"
-
-
 def test_open_stdin_is_named_while_it_is_waited_for(server: Server, env: dict[str, str]) -> None:
     with subprocess.Popen(
         [PROGRAM, "ask", "hi"], env=env, stdin=subprocess.PIPE, stderr=subprocess.PIPE
@@ -207,20 +106,21 @@ def test_open_stdin_is_named_while_it_is_waited_for(server: Server, env: dict[st
         assert process.stderr.readline() == b"llmcli: waiting for stdin; -n ignores it\n"
         process.stdin.write(b"late")
         process.stdin.close()
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
     assert content(server) == "late\n\nhi"
 
 
 def test_waiting_for_stdin_counts_towards_the_deadline(server: Server, env: dict[str, str]) -> None:
     with subprocess.Popen(
-        [PROGRAM, "ask", "--deadline", "0.5", "hi"],
+        [PROGRAM, "ask", "--deadline", "100", "hi"],
         env=env,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.wait(30) == 124
-        assert process.stderr
-        assert b"deadline of 0.5 s reached: stdin has not ended" in process.stderr.read()
+        assert process.stderr and b"waiting for stdin" in process.stderr.readline()
+        reach_deadline(process)
+        assert process.wait(120) == 124
+        assert b"deadline of 100 s reached: stdin has not ended" in process.stderr.read()
     assert server.requests == []
 
 
@@ -241,17 +141,15 @@ def on_a_terminal(arguments: list[str], env: dict[str, str], typed: bytes = b"")
             said = process.stderr.readline()
             os.write(parent, typed)
         said += process.stderr.read()
-        code = process.wait(30)
+        code = process.wait(120)
     os.close(parent)
     return code, said.decode()
 
 
 def test_terminal_without_prompt_gets_a_short_help(server: Server, env: dict[str, str]) -> None:
-    begin = time.monotonic()
     code, said = on_a_terminal([], env)
     assert code == 2
     assert "no prompt" in said and "llmcli --help" in said
-    assert time.monotonic() - begin < 30
     assert server.requests == []
 
 

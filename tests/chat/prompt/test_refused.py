@@ -5,16 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.endpoint import Script, Server, answer
+from tests.support.endpoint import Script, Server
 from tests.support.program import Run, one_line
 
 Endpoint = Callable[[Script], Server]
 PNG = b"\x89PNG\r\n\x1a\n\x00"
-
-
-@pytest.fixture
-def server(endpoint: Endpoint) -> Server:
-    return endpoint(answer("ok"))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Saved prompts: variables, defaults, model and options, and the commands."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,11 +25,6 @@ def template(home: Path) -> Write:
         return path
 
     return write
-
-
-@pytest.fixture
-def server(endpoint: Endpoint) -> Server:
-    return endpoint(answer("ok"))
 
 
 GREET = """
@@ -208,7 +204,7 @@ def test_escapes_are_harmless_on_a_terminal(run: Run, env: dict[str, str], templ
     template("t", 'prompt = "x" # \x9b31m')
     with on_a_terminal([PROGRAM, "template", "show", "t"], env) as (process, terminal):
         assert b"\\x9b31m" in read_all(terminal)
-        assert process.wait(30) == 0
+        assert process.wait(120) == 0
 
 
 def test_the_body_is_shown_before_anything_is_sent(
@@ -230,3 +226,14 @@ def test_names_of_letters_digits_and_hyphens(run: Run, server: Server, template:
     record = json.dumps({"first-name": "Ann", "été_2": "C"}).encode()
     assert run("map", "-t", "dear", "--format", "jsonl", input=record).returncode == 0
     assert said(server)[-1]["content"].endswith("\n\nDear Ann C")
+
+
+def test_a_dash_with_a_template_is_stdin(run: Run, endpoint: Endpoint, tmp_path: Path) -> None:
+    server = endpoint(answer("x"))
+    (tmp_path / "r.toml").write_text('prompt = "Review"')
+    run("ask", "-t", "./r.toml", "-", input=b"DIFF")
+    assert said(server)[-1]["content"] == "DIFF\n\nReview"
+    os.mkfifo(tmp_path / "fifo")
+    done = run("ask", "-t", "./fifo", "hi")
+    assert done.returncode == 66
+    assert "is not a regular file" in one_line(done.stderr)

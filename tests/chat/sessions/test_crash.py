@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pytest
 from tests.support.conversations import STATE, assistant, kept, user
 from tests.support.endpoint import Request, Script, Server, Wire, answer
 from tests.support.program import PROGRAM, Run
+from tests.support.waiting import reach_deadline, wait_until
 
 Endpoint = Callable[[Script], Server]
+# Processes at once.
+MANY = 16
 
 
 def echo(wire: Wire, request: Request) -> None:
@@ -39,7 +43,7 @@ def test_a_kill_at_any_write_leaves_a_session_that_reads(
     at = 0
     while True:
         at += 1
-        done = killed_at(at, part, "--session", "s", f"killed {at}")
+        done = killed_at(at, part, "--no-ledger", "--session", "s", f"killed {at}")
         if done.returncode != -signal.SIGKILL:
             break
         after = run("ask", "--session", "s", f"after {at}")
@@ -51,12 +55,12 @@ def test_a_kill_at_any_write_leaves_a_session_that_reads(
         assert found[: len(whole)] == whole
         whole = found
     assert done.returncode == 0, done.stderr
-    assert at > 5  # it was killed at all
+    assert at > (3 if part < 0 else 1)  # it was killed at all
     for folder in (home / STATE).rglob("*"):
         assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_fifty_processes_append_to_one_session(
+def test_many_processes_append_to_one_session(
     endpoint: Endpoint, env: dict[str, str], home: Path, run: Run
 ) -> None:
     endpoint(echo)
@@ -69,7 +73,7 @@ def test_fifty_processes_append_to_one_session(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
-        for _ in range(50)
+        for _ in range(MANY)
     ]
     for number, process in enumerate(running):
         assert process.stdin
@@ -77,13 +81,13 @@ def test_fifty_processes_append_to_one_session(
         process.stdin.close()
     for process in running:
         assert process.stderr
-        assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+        assert (process.stderr.read(), process.wait(120)) == (b"", 0)
     found = [record["messages"] for record in kept(home, "s")]
     assert sorted(found, key=json.dumps) == sorted(
-        (turn(f"{number} {long}") for number in range(50)), key=json.dumps
+        (turn(f"{number} {long}") for number in range(MANY)), key=json.dumps
     )
     exported = json.loads(run("session", "export", "s").stdout)
-    assert [m["role"] for m in exported] == ["user", "assistant"] * 50
+    assert [m["role"] for m in exported] == ["user", "assistant"] * MANY
 
 
 def test_a_turn_that_only_lacks_its_line_end_is_whole(
@@ -97,23 +101,39 @@ def test_a_turn_that_only_lacks_its_line_end_is_whole(
     assert [record["messages"] for record in kept(home, "s")] == [turn("Q1"), turn("Q2")]
 
 
+def has_open(pid: int, path: Path) -> bool:
+    """Whether the process has the file open."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    with suppress(FileNotFoundError):  # closed meanwhile
+        return any(os.readlink(link) == str(path) for link in links)
+    return False
+
+
 def test_a_stopped_holder_of_the_lock_is_waited_for_until_the_deadline(
-    run: Run, endpoint: Endpoint, home: Path
+    run: Run, endpoint: Endpoint, env: dict[str, str], home: Path
 ) -> None:
     endpoint(echo)
     run("ask", "--session", "s", "Q1")
     path = home / STATE / "sessions/s.jsonl"
     code = (
         "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); "
-        "print(flush=True); time.sleep(60)"
+        "print(flush=True); time.sleep(300)"
     )
     with subprocess.Popen([sys.executable, "-c", code, path], stdout=subprocess.PIPE) as holder:
         assert holder.stdout and holder.stdout.readline()
-        done = run("ask", "--session", "s", "--deadline", "2", "Q2")
+        command = [PROGRAM, "ask", "-n", "--session", "s", "--deadline", "100", "Q2"]
+        with subprocess.Popen(
+            command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            # Nothing is lost but the record of it.
+            assert process.stdout.read(12) == b"answer to Q2"
+            wait_until(lambda: has_open(process.pid, path))
+            reach_deadline(process)
+            rest, stderr = process.communicate(timeout=120)
         holder.kill()
-    assert done.returncode == 124
-    assert b"session s is held by another process" in done.stderr
-    assert done.stdout == b"answer to Q2"  # nothing is lost but the record of it
+    assert (process.returncode, rest) == (124, b"")
+    assert b"session s is held by another process" in stderr
     assert os.path.getsize(path)
 
 
@@ -124,6 +144,6 @@ def test_a_huge_torn_line_is_repaired_in_time_that_grows_with_it(
     run("ask", "--session", "s", "hi")
     path = home / STATE / "sessions/s.jsonl"
     with path.open("ab") as file:
-        file.write(b'{"version": 1, "messages": [{"content": "' + b"x" * 60_000_000)
+        file.write(b'{"version": 1, "messages": [{"content": "' + b"x" * 20_000_000)
     assert run("ask", "--session", "s", "more").returncode == 0
     assert len(kept(home, "s")) == 2

@@ -248,3 +248,16 @@ def test_no_prompt_sends_nothing(run: Run, endpoint: Endpoint) -> None:
     assert run("ask", "-c", "-n").returncode == 2
     assert run("ask", "-c", "--session", "s", "hi").returncode == 2
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("text", ["my only copy", '[{"role": "user", "content": "x"}]', "{ notes"])
+def test_a_file_that_is_no_session_is_left_alone(
+    run: Run, endpoint: Endpoint, tmp_path: Path, text: str
+) -> None:
+    server = endpoint(answer("x"))
+    path = tmp_path / "notes.txt"
+    path.write_text(text)
+    assert run("ask", "--session", "./notes.txt", "hi").returncode == 66
+    assert run("session", "remove", "./notes.txt").returncode == 66
+    assert path.read_text() == text
+    assert server.requests == []

@@ -1,4 +1,4 @@
-"""Tools that the caller answers: definitions sent, calls printed, results sent back."""
+"""Tools that the caller answers: calls printed, results sent back."""
 
 import json
 import subprocess
@@ -57,15 +57,6 @@ def tools(tmp_path: Path) -> str:
     return "tools.json"
 
 
-def test_definitions_are_sent_without_what_is_ours(
-    run: Run, endpoint: Endpoint, tools: str
-) -> None:
-    server = endpoint(answer("x"))
-    assert run("ask", "--tools", tools, "hi").returncode == 0
-    other = {"type": "function", "function": {"name": "other"}, "strict": True}
-    assert server.only.json["tools"] == [WEATHER, other]
-
-
 def test_calls_come_out_as_lines(run: Run, endpoint: Endpoint, tools: str) -> None:
     endpoint(
         calling(("c1", "weather", {"city": "Oslo"}), ("c2", "weather", ""), text="Let me look.")
@@ -82,8 +73,10 @@ def test_calls_come_out_as_lines(run: Run, endpoint: Endpoint, tools: str) -> No
     assert value["choices"][0]["message"]["tool_calls"][0] == CALL
 
 
-@pytest.mark.parametrize("way", ["session", "messages"])
-@pytest.mark.parametrize("source", ["text", "file", "stdin", "at"])
+@pytest.mark.parametrize(
+    ("way", "source"),
+    [*(("session", source) for source in ("text", "file", "stdin", "at")), ("messages", "text")],
+)
 def test_a_result_continues_the_conversation(
     run: Run, endpoint: Endpoint, tools: str, tmp_path: Path, way: str, source: str
 ) -> None:
@@ -197,33 +190,6 @@ def test_arguments_that_are_no_json_are_an_error_for_the_caller(
     assert "the arguments of the call to 'weather' are not a JSON object" in one_line(done.stderr)
 
 
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("nonsense", "tools.json is not JSON"),
-        ("[1]", "tool 0 is not an object; expected ["),
-        ("[]", "defines no tools"),
-        ('[{"type": "function"}]', "tool 0 has no function with a name"),
-        ('[{"function": {"name": "f"}}, {"function": {"name": "f"}}]', "two tools named 'f'"),
-        ('[{"function": {"name": "f"}, "command": "ls -l"}]', "command must be a list of texts"),
-        ('[{"function": {"name": "f"}, "timout": 2}]', "'timout'; did you mean timeout?"),
-        ('[{"function": {"name": "f"}, "command": []}]', "command must be a list of texts"),
-        ('[{"function": {"name": "f"}, "timeout": 0}]', "timeout must be above 0"),
-        ('[{"function": {"name": "f", "command": ["x"]}}]', "command must stand beside function"),
-        ('[{"function": {"name": "f", "parameters": 1}}]', "parameters must be a JSON Schema"),
-    ],
-)
-def test_definitions_that_are_none(
-    run: Run, endpoint: Endpoint, tmp_path: Path, text: str, says: str
-) -> None:
-    server = endpoint(answer("x"))
-    (tmp_path / "tools.json").write_text(text)
-    done = run("ask", "--tools", "tools.json", "hi")
-    assert done.returncode == 65
-    assert says in one_line(done.stderr)
-    assert server.requests == []
-
-
 def test_a_shell_script_holds_a_conversation_of_three_turns(
     endpoint: Endpoint, env: dict[str, str], tmp_path: Path
 ) -> None:
@@ -273,3 +239,21 @@ def test_a_shell_script_holds_a_conversation_of_three_turns(
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == b"It is 23 degrees.\n73 degrees.\n"
+
+
+def kept_calls(run: Run) -> list[dict[str, Any]]:
+    messages = json.loads(run("session", "export").stdout)
+    found: list[dict[str, Any]] = messages[-1]["tool_calls"]
+    return found
+
+
+def test_ids_with_an_equals_sign(run: Run, endpoint: Endpoint) -> None:
+    server = endpoint(
+        in_turn(calling(("c==", "f", {}), ("call_2", "f", {}), ("", "f", {})), answer("x"))
+    )
+    run("ask", "--session", "s", "Q")
+    ids = [call["id"] for call in kept_calls(run)]
+    assert len(set(ids)) == 3 and ids[0] == "c=="
+    given = [word for identity in ids for word in ("--tool-result", f"{identity}=a=b")]
+    assert run("ask", "-c", *given).returncode == 0
+    assert [m["content"] for m in said(server)[2:]] == ["a=b"] * 3
