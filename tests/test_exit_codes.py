@@ -97,9 +97,13 @@ def test_a_defect_is_one_line_without_traceback(
 
 def test_out_of_memory(endpoint: Endpoint, env: dict[str, str]) -> None:
     endpoint(answer("x"))
-    limited = 'ulimit -v 400000; head -c 300M /dev/zero | "$0" ask --max-input 1G hi'
+    limited = 'ulimit -v 250000; head -c 150M /dev/zero | "$0" ask --max-input 1G hi'
     done = subprocess.run(
-        ["bash", "-c", limited, PROGRAM], env=env, capture_output=True, check=False
+        ["bash", "-c", limited, PROGRAM],
+        env=env,
+        capture_output=True,
+        check=False,
+        timeout=120,
     )
     assert done.returncode == ExitCode.OS
     assert done.stderr == b"llmcli: out of memory\n"

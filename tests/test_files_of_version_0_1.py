@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_completions import bash
+from tests.support.completions import bash
 from tests.support.conversations import assistant, kept, said, user
 from tests.support.endpoint import Script, Server, answer
 from tests.support.program import At, Run, one_line
@@ -91,8 +91,10 @@ def test_templates_are_listed(run: Run) -> None:
     assert [line.split("\t") for line in lines] == expected("templates")
 
 
-@pytest.mark.parametrize("checkpoint", ["as it was", "removed", "torn"])
-@pytest.mark.parametrize("by", expected("usage"))
+@pytest.mark.parametrize(
+    ("by", "checkpoint"),
+    [*((by, "as it was") for by in expected("usage")), ("day", "removed"), ("day", "torn")],
+)
 def test_usage_has_the_same_sums(run: Run, home: Path, by: str, checkpoint: str) -> None:
     path = home / LEDGER / "2026-03.sums.json"
     if checkpoint == "removed":

@@ -2,13 +2,13 @@
 
 import os
 import pty
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.support.completions import bash, shell
 from tests.support.program import ROOT
 from tests.support.terminals import read_until
 
@@ -18,14 +18,6 @@ CONFIG = """model = "vendor/big:8b"
 model = "vendor/small"
 [profiles."home"]
 """
-
-
-def shell(name: str) -> str:
-    path = shutil.which(name)
-    if path is None:
-        assert "CI" not in os.environ, f"{name} must be installed where CI runs"
-        pytest.skip(f"{name} is not installed")
-    return path
 
 
 @pytest.fixture
@@ -42,29 +34,6 @@ def places(home: Path) -> dict[str, str]:
         (home / name).parent.mkdir(parents=True, exist_ok=True)
         (home / name).write_text(text)
     return {"HOME": str(home), "PATH": "/nonexistent", "TERM": "dumb", "LANG": "C.UTF-8"}
-
-
-def bash(places: dict[str, str], line: str) -> set[str]:
-    """What bash offers for `line`. Its own splitting at : and = is imitated."""
-    script = f"""
-    source {ROOT}/completions/llmcli.bash
-    compopt() {{ :; }}
-    COMP_WORDBREAKS=' :='
-    COMP_LINE={line!r} COMP_WORDS=({line.replace(":", " : ")}{" ''" if line.endswith(" ") else ""})
-    COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
-    _llmcli
-    printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = subprocess.run(
-        [shell("bash"), "--norc", "-c", script],
-        env=places,
-        cwd=places["HOME"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stderr == ""
-    return set(done.stdout.split("\n")) - {""}
 
 
 def fish(places: dict[str, str], line: str) -> set[str]:

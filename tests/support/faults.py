@@ -87,6 +87,8 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 SOME = event(chunk("some"))
 STOP = event(chunk("", finish_reason="stop"))
 DONE = event("[DONE]")
+DEEP = {"function": {"name": "f", "arguments": "[" * 100_000}}
+DEEP_CALL = event(chunk(None, delta={"tool_calls": [DEEP]}))
 
 
 def in_chunks(data: bytes) -> bytes:
@@ -176,19 +178,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "deep_error_event": Fault(body(b"event: error\ndata: " + b"[" * 100_000 + b"\n\n"), 69, ""),
     "deep_error_text": Fault(body(event({"error": "{" + '"a":[' * 50_000})), 69, ""),
-    "deep_arguments": Fault(
-        body(
-            event(
-                chunk(
-                    None,
-                    delta={"tool_calls": [{"function": {"name": "f", "arguments": "[" * 100_000}}]},
-                )
-            )
-            + STOP
-        ),
-        87,
-        "not a JSON object",
-    ),
+    "deep_arguments": Fault(body(DEEP_CALL + STOP), 87, "not a JSON object"),
     "error_code_of_many_digits": Fault(
         error("400 Bad", {"error": {"message": "no", "code": "9" * 5000}}), 65, "HTTP 400: no"
     ),
