@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from llmcli.api import usage as pricing
 from llmcli.api.accumulator import Accumulator
@@ -10,7 +11,6 @@ from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call
-from llmcli.chat.observer import Observer
 from llmcli.errors import (
     ConnectionLost,
     LlmcliError,
@@ -25,6 +25,9 @@ from llmcli.errors import (
 from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import one_line
 
+if TYPE_CHECKING:
+    from llmcli.chat.observer import Observer
+
 # Characters: about 500 of the server's own words, and what is said around them.
 _LONGEST_MESSAGE = 560
 
@@ -33,7 +36,7 @@ def complete(
     stream: Stream,
     request: ChatRequest,
     call: Call,
-    observer: Observer,
+    observer: "Observer",
     *,
     allow_cut: bool,
     check_calls: bool = True,
@@ -60,7 +63,7 @@ def complete(
 def _receive(
     batches: Iterator[list[Chunk]],
     call: Call,
-    observer: Observer,
+    observer: "Observer",
 ) -> None:
     """Add each chunk to the accumulator of `call` and show what it adds.
 

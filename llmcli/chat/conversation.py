@@ -11,12 +11,12 @@ from llmcli.api.completion import Completion
 from llmcli.api.tool_calls import malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.chat import response_format
-from llmcli.chat.observer import Observer
 from llmcli.chat.response_format import Shape, Shaped
 from llmcli.errors import BadRequest, ToolError
 from llmcli.system.dataclass import dataclass, field, replace
 
 if TYPE_CHECKING:
+    from llmcli.chat.observer import Observer
     from llmcli.tools.runner import Runner
 
 
@@ -49,7 +49,7 @@ def converse(
     runner: "Runner | None",
     wanted: Shape,
     limits: Limits,
-    observer: Observer,
+    observer: "Observer",
 ) -> Answer:
     """Ask the model until an answer is final, and return how the conversation ended.
 
@@ -106,7 +106,7 @@ def _handed_out(calls: Sequence[ToolCall], wanted: Shape) -> Answer:
 
 
 def _run(
-    runner: "Runner", message: Message, history: list[Message], observer: Observer
+    runner: "Runner", message: Message, history: list[Message], observer: "Observer"
 ) -> list[ToolCall]:
     """Run the tool calls of `message`, add their results to `history`, and return the other calls.
 

@@ -1,7 +1,7 @@
 """The output of `ask`: the answer in the form that the options ask for, and what is said of it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcli.api.completion import Delta
 from llmcli.api.types import Message, ToolCall
@@ -9,16 +9,16 @@ from llmcli.chat.call import Call
 from llmcli.chat.report import report, summary, usage_record
 from llmcli.config.options import AskOptions
 from llmcli.errors import Interrupted, LlmcliError, UsageError
-from llmcli.output import events
-from llmcli.output.events import EventsRenderer
 from llmcli.output.json import JsonRenderer, line
 from llmcli.output.reasoning import Thinking
-from llmcli.output.renderer import Renderer
 from llmcli.output.sink import open_sink
 from llmcli.output.text import TextRenderer
-from llmcli.output.usage_file import UsageFile
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDERR, STDOUT, write_all
+
+if TYPE_CHECKING:
+    from llmcli.output.renderer import Renderer
+    from llmcli.output.usage_file import UsageFile
 
 
 class Output:
@@ -56,12 +56,16 @@ class Output:
         if options.json and options.events:
             raise UsageError("--json and --events exclude each other")
         if options.usage_file:
+            from llmcli.output.usage_file import UsageFile  # noqa: PLC0415  # few runs have one
+
             self._usage_file = UsageFile(options.usage_file)
         thinking = Thinking(self._environment, wanted=options.show_reasoning)
         sink = open_sink(self._environment, options.output)
         if options.json:
             self._renderer = JsonRenderer(sink, thinking, self._report)
         elif options.events:
+            from llmcli.output.events import EventsRenderer  # noqa: PLC0415  # text is the usual form
+
             renderer = EventsRenderer(sink, thinking, self._report)
             self._renderer = renderer
             renderer.start(call.model or "")
@@ -182,6 +186,8 @@ class Output:
         elif self._options.json:
             write_all(STDOUT, line(self._report(error)))
         elif self._options.events:
+            from llmcli.output import events  # noqa: PLC0415  # text is the usual form
+
             events.before_start(self._report(error))
         if self._call.bill.usage():
             self._environment.note(summary(self._call))

@@ -5,12 +5,14 @@ The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from llmcli.api.trace import Trace
-from llmcli.chat.observer import Observer
 from llmcli.errors import LlmcliError, TryLater
 from llmcli.system.dataclass import dataclass
+
+if TYPE_CHECKING:
+    from llmcli.chat.observer import Observer
 
 T = TypeVar("T")
 
@@ -41,7 +43,9 @@ class RetryPolicy:
     rest: Callable[[float], None] = time.sleep
 
 
-def retrying(attempt: Callable[[], T], observer: Observer, policy: RetryPolicy, trace: Trace) -> T:
+def retrying(
+    attempt: Callable[[], T], observer: "Observer", policy: RetryPolicy, trace: Trace
+) -> T:
     """Return what `attempt` returns, after trying it again as often as `policy` allows.
 
     Only a transient error is followed by another attempt, and only while `observer` has committed
