@@ -81,6 +81,7 @@ class Completion:
 
     def warnings(self) -> list[str]:
         """Return a warning if the finish_reason is missing or unknown."""
+        # An answer without a finish_reason that ended with [DONE] is complete all the same.
         if self.finish_reason is None:
             return ["the stream ended with [DONE] but named no finish_reason"]
         if self.finish_reason.lower() not in _KNOWN:

@@ -60,6 +60,7 @@ def sendable(message: Message) -> Message:
 
 def open_calls(messages: Sequence[Message]) -> list[ToolCall]:
     """Return the tool calls in `messages` that no tool message answers yet."""
+    # In order: a later call may have the id of an earlier one that is answered already.
     waiting: dict[str, ToolCall] = {}
     for message in messages:
         for call in message.get("tool_calls") or ():
@@ -118,6 +119,7 @@ def _problem(message: Any) -> str | None:
     if calls and not (isinstance(calls, list) and all(map(_is_call, calls))):
         return "tool_calls must be a list of tool calls"
     content = message.get("content")
+    # An assistant message that only calls tools has null as its content.
     only_calls = content is None and calls and message.get("role") == "assistant"
     if isinstance(content, (str, list)) or only_calls:
         return None

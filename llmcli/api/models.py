@@ -92,6 +92,7 @@ def _model(entry: dict[str, Any]) -> Model:
         price=price,
         inputs=texts(architecture.get("input_modalities")),
         parameters=texts(entry.get("supported_parameters")),
+        # OpenRouter marks a free variant of a model by its suffix, whatever the price says.
         free=(price.prompt == price.completion == 0) or entry["id"].endswith(":free"),
     )
 

@@ -39,6 +39,7 @@ def _group_of(position: int, detail: Detail) -> str:
     """
     index, kind = detail.get("index"), detail.get("type")
     known = isinstance(index, (int, str))
+    # As text, since what a server puts into these fields may not be hashable.
     return repr((index, kind) if known else (position, kind, detail.get("id"), detail.get("data")))
 
 

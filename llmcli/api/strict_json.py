@@ -11,6 +11,7 @@ def parse_json(text: str) -> Any:
     Raise ValueError, with a message that a user understands, if `text` is not strict JSON.
     """
     try:
+        # By itself json takes NaN and Infinity, and reads 1e999 as infinity.
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
         raise ValueError("nested too deeply") from None

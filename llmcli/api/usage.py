@@ -52,6 +52,7 @@ def amount(value: Any) -> Decimal | None:
 
 
 def _finite(value: Any) -> Decimal | None:
+    # True and False are ints in Python, but not amounts.
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
         return None
     try:
@@ -113,6 +114,7 @@ class Price:
         """
         if self.prompt is None or self.completion is None:
             return UNKNOWN
+        # Some servers leave the cached tokens out of the prompt: no cost must become negative.
         cached = min(cached, prompt)
         written = min(written, prompt - cached)
         read = self.prompt if self.cache_read is None else self.cache_read

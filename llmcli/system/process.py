@@ -155,6 +155,11 @@ def _start(
     running = _Running(program, result, group, until, memoryview(program.stdin))
     started.append(running)
     _all.append(running)
+    _watch_pipes(running, selector)
+
+
+def _watch_pipes(running: _Running, selector: selectors.BaseSelector) -> None:
+    process = running.process
     for stream, serve in (
         (process.stdin, _send),
         (process.stdout, _take_output),
@@ -162,6 +167,7 @@ def _start(
     ):
         if stream is None:
             continue
+        # A write of more than the pipe has room for would wait for the program to read.
         os.set_blocking(stream.fileno(), False)
         event = selectors.EVENT_WRITE if stream is process.stdin else selectors.EVENT_READ
         selector.register(stream, event, (serve, running))
