@@ -82,6 +82,11 @@ class ExitCode(IntEnum):
     TIMEOUT = 124, "connect, idle or deadline, as GNU timeout", "yes"
 
     @property
+    def retryable(self) -> bool:
+        """Return whether the same request may succeed later, as the column "again later?" says."""
+        return self.again.startswith("yes")
+
+    @property
     def kind(self) -> str:
         """Return the name that messages and the JSON object use, such as `try-later`."""
         return self.name.lower().replace("_", "-")
@@ -101,6 +106,7 @@ class Ending:
     metadata: dict[str, Any] | None = None
     status: int | None = None
     retry_after: float | None = None
+    fields: dict[str, Any] = {}  # noqa: RUF012  # all that a server's error object holds
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -271,15 +277,10 @@ class TimedOut(LlmcliError, exit_code=ExitCode.TIMEOUT):
     """A time limit was reached: to connect, of silence, or the deadline of the run."""
 
 
-# The errors that can come when a part of the answer has already been shown.
-BROKEN_OFF = (TimedOut, Truncated)
-
-
 def deadline_reached(seconds: float, awaited: str) -> TimedOut:
     """Return the error for a deadline of `seconds`; `awaited` says what had not happened yet."""
-    return TimedOut(
-        f"deadline of {seconds:g} s reached: {awaited}", hint="give more time with --deadline"
-    )
+    message = f"deadline of {seconds:g} s reached: {awaited}"
+    return TimedOut(message, hint="give more time with --deadline")
 
 
 class Interrupted(Ending, BaseException):

@@ -87,6 +87,7 @@ class Accumulator:
     _extra: Extra = field(default_factory=dict)
     _choice_extra: Extra = field(default_factory=dict)
     _message_extra: Extra = field(default_factory=dict)
+    cost_beside: dict[str, Any] | None = None  # what a server says of the cost outside of usage
     resumed: bool = False
     error: LlmcliError | None = None
 
@@ -104,6 +105,8 @@ class Accumulator:
         self.id = self.id or chunk.get("id") or None
         self.created = self.created or chunk.get("created") or None
         self.model = self.model or chunk.get("model") or None
+        if isinstance(chunk.get("cost"), dict):
+            self.cost_beside = chunk["cost"]
         extra.keep(self._extra, chunk, extra.OF_REPLY)
         choice = self._first_choice(chunk.get("choices"))
         self.usage = _usage(chunk, choice) or self.usage

@@ -31,6 +31,7 @@ class Trace:
     started: float = field(default_factory=time.monotonic)
     first_token: float | None = None
     request_id: str | None = None
+    response_cost: str | None = None  # as a header of the last reply has it
     attempts: list[dict[str, Any]] = field(default_factory=list)
     stage: Callable[[str], None] = _ignore
     waited: float = 0.0
@@ -69,6 +70,7 @@ class Trace:
         """Add an attempt and return it, for the caller to fill in its `status`."""
         attempt: dict[str, Any] = {"status": None, "reason": None, "waited": round(self.waited, 3)}
         self.attempts.append(attempt)
+        self.response_cost = None
         self.sent = False
         return attempt
 

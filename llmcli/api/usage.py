@@ -36,6 +36,8 @@ class Cost:
 UNKNOWN = Cost()
 LOCAL = Cost(Decimal(0), "local")
 ESTIMATED = "estimated"
+COST_HEADER = "x-litellm-response-cost"
+_TICKS = 10**10  # of xAI, in a USD
 # Of a request that the server refused, or that was never sent.
 NOT_BILLED = Cost(Decimal(0), "not billed")
 
@@ -124,13 +126,19 @@ class Price:
         return UNKNOWN if usd > _ABSURD else Cost(usd, ESTIMATED)
 
 
-def cost(usage: Usage | None, price: Price | None = None) -> Cost:
-    """Return the cost that the server says in `usage`.
+def cost(
+    usage: Usage | None, price: Price | None = None, beside: Any = None, header: str | None = None
+) -> Cost:
+    """Return the cost that the server says in `usage`, in a `cost` object `beside` it, as Venice
+    does, or in the `header` x-litellm-response-cost of LiteLLM.
 
     If the server says none, return its tokens at `price`, marked as estimated; UNKNOWN if it says
     no tokens either, or if there is no price.
     """
     stated = _stated_cost(usage or {})
+    for told, source in ((_usd_in(beside), "cost"), (header, COST_HEADER)):
+        if stated.usd is None and (usd := amount(told)) is not None:
+            stated = Cost(usd, source)
     if stated.usd is not None or not usage or price is None:
         return stated
     counts = Tokens.of(usage)
@@ -155,13 +163,18 @@ class Tokens:
 
     @classmethod
     def of(cls, usage: Usage | None) -> "Tokens":
-        """Return the counts in `usage`, in OpenAI's names or, for the cache, in Anthropic's."""
+        """Return the counts in `usage`, by the names that OpenAI and others use."""
         usage = usage or {}
         prompt, completion = (_inner(usage, f"{kind}_tokens_details") for kind in _KINDS)
         return cls(
-            prompt=tokens(usage.get("prompt_tokens")),
-            completion=tokens(usage.get("completion_tokens")),
-            cached=_first(prompt.get("cached_tokens"), usage.get("cache_read_input_tokens")),
+            prompt=_first(usage.get("prompt_tokens"), usage.get("input_tokens")),
+            completion=_first(usage.get("completion_tokens"), usage.get("output_tokens")),
+            cached=_first(
+                prompt.get("cached_tokens"),
+                usage.get("cache_read_input_tokens"),  # Anthropic
+                usage.get("prompt_cache_hit_tokens"),  # DeepSeek
+                usage.get("cached_tokens"),  # Moonshot
+            ),
             reasoning=tokens(completion.get("reasoning_tokens")),
             written=_first(
                 prompt.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")
@@ -188,7 +201,7 @@ def _stated_cost(usage: Usage) -> Cost:
     amount stands in the upstream cost, so the two are added. Without such a key they must not be
     added, as many replies say the same amount in both.
     """
-    own = amount(usage.get("cost"))
+    own = amount(_usd_in(usage.get("cost")))
     upstream = amount(_inner(usage, "cost_details").get("upstream_inference_cost"))
     billed: Cost
     if usage.get("is_byok") is True and own is not None and upstream is not None:
@@ -201,10 +214,20 @@ def _stated_cost(usage: Usage) -> Cost:
         billed = Cost(own, "cost")
     else:
         billed = Cost(upstream, None if upstream is None else "upstream")
+    ticks = _finite(usage.get("cost_in_usd_ticks"))
+    if billed.usd is None and ticks is not None and amount(ticks / _TICKS) is not None:
+        return Cost(ticks / _TICKS, "cost_in_usd_ticks")
     market = amount(usage.get("market_cost"))
     if not billed.usd and market is not None:
         return Cost(market, "market")
     return billed
+
+
+def _usd_in(value: Any) -> Any:
+    """Return the amount in a `cost`, which is an object at Perplexity and Charm."""
+    if not isinstance(value, dict):
+        return value
+    return value.get("total_cost", value.get("usd"))
 
 
 def invalid_amounts(usage: Usage | None) -> list[str]:
@@ -214,7 +237,7 @@ def invalid_amounts(usage: Usage | None) -> list[str]:
     """
     usage = usage or {}
     stated = {
-        "cost": usage.get("cost"),
+        "cost": _usd_in(usage.get("cost")),
         "upstream_inference_cost": _inner(usage, "cost_details").get("upstream_inference_cost"),
         "market_cost": usage.get("market_cost"),
     }

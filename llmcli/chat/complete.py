@@ -55,6 +55,8 @@ def complete(
         completion = call.accumulator.completion(allow_cut=allow_cut, check_calls=check_calls)
     except LlmcliError as error:
         raise _described(_before_answer(error, call.accumulator), call) from None
+    finally:
+        call.bill.response_cost = call.trace.response_cost
     for warning in [*completion.warnings(), *pricing.invalid_amounts(call.accumulator.usage)]:
         call.trace.warn(warning)
     return completion

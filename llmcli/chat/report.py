@@ -52,6 +52,8 @@ def _about(call: Call, error: Failure, turns: list[Turn]) -> dict[str, Any]:
         "cost_source": cost.source,
         "attempts": call.trace.attempts,
         "retry_after": error.retry_after if error else None,
+        "retryable": isinstance(error, LlmcliError) and error.exit_code.retryable,
+        "hint": error.hint if error else None,
         "seconds": call.trace.seconds(),
         "turns": [turn.report() for turn in turns],
         "open_calls": call.open_calls,
@@ -62,14 +64,15 @@ def _about(call: Call, error: Failure, turns: list[Turn]) -> dict[str, Any]:
 
 
 def _error_object(call: Call, error: Failure) -> dict[str, Any] | None:
-    """Return the `error` field: with the server's own code if it gave one, else our kind of error.
+    """Return the `error` field: all that the server said of it, with its own code if it gave one.
 
-    Message and metadata are redacted, since servers quote the key that they refuse.
+    All of it is redacted, since servers quote the key that they refuse.
     """
     if error is None:
         return None
     code = error.kind if error.code is None else error.code
-    fields = {"code": code, "message": error.message_with_notes, "metadata": error.metadata}
+    own = {"code": code, "message": error.message_with_notes, "metadata": error.metadata}
+    fields = {**error.fields, **own}
     redacted: dict[str, Any] = json.loads(call.redact(json.dumps(fields)))
     return redacted
 

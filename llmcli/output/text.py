@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcli.api.completion import Delta
 from llmcli.api.types import Message, ToolCall
-from llmcli.errors import BROKEN_OFF, AnswerCut, Interrupted, LlmcliError
+from llmcli.errors import AnswerCut, Interrupted, LlmcliError, TimedOut, Truncated
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
 from llmcli.system.text import harmless
@@ -89,7 +89,7 @@ class TextRenderer:
             self._end_line()
         if kept := self._sink.abort(keep=True):
             error.add_note(f"partial answer kept in {kept}")
-        elif self._begun and isinstance(error, BROKEN_OFF):
+        elif self._begun and isinstance(error, (TimedOut, Truncated)):
             error.add_note("partial answer kept")
 
     def _write(self, text: str) -> None:

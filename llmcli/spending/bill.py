@@ -41,7 +41,8 @@ class Bill:
     `price` is in USD per token, None if it is not known. `local` says that the model runs in this
     process and costs nothing. `accumulator` has the answer of the current attempt. `discarded` has
     the usage of earlier attempts of the current turn, which the endpoint has billed although they
-    were tried again. `turns` are those before the current one.
+    were tried again. `turns` are those before the current one. `response_cost` is what a header of
+    the current attempt's reply says of its cost.
     """
 
     price: Price | None = None
@@ -49,6 +50,7 @@ class Bill:
     accumulator: Accumulator = field(default_factory=Accumulator)
     discarded: list[Usage] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
+    response_cost: str | None = None
 
     def cost(self) -> Cost:
         """Return the cost of all turns; it is unknown if the cost of one turn is."""
@@ -71,6 +73,7 @@ class Bill:
         turn = self._turn()
         self.turns.append(turn)
         self.discarded, self.accumulator = [], self.accumulator.fresh()
+        self.response_cost = None
         return turn
 
     def discard(self) -> Usage | None:
@@ -79,11 +82,15 @@ class Bill:
         if usage:
             self.discarded.append(usage)
         self.accumulator = self.accumulator.fresh()
+        self.response_cost = None
         return usage
 
     def attempt_cost(self) -> Cost:
         """Return the cost of the current attempt alone; it is unknown without a usage."""
-        return pricing.LOCAL if self.local else pricing.cost(self.accumulator.usage, self.price)
+        if self.local:
+            return pricing.LOCAL
+        came = self.accumulator
+        return pricing.cost(came.usage, self.price, came.cost_beside, self.response_cost)
 
     def _turn(self) -> Turn:
         answer = self.accumulator

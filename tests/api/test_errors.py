@@ -48,7 +48,7 @@ def test_errors_of_one_vendor_come_in_a_list(run: Run, endpoint: Endpoint) -> No
     for status in ("400 Bad", "200 OK"):
         endpoint(lambda wire, _, status=status: wire.json(body, status))  # type: ignore[misc]
         done = run("ask", "hi")
-        assert done.returncode == 65
+        assert done.returncode == 77
         assert "API key not valid" in one_line(done.stderr)
 
 

@@ -74,6 +74,8 @@ def test_json_is_the_api_shape(run: Run, endpoint: Endpoint, arguments: tuple[st
             "cost_source": "cost",
             "attempts": [{"status": 200, "reason": None, "waited": 0.0}],
             "retry_after": None,
+            "retryable": False,
+            "hint": None,
             "turns": [
                 {
                     "finish_reason": "stop",

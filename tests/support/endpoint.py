@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -252,6 +252,13 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
                     return
                 threading.Thread(target=serve, args=[connection], daemon=True).start()
 
-        threading.Thread(target=accept, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+        accepting = threading.Thread(target=accept, daemon=True)
+        accepting.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            # A thread that still accepts would answer on the port of a later server.
+            with suppress(OSError):  # macOS: what only listens cannot be shut down
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+            accepting.join(10)

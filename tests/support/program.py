@@ -22,7 +22,7 @@ At = Callable[[datetime], dict[str, str]]
 
 def clean_environment(home: Path) -> dict[str, str]:
     """Nothing of the developer's own settings."""
-    kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "LLMCLI_SHORT")
+    kept = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "LLMCLI_SHORT", "COVERAGE_PROCESS_CONFIG")
     variables = {name: os.environ[name] for name in kept if name in os.environ}
     return {**variables, "HOME": str(home), "NO_PROXY": "*"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from llmcli.api.request import encode
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
+from llmcli.api.usage import COST_HEADER
 from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress
@@ -67,6 +68,7 @@ def _exchange(
 
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
+        trace.response_cost = headers.get(COST_HEADER)
         attempt["status"] = head.status
         trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
         blocks = cast(Iterator[bytes], received)
