@@ -20,7 +20,7 @@ def test_killed_again_and_again(
 ) -> None:
     """Each record is once in the output, and only what was in flight is sent again."""
     echo.wait = 0.01
-    count, width, kills = 150, 8, 8
+    count, width, kills = 150, 8, 6
     (tmp_path / "in").write_bytes(lines(count))
     bodies = [{"messages": [{"role": "user", "content": f"r{n}"}]} for n in range(count)]
     batch = [{"custom_id": f"c{n}", "body": body} for n, body in enumerate(bodies)]
