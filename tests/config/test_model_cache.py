@@ -54,7 +54,9 @@ def test_a_list_that_cannot_be_kept_is_told(
     env["XDG_CACHE_HOME"] = "/proc/nothing"
     done = run("models", "--refresh")
     assert done.returncode == 0 and done.stdout
-    assert "warning: the list is not kept: cannot write /proc/nothing/" in one_line(done.stderr)
+    assert "warning: the list of models is not kept: cannot write /proc/nothing/" in one_line(
+        done.stderr
+    )
 
 
 def test_near_models_are_named(run: Run, endpoint: Endpoint) -> None:

@@ -124,9 +124,12 @@ def test_a_budget_needs_the_ledger(
         ("budget.tag.x.week = 1", "budget.tag.x.week = 1 is not a valid limit"),
         ("budget.tag = 1", "budget.tag = 1 is not valid"),
         ("budget = 1", "budget must be a table"),
-        ("budget.day = 1\nbudget.timezone = 'Mars/Olympus'", "'Mars/Olympus' is not known"),
-        ("prices = { m = 1 }", "the prices of m are none"),
-        ("prices.m = { prompt = 1, completion = 'x' }", "the prices of m are none"),
+        (
+            "budget.day = 1\nbudget.timezone = 'Mars/Olympus'",
+            "'Mars/Olympus' is not in the time zone database",
+        ),
+        ("prices = { m = 1 }", "the prices of m are not valid"),
+        ("prices.m = { prompt = 1, completion = 'x' }", "the prices of m are not valid"),
     ],
 )
 def test_budgets_that_are_none(

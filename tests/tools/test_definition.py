@@ -44,7 +44,11 @@ def test_its_environment_has_no_key(
     [
         (("--run-tools",), 2, "--run-tools needs --tools FILE"),
         (("--run-tools", "--tools", "none.json"), 2, "no tool of none.json has a command"),
-        (("--run-tools", "--tools", "bad.json"), 65, "the parameters of f is no JSON Schema"),
+        (
+            ("--run-tools", "--tools", "bad.json"),
+            65,
+            "the parameters of f: not a valid JSON Schema",
+        ),
         (("--tools", "missing.json"), 66, "cannot read missing.json"),
         (("--run-tools", "--tools", "gone.json"), 78, "tool f: cannot find program ./nowhere; a"),
         (("--tools", "none.json", "--approve"), 2, "--approve and --strict-tools need --run-tools"),

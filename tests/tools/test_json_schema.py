@@ -40,7 +40,11 @@ def test_schemas_at_the_edge_of_the_standard_are_no_defects(
     ("schema", "code", "says"),
     [
         ("{", 65, "--schema is not JSON"),
-        ('{"type": "objekt"}', 65, "--schema is no JSON Schema: $.type: 'objekt' is not valid"),
+        (
+            '{"type": "objekt"}',
+            65,
+            "--schema: not a valid JSON Schema: $.type: 'objekt' is not valid",
+        ),
         ("missing.json", 66, "cannot read missing.json"),
         ("[1]", 66, "cannot read [1]"),
     ],
