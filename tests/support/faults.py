@@ -72,11 +72,12 @@ def event(value: Any) -> bytes:
     return f"data: {text}\n\n".encode()
 
 
-def endless(data: bytes) -> Script:
+def endless(data: bytes, pause: float = 0) -> Script:
     def script(wire: Wire, _request: Request) -> None:
         wire.head(chunked=False)
         while True:
             wire.send(data)
+            time.sleep(pause)
 
     return script
 
@@ -98,10 +99,10 @@ def in_chunks(data: bytes) -> bytes:
 BEGUN = CHUNKED + in_chunks(SOME)
 LOST = "connection lost after 4 chars; partial answer kept"
 NO_END = "stream ended without finish_reason or [DONE] after 4 chars; partial answer kept"
-SHORT = ("--retries", "0", "--idle-timeout", "2")
-HANGS = "keeps the connection open, but sent no event for 4 s"
+SHORT = ("--retries", "0", "--idle-timeout", "1")
+HANGS = "keeps the connection open, but sent no event for 3 s"
 AT_ONCE = ("--retries", "0", "--idle-timeout", "0.1")
-IMPATIENT = ("--idle-timeout", "0.4")
+IMPATIENT = ("--idle-timeout", "0.3")
 DEADLINE = ("--retries", "0", "--deadline", "100")
 
 FAULTS: dict[str, Fault] = {
@@ -189,9 +190,9 @@ FAULTS: dict[str, Fault] = {
         error("429 T", {}, "Retry-After: Mon, 01 Jan 2024 00:00:00 +99999999999999999999"), 75, ""
     ),
     "half_open": Fault(
-        raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 2 s after 4", b"some", SHORT
+        raw(CHUNKED + in_chunks(SOME), wait=True), 124, "no data for 1 s after 4", b"some", SHORT
     ),
-    "comments_for_ever": Fault(endless(b": keep-alive\n\n"), 124, HANGS, options=IMPATIENT),
+    "comments_for_ever": Fault(endless(b": keep-alive\n\n", 0.001), 124, HANGS, options=IMPATIENT),
     "comments_until_the_deadline": Fault(
         trickle(b": keep-alive\n\n", HEAD + b"\r\n" + SOME),
         124,
