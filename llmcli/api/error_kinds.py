@@ -29,7 +29,8 @@ _SPENT = (
 )
 _LONG = (
     r"(?i)context.?length|context.?size|context.?window|maximum context|prompt is too long"
-    r"|too many (input )?tokens|exceed_context|input token count.{0,40}exceeds|prompt.?too.?long"
+    r"|too.many.((input|prompt).)?tokens|exceed_context|all messages is too long"
+    r"|input token count.{0,40}exceeds|prompt.?too.?long"
 )
 # A 400 that means the key: Gemini's reason and words, DeepSeek's, LiteLLM's, OpenAI's.
 _KEY = (

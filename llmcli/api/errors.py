@@ -11,9 +11,9 @@ from llmcli.errors import LlmcliError
 from llmcli.system.dataclass import replace
 from llmcli.system.text import one_line
 
-# Messages that say nothing: the reason then stands in `metadata`.
 # Seconds. A 429 that names a shorter time is a rate limit, even if it speaks of a spent quota.
 _SOON = 3600.0
+# Messages that say nothing: the reason then stands in `metadata`.
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
 
 

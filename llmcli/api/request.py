@@ -7,6 +7,7 @@ from typing import Any
 
 from llmcli.api.types import ChatRequest, Message
 from llmcli.errors import BadRequest, UsageError
+from llmcli.system.text import one_line
 
 # OpenAI's o-series and gpt-5 refuse max_tokens, and want max_completion_tokens.
 _COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
@@ -28,7 +29,7 @@ def build(
     """Return the request body.
 
     `fields` are set unless they are None; `max_tokens` and `reasoning` get the names and forms
-    that the model knows. `extra`, the fields of `-o KEY=JSON`, wins over all others.
+    that the model knows. `extra`, the fields of `-o KEY=VALUE`, wins over all others.
     """
     request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
     if stream:
@@ -37,6 +38,10 @@ def build(
         if value is not None:
             request[_field_name(name, model)] = _reasoning(value) if name == "reasoning" else value
     request.update(extra or {})
+    # `null` leaves a field out, also one of those above; that is how a gateway gets no
+    # stream_options, say.
+    for name in [name for name, value in (extra or {}).items() if value is None]:
+        del request[name]
     return request
 
 
@@ -68,19 +73,26 @@ def _reasoning(value: str) -> dict[str, Any]:
 
 
 def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
-    """Return the fields that `pairs` of the form KEY=JSON set. Raise UsageError if one is wrong."""
+    """Return the fields that `pairs` of the form KEY=VALUE set; None is for one to be left out.
+
+    A VALUE that is JSON is taken as that, anything else as text. What begins as a JSON object, list
+    or string and is not valid is a mistake. Raise UsageError for it, and for a wrong pair.
+    """
     extra: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"-o {pair!r} is not KEY=JSON")
+            raise UsageError(f"-o {pair!r} is not KEY=VALUE", hint="such as -o top_k=5")
         if key in RESERVED:
             raise UsageError(f"-o {key} cannot be set", hint=f"use {RESERVED[key]}")
         try:
             extra[key] = json.loads(text, parse_constant=_refuse)
         except (ValueError, RecursionError):
-            hint = f"put a text in quotes: -o '{key}={json.dumps(text)}'"
-            raise UsageError(f"the value of -o {key} is not JSON: {text!r}", hint=hint) from None
+            if text.lstrip()[:1] in ("{", "[", '"'):
+                hint = f"a text is put in quotes: -o '{key}={json.dumps(text)}'"
+                problem = f"the value of -o {key} is not valid JSON: {one_line(text, 200)}"
+                raise UsageError(problem, hint=hint) from None
+            extra[key] = text
     return extra
 
 

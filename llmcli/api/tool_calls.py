@@ -16,10 +16,19 @@ def pieces_in(delta: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the pieces of tool calls in `delta`, a delta or a whole message."""
     calls = delta.get("tool_calls")
     if isinstance(calls, list):
-        return [call for call in calls if isinstance(call, dict)]
-    if isinstance(delta.get("function_call"), dict):  # OpenAI's form of before November 2023
-        return [{"index": 0, "function": delta["function_call"]}]
+        return [call for call in calls if isinstance(call, dict) and not _is_empty(call)]
+    function = delta.get("function_call")  # OpenAI's form of before November 2023
+    # Snowflake sends one with empty strings beside a text.
+    if isinstance(function, dict) and any(function.values()):
+        return [{"index": 0, "function": function}]
     return []
+
+
+def _is_empty(call: dict[str, Any]) -> bool:
+    """Return whether a piece says nothing: no id, no name, no arguments, no other form of call."""
+    function = call.get("function")
+    said = [value for name, value in call.items() if name not in ("index", "type", "function")]
+    return not any(said) and not (isinstance(function, dict) and any(function.values()))
 
 
 class ToolCalls:
@@ -161,7 +170,7 @@ def passed_back(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
 
 
 def arguments_of(call: ToolCall) -> dict[str, Any] | None:
-    """Return the arguments of `call`, {} for an empty string.
+    """Return the arguments of `call`, {} for an empty string and for `null`.
 
     Return None if they are not a JSON object, or not strict JSON (RFC 8259).
     """
@@ -169,6 +178,8 @@ def arguments_of(call: ToolCall) -> dict[str, Any] | None:
         value = strict_json.parse_json(call["function"]["arguments"] or "{}")
     except ValueError:
         return None
+    if value is None:  # Groq sends it for a tool without parameters
+        return {}
     return value if isinstance(value, dict) else None
 
 

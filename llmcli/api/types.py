@@ -52,7 +52,7 @@ class Message(TypedDict, total=False):
     refusal: str | None
 
 
-# These are plain dicts because their fields are open: `-o KEY=JSON` can add any field to a request,
+# These are plain dicts, as their fields are open: `-o KEY=VALUE` can add any field to a request,
 # and a server any to a reply.
 ChatRequest = dict[str, Any]
 Chunk = dict[str, Any]

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,22 @@ from llmcli.system.environment import Environment
 
 # The version of the form of the JSON file; a file of another version is ignored.
 _VERSION = 1
+_LONGEST_NAME = 150  # characters; file systems allow 255 bytes
 
 
-def _file(environment: Environment, base_url: str, suffix: str) -> Path:
-    # The name is the host and the port: endpoints that differ in their path share a file.
+def _file(environment: Environment, base_url: str) -> Path:
+    """Return the file of an endpoint, named by all of its URL: two paths of one host may list the
+    same model at different prices. The checksum tells apart what the readable part does not."""
+    scheme, _, rest = base_url.partition("://")
+    readable = re.sub(r"[^\w.-]", "_", f"{scheme}_{rest.partition('?')[0]}")[:_LONGEST_NAME]
+    name = f"{readable}-{zlib.crc32(base_url.encode()):08x}.json"
+    return environment.cache_directory / "models" / name
+
+
+def _file_of_0_1(environment: Environment, base_url: str) -> Path:
+    """Return the file that llmcli 0.1 wrote, whose name is only the host and the port."""
     name = re.sub(r"[^\w.-]", "_", url.host_of(base_url))
-    return environment.cache_directory / "models" / f"{name}{suffix}"
+    return environment.cache_directory / "models" / f"{name}.json"
 
 
 def remember_models(environment: Environment, base_url: str, models: Sequence[Model]) -> None:
@@ -36,10 +47,12 @@ def remember_models(environment: Environment, base_url: str, models: Sequence[Mo
     content = {"version": _VERSION, "time": time.time(), "models": [asdict(m) for m in models]}
     # A shell would split an id with a space in it.
     ids = (m.id for m in models if not any(c.isspace() for c in m.id))
-    path = _file(environment, base_url, ".json")
+    path = _file(environment, base_url)
     try:
         _replace(path, json.dumps(content, default=str))
         _replace(path.with_suffix(".txt"), "".join(f"{i}\n" for i in ids))
+        for suffix in (".json", ".txt"):  # it may be the list of another path of this host
+            _file_of_0_1(environment, base_url).with_suffix(suffix).unlink(missing_ok=True)
     except OSError as error:
         reason = f"cannot write {path}: {error.strerror}"
         environment.note(f"warning: the list of models is not kept: {reason}")
@@ -74,10 +87,15 @@ def find_model(environment: Environment, base_url: str, name: str) -> Model | No
 
 def _read(environment: Environment, base_url: str) -> dict[str, Any]:
     """Return the content of the file; {} if it is missing, damaged or of another version."""
-    try:
-        content = json.loads(_file(environment, base_url, ".json").read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
+    content: Any = None
+    for path in (_file(environment, base_url), _file_of_0_1(environment, base_url)):
+        try:
+            content = json.loads(path.read_bytes())
+            break
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, RecursionError):
+            return {}
     return content if isinstance(content, dict) and content.get("version") == _VERSION else {}
 
 

@@ -165,7 +165,12 @@ class SamplingOptions:
     ] = None
     option: Annotated[
         list[str] | None,
-        Option("--option", "-o", metavar="KEY=JSON", help="Any other body field. Repeatable."),
+        Option(
+            "--option",
+            "-o",
+            metavar="KEY=VALUE",
+            help="Any other body field, as JSON or text. Repeatable.",
+        ),
     ] = None
     no_stream: Annotated[bool, Option("--no-stream", help="Ask for the answer in one piece.")] = (
         False

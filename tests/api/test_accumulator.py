@@ -170,3 +170,25 @@ def test_fields_that_are_not_read_pass_through(run: Run, endpoint: Endpoint) -> 
     assert value["system_fingerprint"] == "fp"
     kept = value["choices"][0]["message"]
     assert (kept["images"], kept["audio"]) == ([{"u": 1}], {"id": "x"})
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        {"delta": {"role": "assistant", "content": ""}},
+        {"delta": {}},
+        {"message": {"function_call": {"name": "", "arguments": ""}, "tool_calls": None}},
+        {"message": {"tool_calls": [{"function": {"name": "", "arguments": ""}}], "refusal": ""}},
+    ],
+)
+def test_empty_fields_of_a_whole_reply_take_nothing_from_it(
+    run: Run, endpoint: Endpoint, beside: dict[str, Any]
+) -> None:
+    message = {"role": "assistant", "content": "Blue sky", **beside.get("message", {})}
+    choice = {"index": 0, "finish_reason": "stop", **beside, "message": message}
+    for body in ({"choices": [choice]}, {"success": True, "data": {"choices": [choice]}}):
+        endpoint(lambda wire, _, b=body: wire.json(b))  # type: ignore[misc]
+        done = run("ask", "--json", "--no-stream", "hi")
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)["choices"][0]["message"]
+        assert told["content"] == "Blue sky" and not told.get("tool_calls")

@@ -1,6 +1,7 @@
 """What a server says went wrong, in the forms that servers use, by its kind."""
 
 import gzip
+import json
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Request, Script, Server, Wire, answer, chunk
+from tests.support.endpoint import Request, Script, Server, Wire, answer, chunk, in_turn
 from tests.support.program import KEY, Run, one_line
 
 Endpoint = Callable[[Script], Server]
@@ -111,3 +112,69 @@ def test_a_compressed_error_goes_by_its_status(
     done = run("ask", "hi", "--retries", "0")
     assert done.returncode == 75
     assert says in one_line(done.stderr)
+
+
+def refusal(status: int, error: dict[str, Any], *headers: str) -> Script:
+    return lambda wire, _: wire.json({"error": error}, f"{status} X", *headers)
+
+
+def details(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"details": [{"@type": f"type.googleapis.com/google.rpc.{kind}", **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        ({"message": "slow down"}, ["retry-after-ms: 2500"]),
+        ({"message": "slow down", **details("RetryInfo", retryDelay="2.5s")}, []),
+        ({"message": "Rate limit reached. Please try again in 2500ms."}, []),
+        ({"message": "Please retry in 2.5s, or see our billing page"}, []),
+    ],
+)
+def test_a_delay_counts_wherever_the_server_tells_it(
+    run: Run, endpoint: Endpoint, error: dict[str, Any], headers: list[str]
+) -> None:
+    endpoint(refusal(429, error, *headers))
+    done = run("ask", "--json", "--retries", "0", "hi")
+    assert done.returncode == 75
+    assert json.loads(done.stdout)["llmcli"]["retry_after"] == 2.5
+
+
+def test_a_delay_in_the_body_is_waited_for(run: Run, endpoint: Endpoint) -> None:
+    endpoint(in_turn(refusal(429, {"message": "try again in 20ms"}), answer("good")))
+    done = run("ask", "--json", "hi")
+    assert done.returncode == 0, done.stderr
+    # Of its own accord it would wait a random time.
+    assert json.loads(done.stdout)["llmcli"]["attempts"][1]["waited"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (400, details("ErrorInfo", reason="API_KEY_INVALID"), 77),
+        (400, {"message": "API key not valid. Please pass a valid API key."}, 77),
+        (400, {"message": "Incorrect API key provided", "code": "invalid_api_key"}, 77),
+        (400, {"message": "the colour is not valid"}, 65),
+        (400, {"message": "no", "type": "exceed_context_size_error"}, 80),
+        (429, details("QuotaFailure", violations=[{"quotaId": "RequestsPerDayPerProject"}]), 83),
+        (429, details("QuotaFailure", violations=[{"quotaId": "RequestsPerMinute"}]), 75),
+    ],
+)
+def test_what_the_server_says_in_fields_goes_before_its_words(
+    run: Run, endpoint: Endpoint, status: int, error: dict[str, Any], code: int
+) -> None:
+    endpoint(refusal(status, {"message": "no", **error}))
+    assert run("ask", "--retries", "0", "hi").returncode == code
+
+
+def test_all_that_the_server_says_is_in_json(run: Run, endpoint: Endpoint) -> None:
+    error = {"message": "no", "param": "tools", "failed_generation": "{", "code": "tool_use_failed"}
+    endpoint(refusal(400, error))
+    done = run("ask", "--json", "--no-stream", "hi")
+    value = json.loads(done.stdout)
+    assert done.returncode == 65
+    assert value["error"]["param"] == "tools" and value["error"]["failed_generation"] == "{"
+    assert value["llmcli"]["retryable"] is False
+    endpoint(refusal(503, {"message": "busy"}))
+    value = json.loads(run("ask", "--json", "--retries", "0", "hi").stdout)
+    assert value["llmcli"]["retryable"] is True

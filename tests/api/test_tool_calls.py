@@ -114,3 +114,10 @@ def test_a_turn_that_breaks_tells_its_own_attempts(
     done = run("ask", *options, "hi")
     assert done.returncode == 69
     assert b"attempts" not in done.stderr
+
+
+def test_arguments_of_null_are_none(run: Run, endpoint: Endpoint) -> None:
+    endpoint(calling(("1", "now", "null")))
+    done = run("ask", "hi")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["function"]["name"] == "now"

@@ -23,6 +23,10 @@ USAGES: list[tuple[dict[str, Any], str | None, str | None]] = [
     ({"prompt_tokens": 7, "cost": 0.00123}, "0.00123", "cost"),
     ({"cost": "0.00123"}, "0.00123", "cost"),
     ({"cost": 1.25e-05, "is_byok": False, **upstream(None)}, "0.0000125", "cost"),
+    # Others: an object (Perplexity), ten thousand millionths of a dollar (xAI).
+    ({"cost": {"input_tokens_cost": 0.001, "total_cost": 0.003}}, "0.003", "cost"),
+    ({"cost": {"usd": "0.004"}}, "0.004", "cost"),
+    ({"cost_in_usd_ticks": 37756000}, "0.0037756", "cost_in_usd_ticks"),
     # An own key: the amount stands elsewhere.
     ({"cost": 0, "is_byok": True, **upstream(0.02)}, "0.02", "cost+upstream"),
     ({"cost": 0.001, "is_byok": True, **upstream(0.02)}, "0.021", "cost+upstream"),
@@ -94,6 +98,13 @@ PRICE = pricing.Price(
         ),
         ({"prompt_tokens": 10, "completion_tokens": 0, "cache_read_input_tokens": 99}, "0.000003"),
         ({"prompt_tokens": 10}, None),
+        ({"input_tokens": 1000, "output_tokens": 100}, "0.0045"),
+        # DeepSeek's name, and Moonshot's, for what the others call cached_tokens.
+        (
+            {"prompt_tokens": 1000, "completion_tokens": 0, "prompt_cache_hit_tokens": 1000},
+            "0.0003",
+        ),
+        ({"prompt_tokens": 1000, "completion_tokens": 0, "cached_tokens": 1000}, "0.0003"),
         ({"cost": "NaN", "prompt_tokens": 1000, "completion_tokens": 100}, "0.0045"),
     ],
 )
@@ -116,3 +127,16 @@ def test_costs_that_are_none(run: Run, endpoint: Endpoint) -> None:
         warning, usage = done.stderr.decode().splitlines()
         assert "warning: the server's cost " in warning and "is not a valid amount" in warning
         assert "1048576 in, cost unknown" in usage
+
+
+def test_a_cost_beside_the_usage_or_in_a_header(run: Run, endpoint: Endpoint) -> None:
+    counts = {"prompt_tokens": 3, "completion_tokens": 2}
+    message = {"role": "assistant", "content": "x"}
+    reply = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": counts}
+    for body, headers in (
+        ({**reply, "cost": {"total_cost": 0.25}}, []),
+        (reply, ["x-litellm-response-cost: 0.25"]),
+    ):
+        endpoint(lambda wire, _, b=body, h=headers: wire.json(b, "200 OK", *h))  # type: ignore[misc]
+        done = run("ask", "--json", "--no-stream", "hi")
+        assert json.loads(done.stdout)["llmcli"]["cost_usd"] == 0.25, done.stderr

@@ -183,7 +183,7 @@ def test_a_key_that_would_go_unencrypted_is_told(run: Run, env: dict[str, str]) 
 
 
 def test_there_is_no_option_for_a_key(run: Run) -> None:
-    assert b"key" not in run("ask", "--help").stdout.lower().replace(b"key=json", b"")
+    assert b"key" not in run("ask", "--help").stdout.lower().replace(b"key=value", b"")
     assert run("ask", "--api-key", "x", "hi").returncode == 2
 
 

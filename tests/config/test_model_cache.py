@@ -73,3 +73,30 @@ def test_near_models_are_named(run: Run, endpoint: Endpoint) -> None:
     done = run("ask", "-m", "claude-sonnet-4-6", "hi")
     assert done.returncode == 81
     assert "did you mean claude-sonnet-4.6?" in one_line(done.stderr)
+
+
+def test_two_paths_of_one_host_have_their_own_prices(
+    run: Run, endpoint: Endpoint, env: dict[str, str], home: Path
+) -> None:
+    def script(wire: Wire, request: Request) -> None:
+        if request.path.endswith("/models"):
+            price = "0.1" if request.path.startswith("/a") else "0.5"
+            wire.json({"data": [{"id": "m", "pricing": {"prompt": price, "completion": price}}]})
+        else:
+            answer("x", usage={"prompt_tokens": 1, "completion_tokens": 1})(wire, request)
+
+    server = endpoint(script)
+    folder = home / ".cache/llmcli/models"
+    folder.mkdir(parents=True)
+    old = folder / f"127.0.0.1_{server.port}.json"  # as llmcli 0.1 named it
+    old.write_text('{"version": 1, "time": 1, "models": []}')
+    for path in ("a", "b"):
+        env["LLMCLI_BASE_URL"] = f"http://127.0.0.1:{server.port}/{path}"
+        assert run("models", "--refresh").returncode == 0
+    costs = []
+    for path in ("a", "b"):
+        env["LLMCLI_BASE_URL"] = f"http://127.0.0.1:{server.port}/{path}"
+        value = json.loads(run("ask", "-m", "m", "--json", "hi").stdout)
+        costs.append(value["llmcli"]["cost_usd"])
+    assert costs == [0.2, 1.0]
+    assert not old.exists()

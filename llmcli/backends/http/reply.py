@@ -122,7 +122,26 @@ def _whole(blocks: Iterator[bytes], trace: Trace) -> Iterator[list[Chunk]]:
     body = inner if isinstance(inner, dict) else value
     if "choices" not in body and errors.read_error(value) is None:
         raise ProtocolError("the reply is JSON, but not a completion", hint="check base_url")
-    yield [value, DONE]
+    yield [_with_message_only(value, body), DONE]
+
+
+def _with_message_only(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole reply without the `delta` that stands beside a `message`.
+
+    Perplexity sends an empty one in each whole answer. In a stream it is the other way round: there
+    the message repeats what the deltas said.
+    """
+    choices = body.get("choices")
+    if not isinstance(choices, list):
+        return value
+    told = [
+        {name: item for name, item in choice.items() if name != "delta"}
+        if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        else choice
+        for choice in choices
+    ]
+    told_body = {**body, "choices": told}
+    return told_body if body is value else {**value, "data": told_body}
 
 
 def bounded(blocks: Iterable[bytes]) -> Iterator[bytes]:
