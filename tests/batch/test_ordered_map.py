@@ -1,18 +1,15 @@
 """Answers come in the order of the records, or, if that is asked for, as they arrive."""
 
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.support.echo import Echo, lines
-from tests.support.mapping import start
+from tests.support.mapping import Process, start
 
 
 @contextmanager
-def held_first(
-    echo: Echo, env: dict[str, str], tmp_path: Path, *options: str
-) -> Iterator["subprocess.Popen[bytes]"]:
+def held_first(echo: Echo, env: dict[str, str], tmp_path: Path, *options: str) -> Iterator[Process]:
     """Run over ten records, the first of which has no answer yet."""
     echo.hold("r0")
     (tmp_path / "in").write_bytes(lines(10))

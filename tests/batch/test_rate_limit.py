@@ -11,7 +11,7 @@ import pytest
 
 from llmcli.batch.rate_limit import Pace, Stopped
 from tests.support.echo import Echo, Handler, lines
-from tests.support.mapping import WINDOW, start
+from tests.support.mapping import WINDOW, Process, start
 from tests.support.program import PROGRAM, Run, one_line
 
 
@@ -95,7 +95,7 @@ def test_requests_that_waited_for_money_keep_to_a_minute_too(
     big = "y" * 2000
     echo.hold(big)
     limits = ("--rpm", "960", "--max-cost", "2.25", "--max-tokens", "5", "-j", "14")
-    with subprocess.Popen(
+    with Process(
         [PROGRAM, "map", *limits, "{}"], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         assert process.stdin

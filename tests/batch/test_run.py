@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.support.echo import Echo, Handler, lines, rows
-from tests.support.mapping import WINDOW
+from tests.support.mapping import WINDOW, Process, wait_for_rest
 from tests.support.program import KEY, PROGRAM, Run, one_line
 
 
@@ -48,7 +48,7 @@ def test_an_input_that_says_nothing_is_not_waited_for(
 ) -> None:
     if not number:
         echo.fault = lambda handler, _text, _n: handler.refuse(401)
-    with subprocess.Popen(
+    with Process(
         [PROGRAM, "map", "{}"],
         env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
@@ -57,6 +57,7 @@ def test_an_input_that_says_nothing_is_not_waited_for(
         process.stdin.flush()
         if number:
             assert process.stdout.readline() == b"answer to a\n"
+            wait_for_rest()
             process.send_signal(number)
         assert process.wait(120) == (-number or 77)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.conversations import gone
 from tests.support.echo import Echo, Handler, lines
 from tests.support.endpoint import chunk
-from tests.support.mapping import rows_in, start
+from tests.support.mapping import Process, rows_in, start, wait_for_rest
 from tests.support.money import records
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.terminals import on_a_terminal, read_all, read_until
@@ -61,6 +61,7 @@ def end_by_a_second_signal(
     process: "subprocess.Popen[bytes]", terminal: int, number: signal.Signals
 ) -> bytes:
     """What is on the terminal, where it says that the first has come."""
+    wait_for_rest()
     process.send_signal(number)
     shown = read_until(terminal, b"ends at once")
     time.sleep(0.3)  # signals within 0.2 s are one
@@ -84,6 +85,7 @@ def test_a_signal_while_all_wait_to_try_again(
         line = process.stderr.readline()
         assert line
         waiting += b"trying again in 119" in line
+    wait_for_rest()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
@@ -130,9 +132,7 @@ def test_under_timeout_nothing_of_what_was_asked_is_lost(
     echo.hold()
     (tmp_path / "in").write_bytes(lines(100))
     script = f"echo $$ > pid.tmp; mv pid.tmp pid; exec {PROGRAM} map -j 4 --json -O out '{{}}' < in"
-    with subprocess.Popen(
-        ["timeout", "100", "bash", "-c", script], env=env, cwd=tmp_path
-    ) as process:
+    with Process(["timeout", "100", "bash", "-c", script], env=env, cwd=tmp_path) as process:
         echo.wait_for(4)
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGSTOP)
         process.send_signal(signal.SIGALRM)

@@ -1,6 +1,7 @@
 """Runs of `map` beside a test, and what they leave."""
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,31 @@ from tests.support.waiting import wait_until
 WINDOW = 64
 
 
-def start(env: dict[str, str], cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+class Process(subprocess.Popen[bytes]):
+    """A process that is killed if the test fails, as nobody would answer it any more."""
+
+    def __exit__(self, kind: type[BaseException] | None, *more: Any) -> None:
+        if kind:
+            self.kill()
+        super().__exit__(kind, *more)
+
+
+def start(env: dict[str, str], cwd: Path, *arguments: str) -> Process:
     """`map`, with the file `in` on its stdin, and `{}` for its prompt unless it has another."""
     own = [] if "--requests" in arguments else ["{}"]
     with open(cwd / "in", "rb") as stdin:
-        return subprocess.Popen(
+        return Process(
             [PROGRAM, "map", *arguments, *own],
             env=env, cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+
+def wait_for_rest() -> None:
+    """Until the main thread waits for the next event.
+
+    Python runs the handler of a signal that comes at the very begin of such a wait only after it.
+    """
+    time.sleep(0.5)
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

@@ -31,7 +31,11 @@ def on_a_terminal(
         preexec_fn=lambda: _control(child),  # noqa: PLW1509  # two system calls, no lock
     ) as process:
         os.close(child)
-        yield process, parent
+        try:
+            yield process, parent
+        except BaseException:
+            process.kill()  # else it would be waited for, with nobody to read what it writes
+            raise
     os.close(parent)
 
 
