@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from llmcli.system.signals import LONGEST_WAIT
+
 T = TypeVar("T")
 # Hands an item to the reader. Returns True if the reader has gone, so that producing can stop.
 Put = Callable[[T], bool]
@@ -71,7 +73,8 @@ def in_thread(
 
 def _next(items: "SimpleQueue[T | _End]", patience: Patience) -> T | _End:
     while True:
+        left = patience()
         try:
-            return items.get(timeout=patience())
+            return items.get(timeout=LONGEST_WAIT if left is None else min(left, LONGEST_WAIT))
         except Empty:
             continue

@@ -8,10 +8,11 @@ here knows of models or requests.
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from llmcli.errors import OutOfResources
+from llmcli.system.signals import LONGEST_WAIT
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -106,7 +107,7 @@ class OrderedMap(Generic[T, R]):
         end: _End | None = None
         while not self._is_over(end, finished):
             self._awaits_event = True
-            event = self._events.get()
+            event = self._next_event()
             self._awaits_event = False
             if isinstance(event, _End):
                 end = event
@@ -143,6 +144,13 @@ class OrderedMap(Generic[T, R]):
         first = min([self._next, *self._waiting])
         for number in range(first, max(self._waiting, default=-1) + 1):
             yield self._waiting.get(number)
+
+    def _next_event(self) -> "_Done[T, R] | Callable[[], None] | _End":
+        while True:
+            try:
+                return self._events.get(timeout=LONGEST_WAIT)
+            except Empty:
+                continue
 
     def _is_over(self, end: _End | None, finished: int) -> bool:
         """Return True once no more results can come.

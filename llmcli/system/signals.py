@@ -15,6 +15,10 @@ from llmcli.errors import (
 # The least time, in seconds, to clean up after a signal or the deadline.
 _LEAST_CLEANUP = 0.15
 
+# The longest time, in seconds, of one wait for another thread. A signal that comes just before a
+# wait begins does not interrupt the wait, so its handler runs only when the wait is over.
+LONGEST_WAIT = 0.5
+
 # Seconds after which a signal that arrived during an import is sent again.
 RETRY_DELAY = 0.01
 
@@ -35,6 +39,9 @@ def is_importing(frame: FrameType | None) -> bool:
 
     An exception must not be raised there: the import system swallows it in some of its callbacks.
     """
+    # On a busy machine the signal comes again while `interrupt` still starts its timer.
+    while frame is not None and frame.f_code.co_filename in (__file__, threading.__file__):
+        frame = frame.f_back
     return frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
 
 

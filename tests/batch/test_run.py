@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.support.echo import Echo, Handler, lines, rows
-from tests.support.mapping import WINDOW, Process, wait_for_rest
+from tests.support.mapping import WINDOW, Process
 from tests.support.program import KEY, PROGRAM, Run, one_line
 
 
@@ -57,7 +57,6 @@ def test_an_input_that_says_nothing_is_not_waited_for(
         process.stdin.flush()
         if number:
             assert process.stdout.readline() == b"answer to a\n"
-            wait_for_rest()
             process.send_signal(number)
         assert process.wait(120) == (-number or 77)
 

@@ -13,7 +13,7 @@ import pytest
 from tests.support.conversations import gone
 from tests.support.echo import Echo, Handler, lines
 from tests.support.endpoint import chunk
-from tests.support.mapping import Process, rows_in, start, wait_for_rest
+from tests.support.mapping import Process, rows_in, start
 from tests.support.money import records
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.terminals import on_a_terminal, read_all, read_until
@@ -61,7 +61,6 @@ def end_by_a_second_signal(
     process: "subprocess.Popen[bytes]", terminal: int, number: signal.Signals
 ) -> bytes:
     """What is on the terminal, where it says that the first has come."""
-    wait_for_rest()
     process.send_signal(number)
     shown = read_until(terminal, b"ends at once")
     time.sleep(0.3)  # signals within 0.2 s are one
@@ -76,16 +75,24 @@ def test_a_signal_while_all_wait_to_try_again(
     echo: Echo, env: dict[str, str], tmp_path: Path
 ) -> None:
     """Long before the time at which they would."""
-    echo.fault = lambda handler, _text, _n: handler.refuse(429, Retry_After="119")
+
+    def fault(handler: Handler, _text: str, _number: int) -> bool:
+        echo.released.wait()
+        return handler.refuse(429, Retry_After="119")
+
+    echo.fault = fault
+    echo.hold()
     (tmp_path / "in").write_bytes(lines(100))
     process = start(env, tmp_path, "-v", "-j", "4")
     assert process.stderr
+    # After the first refusal no other request would leave.
+    echo.wait_for(4)
+    echo.release()
     waiting = 0
     while waiting < 4:
         line = process.stderr.readline()
         assert line
         waiting += b"trying again in 119" in line
-    wait_for_rest()
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT

@@ -1,7 +1,6 @@
 """Runs of `map` beside a test, and what they leave."""
 
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,6 @@ def start(env: dict[str, str], cwd: Path, *arguments: str) -> Process:
             [PROGRAM, "map", *arguments, *own],
             env=env, cwd=cwd, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
-
-
-def wait_for_rest() -> None:
-    """Until the main thread waits for the next event.
-
-    Python runs the handler of a signal that comes at the very begin of such a wait only after it.
-    """
-    time.sleep(0.5)
 
 
 def kill(process: "subprocess.Popen[bytes]") -> None:

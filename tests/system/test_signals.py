@@ -4,14 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmcli.cli import main
 from llmcli.errors import Interrupted
 from llmcli.system.environment import Environment
+from llmcli.system.signals import is_importing
 from tests.support.endpoint import Request, Script, Server, Wire, comments, slow_headers, started
 from tests.support.program import PROGRAM, shell
 from tests.support.waiting import wait_until
@@ -131,6 +134,7 @@ def test_interrupt_while_waiting_to_try_again(endpoint: Endpoint, env: dict[str,
 _WHILE_IMPORTING = """
 import time, traceback
 from llmcli.system.environment import Environment
+from llmcli.system.signals import is_importing
 from llmcli.errors import LlmcliError, Interrupted
 environment = Environment.of_process()
 environment.start_deadline(100)
@@ -153,6 +157,20 @@ def test_a_signal_amid_an_import_is_not_lost(number: signal.Signals) -> None:
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, check=True, timeout=120)
     assert done.stdout.startswith(b"ended: "), done.stderr
+
+
+def test_a_signal_while_the_first_one_waits_for_the_import_waits_as_well() -> None:
+    """The timer that sends the first one again may ring before it is quite started."""
+
+    def called_from(filename: str, inner: Callable[[], Any]) -> Callable[[], Any]:
+        names: dict[str, Any] = {"inner": inner}
+        exec(compile("def outer(): return inner()", filename, "exec"), names)
+        outer: Callable[[], Any] = names["outer"]
+        return outer
+
+    frame = called_from(threading.__file__, called_from(threading.__file__, sys._getframe))
+    assert is_importing(called_from("<frozen importlib._bootstrap>", frame)())
+    assert not is_importing(called_from("main.py", frame)())
 
 
 def test_a_signal_while_a_class_is_made_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
