@@ -3,6 +3,9 @@
 It spares `ask` the import of Typer, which takes longer than everything else before the request.
 Whatever is unusual is left to Typer: errors, --help, bundled flags such as `-qn`, the separator
 `--`, and values that begin with a dash.
+
+A short way: without it a completion of 10 events takes 1.2 times as long from start to end, by
+`python -m tests.benchmarks short`. It leans on no private names.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

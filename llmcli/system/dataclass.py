@@ -2,6 +2,9 @@
 
 The original takes 10 ms to import and up to 2 ms for each class, as it generates source text and
 compiles it. Type checkers treat this `dataclass` like the original (PEP 681).
+
+A short way: without it a completion of 10 events takes 1.2 times as long from start to end, by
+`python -m tests.benchmarks short`. It leans on no private names.
 """
 
 from collections.abc import Callable, Mapping

@@ -12,26 +12,28 @@ from tests.benchmarks.measure import Command, Run, nowhere, side_by_side
 from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
 
-# What the user of each kind waits for.
-_SMALL, _LONG = Plan(), Plan(events=20_000)
+# What the user waits for: a small completion, at once and from a server that needs 50 ms for its
+# first token, and a long one.
+_PLANS = (Plan(), Plan(wait=0.05), Plan(events=20_000))
 _ALL = "all short ways"
 
 
 def main(options: Options) -> None:
-    """Print the tables of a small completion and of a long answer."""
+    """Print a table for each plan, and one for --version."""
     with tempfile.TemporaryDirectory() as home, serving() as endpoint:
         clients = Clients(Path(home), endpoint)
-        for plan in (_SMALL, _LONG):
+        for plan in _PLANS:
             found = side_by_side(_commands(clients, plan), options.runs, nowhere)
-            report.heading(f"Short ways: a completion of {plan.events:,} events, start to end")
+            after = f" after {plan.wait * 1000:.0f} ms" if plan.wait else ""
+            report.heading(f"Short ways: {plan.events:,} events{after}, start to end")
             _print(found)
     _print_version(clients, options.runs)
 
 
 def _print_version(clients: Clients, runs: int) -> None:
     commands = {
-        _ALL: clients.llmcli(_SMALL, "--version"),
-        "without version": clients.llmcli(_SMALL, "--version", LLMCLI_SHORT=_without("version")),
+        _ALL: clients.llmcli(_PLANS[0], "--version"),
+        "without version": clients.llmcli(_PLANS[0], "--version", LLMCLI_SHORT=_without("version")),
     }
     report.heading("Short ways: --version, start to end")
     _print(side_by_side(commands, runs, nowhere))

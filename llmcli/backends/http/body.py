@@ -3,6 +3,10 @@
 Many servers send each event as a chunk of its own. http.client and urllib3 take 20 µs for a chunk,
 more than everything else that is done with an event. So all whole chunks that have arrived are
 taken together here; http.client reads every body whose framing is not as simple as that.
+
+A short way: without it an answer of 20,000 events takes 2.8 times as long from start to end, by
+`python -m tests.benchmarks short`. Of http.client's names that are not documented it leans on
+`chunked`, `chunk_left` and `fp` of HTTPResponse.
 """
 
 import io

@@ -3,6 +3,10 @@
 An early request has exactly the bytes that requests would send. `connections` compares the two, and
 sends the request in the ordinary way if they differ. A request is sent early only where these bytes
 can be foretold, and to an endpoint that is reached without a proxy: see `can_go_early`.
+
+A short way: without it a completion of 10 events, from a server that needs 50 ms for the first,
+takes 1.5 times as long from start to end, by `python -m tests.benchmarks short`. Private names that
+it needs are those of `connections`, which hands the connection to urllib3.
 """
 
 import os

@@ -3,6 +3,9 @@
 Most events of an answer are like that, and parsing the same fields in each would take most of the
 time. Such an event is recognized by its bytes: those before and after the text are known. Events
 that arrived together become one chunk, with the texts of all of them.
+
+Without it an answer of 20,000 events takes 2.4 times as long from start to end, by
+`python -m tests.benchmarks short`. It leans on no private names.
 """
 
 import json
