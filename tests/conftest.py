@@ -1,6 +1,7 @@
 """Every test runs the real program, in a home of its own, against loopback only."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -32,6 +33,12 @@ def pytest_configure() -> None:
     """A background job of a shell ignores SIGINT, nohup SIGHUP; so would all that they start."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each of a few processors: much of its time a test waits for another process."""
+    processors = os.cpu_count() or 1
+    return max(processors, min(2 * processors, 8))
 
 
 @pytest.fixture(autouse=True)
