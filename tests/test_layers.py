@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.imports import imports_that_run
 from tests.support.program import ROOT
 
 PACKAGE = ROOT / "llmcli"
@@ -60,20 +61,11 @@ NAMES = {name for name, _ in modules()}
 
 def imports(path: Path) -> Iterator[str]:
     """Yield what a file imports: of ours as `chat.retry`, of others as `os`. For types: nothing."""
-    tree = ast.parse(path.read_text())
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
-            continue
+    for node in imports_that_run(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield _own(alias.name) or alias.name.split(".")[0]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             for alias in node.names:
                 inner = _own(f"{node.module}.{alias.name}")
                 ours = inner if inner in NAMES else _own(node.module or "")

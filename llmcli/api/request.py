@@ -37,11 +37,11 @@ def build(
     for name, value in (fields or {}).items():
         if value is not None:
             request[_field_name(name, model)] = _reasoning(value) if name == "reasoning" else value
-    request.update(extra or {})
-    # `null` leaves a field out, also one of those above; that is how a gateway gets no
-    # stream_options, say.
-    for name in [name for name, value in (extra or {}).items() if value is None]:
-        del request[name]
+    for name, value in (extra or {}).items():
+        if value is None:  # also a field that stands above, such as stream_options
+            request.pop(name, None)
+        else:
+            request[name] = value
     return request
 
 

@@ -71,10 +71,19 @@ def in_thread(
         room.release(_MOST_AHEAD)
 
 
+def next_wait(patience: Patience) -> float:
+    """Return the seconds of the next wait: those that `patience` allows, at most LONGEST_WAIT.
+
+    Raises what `patience` raises.
+    """
+    left = patience()
+    return LONGEST_WAIT if left is None else min(left, LONGEST_WAIT)
+
+
 def _next(items: "SimpleQueue[T | _End]", patience: Patience) -> T | _End:
     while True:
-        left = patience()
+        wait = next_wait(patience)
         try:
-            return items.get(timeout=LONGEST_WAIT if left is None else min(left, LONGEST_WAIT))
+            return items.get(timeout=wait)
         except Empty:
             continue

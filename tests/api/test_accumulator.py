@@ -6,22 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Request, Script, Server, Wire, chunk
+from tests.support.endpoint import Script, Server, chunk, events
 from tests.support.program import Run, one_line
 
 Endpoint = Callable[[Script], Server]
-
-
-def events(*values: Any, done: bool = True, reset: bool = False) -> Script:
-    def script(wire: Wire, _request: Request) -> None:
-        wire.head()
-        for value in values:
-            wire.event(value)
-        if done:
-            wire.event("[DONE]")
-        wire.reset() if reset else wire.end()
-
-    return script
 
 
 def finish(reason: str | None, text: str | None = None) -> dict[str, Any]:

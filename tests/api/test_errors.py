@@ -9,22 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.endpoint import Request, Script, Server, Wire, answer, chunk, in_turn
+from tests.support.endpoint import Script, Server, answer, chunk, events, in_turn
 from tests.support.program import KEY, Run, one_line
 
 Endpoint = Callable[[Script], Server]
-
-
-def events(*values: Any, done: bool = True, reset: bool = False) -> Script:
-    def script(wire: Wire, _request: Request) -> None:
-        wire.head()
-        for value in values:
-            wire.event(value)
-        if done:
-            wire.event("[DONE]")
-        wire.reset() if reset else wire.end()
-
-    return script
 
 
 @pytest.mark.parametrize(

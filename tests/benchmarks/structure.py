@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.benchmarks import report
 from tests.benchmarks.options import Options
+from tests.support.imports import imports_that_run
 
 _HERE = Path(__file__).parents[2]
 _LOADED = """
@@ -120,14 +121,8 @@ def _name(package: Path, path: Path) -> str:
 
 
 def _imported(module: str, tree: ast.Module) -> Iterator[str]:
-    for_types = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.ImportFrom) or id(node) in for_types:
+    for node in imports_that_run(tree):
+        if isinstance(node, ast.Import):
             continue
         base = node.module or ""
         if node.level:

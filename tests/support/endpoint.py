@@ -119,6 +119,20 @@ USAGE = {
 Script = Callable[[Wire, Request], None]
 
 
+def events(*values: Any, done: bool = True, reset: bool = False) -> Script:
+    """A stream of `values`, which may lack its end or be torn off."""
+
+    def script(wire: Wire, _request: Request) -> None:
+        wire.head()
+        for value in values:
+            wire.event(value)
+        if done:
+            wire.event("[DONE]")
+        wire.reset() if reset else wire.end()
+
+    return script
+
+
 def answer(*texts: str, usage: Any = None) -> Script:
     """A good stream of `texts`."""
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.timeouts import Progress
-from llmcli.backends.thread import Patience
+from llmcli.backends.thread import Patience, next_wait
 from llmcli.config.url import PORTS, is_loopback, origin
 
 # Bytes sent at once.
@@ -57,7 +57,7 @@ class EarlyRequest:
         Raises what `patience` raises when that takes too long.
         """
         while self._thread.is_alive():
-            self._thread.join(patience())
+            self._thread.join(next_wait(patience))
         return self._connection is not None or self._error is not None
 
     def take(self) -> socket.socket | None:
