@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmcli.api.usage import Price, tokens
+from llmcli.api.reply.cost import Price
+from llmcli.api.reply.usage import tokens
 from llmcli.system.dataclass import dataclass, field, replace
 
 

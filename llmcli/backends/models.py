@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from llmcli.api.models import Catalogue, Model, read_models, with_recommendations
+from llmcli.api.reply.cost import amount
 from llmcli.api.trace import Trace
-from llmcli.api.usage import amount
 from llmcli.config import model_cache
 from llmcli.errors import LlmcliError, ProtocolError
 from llmcli.system.environment import Environment

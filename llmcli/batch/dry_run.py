@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from llmcli.api import usage
+from llmcli.api.reply.cost import LOCAL, dollars
 from llmcli.api.types import ChatRequest
-from llmcli.api.usage import dollars
 from llmcli.backends.connect import Connection
 from llmcli.batch.results.store import Results
 from llmcli.batch.task import Task
@@ -44,7 +43,7 @@ def forecast(
         payer = account.of_model(task.request["model"])
         bound = estimate.bound(task.request, payer.model, payer.price)
         tokens += _tokens(task.request)
-        usd = usage.LOCAL.usd if chosen.local else bound.cost.usd
+        usd = LOCAL.usd if chosen.local else bound.cost.usd
         most = None if most is None or usd is None else most + usd
     counts = results.counts if results else None
     if as_json:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llmcli.api.completion import Completion
+from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
-from llmcli.api.usage import Tokens
 from llmcli.backends.connect import Backend
 from llmcli.batch.rate_limit import Pace, Stopped
 from llmcli.batch.task import Outcome, Task

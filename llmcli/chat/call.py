@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from llmcli.api.accumulator import Accumulator
+from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.trace import Trace
 from llmcli.api.types import ToolCall
 from llmcli.errors import ExitCode

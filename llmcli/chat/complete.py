@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmcli.api import usage as pricing
-from llmcli.api.accumulator import Accumulator
-from llmcli.api.completion import Completion
+from llmcli.api.reply import cost as pricing
+from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.completion import Completion
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.stream import Stream

@@ -7,8 +7,8 @@ that does not have the shape that was asked for. Attempts that fail are repeated
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from llmcli.api.completion import Completion
-from llmcli.api.tool_calls import malformed, refuse_malformed
+from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.tool_calls import malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.chat import response_format
 from llmcli.chat.response_format import Shape, Shaped

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message
 from llmcli.chat.call import Call
 from llmcli.errors import LlmcliError

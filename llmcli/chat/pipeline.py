@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from llmcli.api.accumulator import Accumulator
-from llmcli.api.completion import Completion
+from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.completion import Completion
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.chat.call import Call
 from llmcli.chat.report import report, summary, usage_record

@@ -4,7 +4,8 @@ import json
 import time
 from typing import Any
 
-from llmcli.api.usage import ESTIMATED, Tokens, dollars
+from llmcli.api.reply.cost import ESTIMATED, dollars
+from llmcli.api.reply.usage import Tokens
 from llmcli.chat.call import Call
 from llmcli.errors import ExitCode, Interrupted, LlmcliError
 from llmcli.spending.bill import Turn, cost_of, usage_of

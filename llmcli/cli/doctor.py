@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmcli.api.models import Model
+from llmcli.api.reply.cost import Price, dollars
 from llmcli.api.trace import Trace
-from llmcli.api.usage import Price, dollars
 from llmcli.backends import connect, models
 from llmcli.backends.connect import Connection
 from llmcli.backends.embedded import weights

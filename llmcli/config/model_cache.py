@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.api.models import Catalogue, Model, count, spelled, table, texts
-from llmcli.api.usage import Price, amount
+from llmcli.api.reply.cost import Price, amount
 from llmcli.config import url
-from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import asdict
 from llmcli.system.environment import Environment
+from llmcli.system.files.atomic_file import replace_file
 
 # The version of the form of the JSON file; a file of another version is ignored.
 _VERSION = 1

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from llmcli.api.reply.cost import amount
 from llmcli.api.request import RESERVED
-from llmcli.api.usage import amount
 from llmcli.config import url
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass, field, fields

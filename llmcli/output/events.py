@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import Interrupted, LlmcliError
 from llmcli.output.json import ReportOf, line

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.api.unknown_fields import finite
 from llmcli.errors import Interrupted, LlmcliError

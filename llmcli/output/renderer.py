@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import Interrupted, LlmcliError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from llmcli.errors import CantCreate, WriteError
-from llmcli.system.atomic_file import AtomicFile
 from llmcli.system.environment import Environment
+from llmcli.system.files.atomic_file import AtomicFile
 from llmcli.system.stdio import STDOUT, write_all
 
 

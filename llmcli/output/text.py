@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from llmcli.api.completion import Delta
+from llmcli.api.reply.completion import Delta
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import AnswerCut, Interrupted, LlmcliError, TimedOut, Truncated
 from llmcli.output.reasoning import Thinking

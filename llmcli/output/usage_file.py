@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcli.errors import CantCreate, WriteError
 from llmcli.output.json import line
-from llmcli.system.locks import lock
+from llmcli.system.files.locks import lock
 from llmcli.system.stdio import write_all
 
 # Seconds to wait for the lock. Then the line is written without it: an append in one write is

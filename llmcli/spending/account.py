@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from llmcli.api.models import Model
-from llmcli.api.usage import Price, amount
+from llmcli.api.reply.cost import Price, amount
 from llmcli.config import model_cache, url
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings

@@ -3,10 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from llmcli.api import usage as pricing
-from llmcli.api.accumulator import Accumulator
+from llmcli.api.reply import cost as pricing
+from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.cost import Cost, Price
+from llmcli.api.reply.usage import total
 from llmcli.api.types import Usage
-from llmcli.api.usage import Cost, Price, total
 from llmcli.system.dataclass import dataclass, field
 
 

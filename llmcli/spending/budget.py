@@ -6,14 +6,14 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from llmcli.api.usage import amount, dollars
+from llmcli.api.reply.cost import amount, dollars
 from llmcli.errors import BudgetExceeded, ConfigError, WriteError
 from llmcli.spending import calendar, ledger, summary
 from llmcli.spending.calendar import Zone
-from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.locks import lock_file
+from llmcli.system.files import private_dirs
+from llmcli.system.files.locks import lock_file
 
 PERIODS = ("day", "month")
 # Seconds to wait for a run that holds the lock, which takes milliseconds unless it was stopped.

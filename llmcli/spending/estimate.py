@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from llmcli.api.models import Model
+from llmcli.api.reply.cost import UNKNOWN, Cost, Price
 from llmcli.api.types import ChatRequest
-from llmcli.api.usage import UNKNOWN, Cost, Price
 from llmcli.system.dataclass import dataclass
 
 # Tokens for the role and the end of a message, which a server adds by its chat template.

@@ -13,12 +13,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from llmcli.api.usage import Cost, Tokens
+from llmcli.api.reply.cost import Cost
+from llmcli.api.reply.usage import Tokens
 from llmcli.errors import WriteError
-from llmcli.system import private_dirs
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.jsonl import Journal
+from llmcli.system.files import private_dirs
+from llmcli.system.files.jsonl import Journal
 
 INTENT = "intent"
 # Seconds to wait for another process that has locked the file: if it is stopped, the answer of this

@@ -3,7 +3,7 @@
 import threading
 from decimal import Decimal
 
-from llmcli.api.usage import dollars
+from llmcli.api.reply.cost import dollars
 from llmcli.errors import BudgetExceeded
 
 

@@ -6,10 +6,11 @@ from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from typing import TypeVar
 
-from llmcli.api import usage as pricing
+from llmcli.api.reply import cost as pricing
+from llmcli.api.reply.cost import Cost
+from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
-from llmcli.api.usage import Cost, Tokens
 from llmcli.errors import (
     ConfigError,
     ExitCode,

@@ -12,10 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from llmcli.api.usage import ESTIMATED, amount, tokens
+from llmcli.api.reply.cost import ESTIMATED, amount
+from llmcli.api.reply.usage import tokens
 from llmcli.spending.ledger import INTENT
-from llmcli.system.atomic_file import replace_file
 from llmcli.system.dataclass import dataclass, field
+from llmcli.system.files.atomic_file import replace_file
 
 # The version of the form of a checkpoint; one of another version is ignored.
 _VERSION = 1

@@ -18,13 +18,10 @@ from llmcli.errors import (
     LlmcliError,
     deadline_reached,
 )
+from llmcli.system.secrets import redact
 from llmcli.system.signals import RETRY_DELAY, interrupt, is_importing
 from llmcli.system.stdio import STDERR, plug_closed_descriptors
 from llmcli.system.text import one_line
-
-# In characters. A key that somebody made up for a test server may be a word such as "x" or "none",
-# whose removal would spoil every message.
-_SHORTEST_SECRET = 8
 
 
 class FailureReporter(Protocol):
@@ -95,14 +92,8 @@ class Environment:
             self.say(line)
 
     def redact(self, text: str) -> str:
-        """Return `text` with `[redacted]` in the place of each secret of this run.
-
-        A server may echo the key in its error message. Secrets of fewer than 8 characters stay.
-        """
-        for secret in self.secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                text = text.replace(secret, "[redacted]")
-        return text
+        """Return `text` with `[redacted]` in the place of each secret of this run."""
+        return redact(text, self.secrets)
 
     def defect(self, error: Exception) -> InternalError:
         """Return the InternalError for `error`, an exception that nobody foresaw.

@@ -10,7 +10,7 @@ import termios
 from collections.abc import Sequence
 
 from llmcli.api import messages
-from llmcli.api.tool_calls import arguments_of
+from llmcli.api.reply.tool_calls import arguments_of
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import ToolError
 from llmcli.system import process

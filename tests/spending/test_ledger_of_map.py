@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from llmcli.api.usage import UNKNOWN, Tokens
+from llmcli.api.reply.cost import UNKNOWN
+from llmcli.api.reply.usage import Tokens
 from llmcli.errors import WriteError
 from llmcli.spending import ledger
-from llmcli.system import private_dirs
 from llmcli.system.environment import Environment
-from llmcli.system.jsonl import Journal
+from llmcli.system.files import private_dirs
+from llmcli.system.files.jsonl import Journal
 from tests.support.echo import Echo, Handler, lines
 from tests.support.mapping import (
     start,

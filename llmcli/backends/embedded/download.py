@@ -16,9 +16,9 @@ from llmcli.backends.embedded import weights
 from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
 from llmcli.system import process
-from llmcli.system.atomic_file import AtomicFile
 from llmcli.system.environment import Environment
-from llmcli.system.locks import lock_file
+from llmcli.system.files.atomic_file import AtomicFile
+from llmcli.system.files.locks import lock_file
 from llmcli.system.process import Program
 from llmcli.system.stdio import STDERR, write_all
 from llmcli.system.text import one_line

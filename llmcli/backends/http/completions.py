@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
+from llmcli.api.reply.cost import COST_HEADER
 from llmcli.api.request import encode
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
-from llmcli.api.usage import COST_HEADER
 from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.timeouts import Progress

@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 
 from llmcli.errors import CantCreate, TryLater, WriteError
-from llmcli.system import jsonl
 from llmcli.system.dataclass import dataclass
-from llmcli.system.locks import lock
+from llmcli.system.files import jsonl
+from llmcli.system.files.locks import lock
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18

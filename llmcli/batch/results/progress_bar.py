@@ -9,7 +9,7 @@ from decimal import Decimal
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from llmcli.api.usage import dollars
+from llmcli.api.reply.cost import dollars
 from llmcli.batch.results.summary import FractionRead, Tally
 
 # Steps of the bar from its beginning to its end.

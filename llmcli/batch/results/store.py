@@ -16,9 +16,9 @@ from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
 from llmcli.output.sink import names_descriptor, open_sink
-from llmcli.system import jsonl
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
+from llmcli.system.files import jsonl
 
 PROGRESS = ".progress"
 _OTHER_FORM = "give the options it was made with, or another FILE"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from llmcli.api.usage import Tokens, dollars
+from llmcli.api.reply.cost import dollars
+from llmcli.api.reply.usage import Tokens
 from llmcli.batch.task import Outcome
 
 # Returns how much of the input has been read, from 0 to 1; None where that is not known.

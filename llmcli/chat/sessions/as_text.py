@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcli.api.types import Message
 from llmcli.chat.sessions.history import Session
-from llmcli.system.jsonl import Record
+from llmcli.system.files.jsonl import Record
 
 
 def as_text(session: Session) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import NoInput
-from llmcli.system import private_dirs
-from llmcli.system.atomic_file import replace_file
 from llmcli.system.environment import Environment
+from llmcli.system.files import private_dirs
+from llmcli.system.files.atomic_file import replace_file
 
 _OF_ALL = "all"
 # Seconds (one day) after its last use until the file of a terminal that seems gone is removed.

@@ -15,9 +15,9 @@ from llmcli.chat.named_file import named_file
 from llmcli.chat.sessions import last
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import CantCreate, NoInput, WriteError
-from llmcli.system import jsonl, private_dirs
 from llmcli.system.environment import Environment
-from llmcli.system.jsonl import Record
+from llmcli.system.files import jsonl, private_dirs
+from llmcli.system.files.jsonl import Record
 
 SUFFIX = ".jsonl"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli.api.usage import dollars
+from llmcli.api.reply.cost import dollars
 from llmcli.config import file
 from llmcli.errors import NoInput, UsageError
 from llmcli.output import table

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.api.accumulator import Accumulator, TextBuffer
-from llmcli.api.completion import Delta
+from llmcli.api.reply.accumulator import Accumulator, TextBuffer
+from llmcli.api.reply.completion import Delta
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
 from llmcli.backends.http import reply, sse

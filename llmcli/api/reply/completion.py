@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple, cast
 
-from llmcli.api import tool_calls
 from llmcli.api import unknown_fields as extra
+from llmcli.api.reply import tool_calls
 from llmcli.api.types import Message, ToolCall, Usage
 from llmcli.api.unknown_fields import Extra
 from llmcli.system.dataclass import dataclass, field

@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
-from llmcli.api import errors, reasoning
+from llmcli.api import errors
 from llmcli.api import unknown_fields as extra
-from llmcli.api.completion import CUT, Completion, Delta
-from llmcli.api.tool_calls import ToolCalls, pieces_in, refuse_malformed
+from llmcli.api.reply import reasoning
+from llmcli.api.reply.completion import CUT, Completion, Delta
+from llmcli.api.reply.tool_calls import ToolCalls, pieces_in, refuse_malformed
 from llmcli.api.types import DONE, Chunk, ToolCall, Usage
 from llmcli.api.unknown_fields import Extra
 from llmcli.errors import AnswerCut, Filtered, LlmcliError, ServerError, Truncated

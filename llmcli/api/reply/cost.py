@@ -1,12 +1,12 @@
-"""Tokens, prices and costs: what the usage object of a reply says that it cost.
+"""Prices and costs: what a request cost by the server's own words, or by a list of prices.
 
 All amounts are in USD, as exact Decimals.
 """
 
-from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
+from llmcli.api.reply.usage import Tokens, finite, inner
 from llmcli.api.types import Usage
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
@@ -15,10 +15,7 @@ from llmcli.system.text import one_line
 # stands below 10**-20, such as 1e-999999999.
 _ABSURD = Decimal(1_000_000)
 _SMALLEST = -20
-# Larger sums of a usage are floats in JSON, as 2**53 is the end of the integers that others read.
-_LARGEST = 10**15
 _MOST_DIGITS = 12
-_MOST_TOKENS = 10**10
 
 
 @dataclass(frozen=True)
@@ -47,34 +44,10 @@ def amount(value: Any) -> Decimal | None:
 
     Return None if it is absent, not finite, negative or absurdly large or small.
     """
-    number = _finite(value)
+    number = finite(value)
     if number is None or (number.is_signed() and number) or number > _ABSURD:
         return None
     return None if number and number.adjusted() < _SMALLEST else number
-
-
-def _finite(value: Any) -> Decimal | None:
-    # True and False are ints in Python, but not amounts.
-    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
-
-
-def tokens(value: Any) -> int | None:
-    """Return a count of tokens, given as a number or a string of digits, as an int.
-
-    Return None if it is absent, negative, not whole or absurdly large.
-    """
-    # Bounded before it is converted, as int() refuses thousands of digits with an error.
-    if isinstance(value, str) and value.isdecimal() and len(value) <= -_SMALLEST:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return int(value) if 0 <= value <= _MOST_TOKENS and value == value // 1 else None
 
 
 @dataclass(frozen=True)
@@ -147,53 +120,6 @@ def cost(
     return price.times(counts.prompt, counts.completion, counts.cached or 0, counts.written or 0)
 
 
-@dataclass(frozen=True)
-class Tokens:
-    """The counts of tokens in a usage object; each is None if the object does not say it.
-
-    `prompt` includes `cached` and `written`: the tokens that were read from the provider's cache,
-    and those that were put there. `completion` includes `reasoning`.
-    """
-
-    prompt: int | None = None
-    completion: int | None = None
-    cached: int | None = None
-    reasoning: int | None = None
-    written: int | None = None
-
-    @classmethod
-    def of(cls, usage: Usage | None) -> "Tokens":
-        """Return the counts in `usage`, by the names that OpenAI and others use."""
-        usage = usage or {}
-        prompt, completion = (_inner(usage, f"{kind}_tokens_details") for kind in _KINDS)
-        return cls(
-            prompt=_first(usage.get("prompt_tokens"), usage.get("input_tokens")),
-            completion=_first(usage.get("completion_tokens"), usage.get("output_tokens")),
-            cached=_first(
-                prompt.get("cached_tokens"),
-                usage.get("cache_read_input_tokens"),  # Anthropic
-                usage.get("prompt_cache_hit_tokens"),  # DeepSeek
-                usage.get("cached_tokens"),  # Moonshot
-            ),
-            reasoning=tokens(completion.get("reasoning_tokens")),
-            written=_first(
-                prompt.get("cache_write_tokens"), usage.get("cache_creation_input_tokens")
-            ),
-        )
-
-
-_KINDS = ("prompt", "completion")
-
-
-def _inner(usage: Usage, key: str) -> dict[str, Any]:
-    value = usage.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _first(*values: Any) -> int | None:
-    return next((count for value in values if (count := tokens(value)) is not None), None)
-
-
 def _stated_cost(usage: Usage) -> Cost:
     """Return the cost in `cost`, `cost_details.upstream_inference_cost` and `market_cost`.
 
@@ -202,7 +128,7 @@ def _stated_cost(usage: Usage) -> Cost:
     added, as many replies say the same amount in both.
     """
     own = amount(_usd_in(usage.get("cost")))
-    upstream = amount(_inner(usage, "cost_details").get("upstream_inference_cost"))
+    upstream = amount(inner(usage, "cost_details").get("upstream_inference_cost"))
     billed: Cost
     if usage.get("is_byok") is True and own is not None and upstream is not None:
         billed = Cost(own + upstream, "cost+upstream")
@@ -214,7 +140,7 @@ def _stated_cost(usage: Usage) -> Cost:
         billed = Cost(own, "cost")
     else:
         billed = Cost(upstream, None if upstream is None else "upstream")
-    ticks = _finite(usage.get("cost_in_usd_ticks"))
+    ticks = finite(usage.get("cost_in_usd_ticks"))
     if billed.usd is None and ticks is not None and amount(ticks / _TICKS) is not None:
         return Cost(ticks / _TICKS, "cost_in_usd_ticks")
     market = amount(usage.get("market_cost"))
@@ -238,7 +164,7 @@ def invalid_amounts(usage: Usage | None) -> list[str]:
     usage = usage or {}
     stated = {
         "cost": _usd_in(usage.get("cost")),
-        "upstream_inference_cost": _inner(usage, "cost_details").get("upstream_inference_cost"),
+        "upstream_inference_cost": inner(usage, "cost_details").get("upstream_inference_cost"),
         "market_cost": usage.get("market_cost"),
     }
     return [
@@ -246,32 +172,6 @@ def invalid_amounts(usage: Usage | None) -> list[str]:
         for name, value in stated.items()
         if value is not None and amount(value) is None
     ]
-
-
-def total(usages: Sequence[Usage]) -> Usage | None:
-    """Return the sum of `usages`, number by number, in nested objects as well.
-
-    Of values that are not numbers the last one stands. A single usage is returned as the server
-    sent it. Return None if there are none.
-    """
-    if len(usages) < 2:
-        return usages[0] if usages else None
-    sums: Usage = {}
-    for usage in usages:
-        for key, value in usage.items():
-            sums[key] = _added(sums.get(key), value)
-    return sums
-
-
-def _added(before: Any, value: Any) -> Any:
-    if isinstance(before, dict) and isinstance(value, dict):
-        return total([before, value])
-    earlier, later = _finite(before), _finite(value)
-    if earlier is None or later is None:
-        return before if value is None else value
-    both = earlier + later
-    whole = abs(both) < _LARGEST and both == both.to_integral_value()
-    return int(both) if whole else float(both)
 
 
 def dollars(usd: Decimal) -> str:

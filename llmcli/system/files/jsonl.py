@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from llmcli.system.locks import lock, unlock
+from llmcli.system.files.locks import lock, unlock
 
 _BLOCK = 65536
 # Seconds for which one lock serves while other threads bring more lines. Longer, and the other

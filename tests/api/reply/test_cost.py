@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llmcli.api import usage as pricing
+from llmcli.api.reply import cost as pricing
 from tests.support.endpoint import Script, Server, answer
 from tests.support.program import Run
 
