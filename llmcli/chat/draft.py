@@ -66,7 +66,7 @@ def draft(
     system = _system_of_run(source, options, filled, history)
     if system is None:
         system = _configured_system(source, settings, history)
-    conversation = messages.assemble(system, history, results, content)
+    conversation = messages.assemble(system, history, results, content, begun=bool(begun))
     stream = not options.sampling.no_stream
     first = body(settings, conversation, toolbox, wanted, model, stream=stream)
     return Draft(first, known, toolbox, wanted)
@@ -176,7 +176,8 @@ def _system_of_run(
     given = options.prompt.system
     names_system = given is not None or filled.system
     if options.conversation.messages and names_system and messages.has_system(history):
-        raise UsageError("--messages already has a system message", hint="drop -s or -t")
+        drop = "-s" if given is not None else "the template's system message, or use another -t"
+        raise UsageError("--messages already has a system message", hint=f"drop {drop}")
     return source.text_of(given, "-s") if given is not None else filled.system or None
 
 
