@@ -12,7 +12,7 @@ from llmcli.api.types import ToolCall
 
 # How many of the latest calls that fit are looked at for each piece. Servers interleave a handful;
 # without a bound, each piece of 100,000 would be compared with each call.
-_LATEST = 16
+_LATEST = 8
 
 
 class _Call:
@@ -27,6 +27,7 @@ class _Call:
         self.fields: dict[str, Any] = {}  # beside id and body
         self.body: dict[str, Any] = {}  # beside the name and what the model wrote
         self._written: list[str] = []
+        self._complete: bool | None = None  # None: not looked at since the last piece
 
     @property
     def begun(self) -> bool:
@@ -57,6 +58,7 @@ class _Call:
                 self.body[key] = value
 
     def _write(self, value: Any) -> None:
+        self._complete = None
         if isinstance(value, str):
             self._written.append(value)
         elif value is not None:  # an object in the place of a text: it is all there is
@@ -64,6 +66,11 @@ class _Call:
 
     def has_all_arguments(self) -> bool:
         """Return whether what was written is a JSON object."""
+        if self._complete is None:
+            self._complete = self._is_object()
+        return self._complete
+
+    def _is_object(self) -> bool:
         last = next((text for text in reversed(self._written) if text.strip()), "")
         if not last.rstrip().endswith("}"):  # told without joining all pieces
             return False
@@ -144,11 +151,12 @@ class ToolCalls:
             return next(free, None)
 
         identity, index = _text(piece.get("id")), _index(piece, position)
-        last = latest(islice(reversed(self._calls), _LATEST))
-        if last and alone and not identity and piece.get("index") is None:
-            return last
-        if last and index is not None and last.index == index and not _name(piece):
-            return last  # whatever its id: some servers give each piece an id of its own
+        follows = alone and not identity and piece.get("index") is None
+        if follows or (index is not None and not _name(piece)):
+            last = latest(islice(reversed(self._calls), _LATEST))
+            # Whatever its id: some servers give each piece an id of its own.
+            if last and (follows or last.index == index):
+                return last
         same = self._calls if index is None else self._by_index.get(_key(index), [])
         if not identity:
             return latest(islice(reversed(same), _LATEST))
