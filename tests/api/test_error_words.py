@@ -91,6 +91,7 @@ def test_an_unknown_model(status: int, error: Any) -> None:
         (400, {"message": "the request exceeds the available context size, try increasing it"}),
         (400, {"message": "no", "type": "exceed_context_size_error", "n_ctx": 4096}),
         (500, {"message": "the input length exceeds the context length"}),
+        (400, "prompt too long; exceeded max context length by 11 tokens"),
         (400, {"message": "litellm.BadRequestError: ContextWindowExceededError: …"}),
         (400, {"message": "This model's maximum prompt length is 9 but the request contains 10."}),
         (400, {"message": "Prompt contains 9 tokens, too large for model with 8 maximum context"}),

@@ -39,12 +39,13 @@ def _is_empty(call: dict[str, Any]) -> bool:
 
 
 def body_of(call: Any) -> tuple[str, dict[str, Any]]:
-    """Return what `call` or a piece of one holds: its kind, and the object with the name."""
-    for kind in (CUSTOM, FUNCTION):
-        body = call.get(kind)
-        if isinstance(body, dict):
-            return kind, body
-    return FUNCTION, {}
+    """Return what `call` or a piece of one holds: its kind, and the object with the name.
+
+    Snowflake sends both objects in each call, one of them with empty strings.
+    """
+    bodies = [(kind, call[kind]) for kind in WRITTEN if isinstance(call.get(kind), dict)]
+    said = [(kind, body) for kind, body in bodies if any(body.values())]
+    return next(iter(said or bodies), (FUNCTION, {}))
 
 
 def name_of(call: ToolCall) -> str:

@@ -184,6 +184,19 @@ def test_a_call_without_name_and_arguments_is_none(run: Run, endpoint: Endpoint)
         assert json.loads(done.stdout)["choices"][0]["message"]["tool_calls"] == []
 
 
+def test_empty_objects_beside_a_call_and_a_text_are_nothing(run: Run, endpoint: Endpoint) -> None:
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": "1", "type": "function", "custom": {"name": "", "input": ""}}
+    audio = {"id": "", "data": "", "transcript": "", "expires_at": 0}
+    calls = [{**call, "function": function}]
+    endpoint(whole("", content="So:", audio=audio, tool_calls=calls, function_call={"name": ""}))
+    message = json.loads(run("ask", "--json", "hi").stdout)["choices"][0]["message"]
+    assert message["tool_calls"] == [{"id": "1", "type": "function", "function": function}]
+    assert "audio" not in message
+    endpoint(whole(content="", audio=audio))
+    assert run("ask", "--json", "--retries", "0", "hi").returncode == 69
+
+
 def test_text_and_calls_in_two_choices_are_one_answer(run: Run, endpoint: Endpoint) -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages: list[dict[str, Any]] = [{"content": "I look."}, {"tool_calls": [call]}]

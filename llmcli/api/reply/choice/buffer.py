@@ -130,7 +130,8 @@ class ChoiceBuffer:
     def _spoken(self, message: dict[str, Any]) -> str:
         """Return the words that the `audio` of a message adds, and keep the audio."""
         piece = message.get("audio")
-        if not isinstance(piece, dict) or not piece:
+        # Snowflake sends one with zeros and empty strings beside each text.
+        if not isinstance(piece, dict) or not any(piece.values()):
             return ""
         from llmcli.api.reply.choice import audio  # noqa: PLC0415  # few answers are spoken
 

@@ -48,7 +48,8 @@ class _Call:
         kind, body = body_of(piece)
         if not body:
             return
-        self.kind = kind
+        if self.kind is None or any(body.values()):
+            self.kind = kind
         for key, value in body.items():
             if key == "name":
                 self.name = self.name or (value if isinstance(value, str) else "")
