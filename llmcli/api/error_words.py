@@ -51,7 +51,7 @@ ROWS = (
     Row(errors.TooLong, "exceed context size",
         "(exceeds?|larger than) the (available )?context (size|length|window)",
         "https://github.com/ggml-org/llama.cpp/tree/master/tools/server"),
-    Row(errors.TooLong, "", "(exceeds?|exceeded) (the )?(max(imum)? )?context length|context overflow",
+    Row(errors.TooLong, "", "exceed(s|ed)? (the )?(max(imum)? )?context length|context overflow",
         "https://github.com/ollama/ollama/blob/main/docs/api.md"),
     Row(errors.TooLong, "context window exceeded", "context window.{0,20}exceed",
         "https://docs.litellm.ai/docs/exception_mapping"),

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from llmcli.api.reply.tool_calls import WRITTEN, name_of
 from llmcli.api.types import ROLES, ContentPart, Message, ToolCall
-from llmcli.errors import BadRequest, UsageError
+from llmcli.errors import BadRequest
 
 # The fields that an assistant message must not carry empty, as endpoints refuse them.
 _NEVER_EMPTY = ("tool_calls", "reasoning_details", "reasoning", "refusal")
@@ -19,14 +19,11 @@ def assemble(
     history: Sequence[Message],
     results: Sequence[Message],
     content: str | list[ContentPart] | None,
-    *,
-    begun: bool = False,
 ) -> list[Message]:
     """Return the messages of a request: `system`, `history`, `results` and `content`.
 
     `system` takes the place of a system message at the beginning of `history`, `results` answer
-    tool calls, and `content` becomes the user's message. With `begun` the conversation was given
-    whole, and may be a system message alone. Raise UsageError if there is nothing else to send.
+    tool calls, and `content` becomes the user's message.
     """
     messages = [sendable(message) for message in history]
     if system:
@@ -36,8 +33,6 @@ def assemble(
     messages += results
     if content:
         messages.append(Message(role="user", content=content))
-    if all(is_system(message) for message in messages) and not (begun and messages):
-        raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     return messages
 
 

@@ -61,12 +61,13 @@ def draft(
     results = _results(source, options.conversation, history)
     other = bool(begun or results)
     content = user_content(source, filled.prompt, given.file or [], other=other)
-    if known and not content and not other:
-        raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
+    if not content and not other:
+        hint = "give a PROMPT" if given.no_stdin else "give a PROMPT or text on stdin"
+        raise UsageError("empty prompt; nothing sent", hint=hint)
     system = _system_of_run(source, options, filled, history)
     if system is None:
         system = _configured_system(source, settings, history)
-    conversation = messages.assemble(system, history, results, content, begun=bool(begun))
+    conversation = messages.assemble(system, history, results, content)
     stream = not options.sampling.no_stream
     first = body(settings, conversation, toolbox, wanted, model, stream=stream)
     return Draft(first, known, toolbox, wanted)
