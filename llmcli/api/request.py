@@ -56,7 +56,9 @@ def choices_of(request: ChatRequest) -> int:
     number = request.get("n")
     if isinstance(number, str) and number.isdecimal() and len(number) <= _MOST_DIGITS:
         number = int(number)
-    return number if type(number) is int and number > 1 else 1
+    if not isinstance(number, (int, float)) or not 1 < number < float("inf"):
+        return 1
+    return int(number)
 
 
 def token_limit(request: ChatRequest) -> Any:

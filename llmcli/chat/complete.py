@@ -61,6 +61,8 @@ def complete(
     finally:
         call.bill.response_cost = call.trace.response_cost
     warnings = [*completion.warnings(), *_missing(completion, choices_of(request))]
+    if demands.text and completion.first.images:
+        warnings.append("the answer has images beside its text; --json has them")
     for warning in [*warnings, *pricing.invalid_amounts(call.accumulator.usage)]:
         call.trace.warn(warning)
     return completion

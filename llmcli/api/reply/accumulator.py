@@ -57,7 +57,8 @@ class Accumulator:
         first = choices[0][1] if choices else None
         if usage := _usage(chunk, first):
             self.usage = redacted(usage, redact)
-        self.error = errors.in_chunk(chunk, first)
+        failed = next((choice for _, choice in choices if choice.get("error")), None)
+        self.error = errors.in_chunk(chunk, failed)
         return [self._buffer(index).add(choice) for index, choice in choices]
 
     def end(self) -> list[Delta]:

@@ -74,6 +74,11 @@ class Choice:
         return (self.finish_reason or "").lower() in CUT
 
     @property
+    def images(self) -> bool:
+        """Return whether there are images in the answer."""
+        return bool(self.message_extra.get("images"))
+
+    @property
     def medium(self) -> str | None:
         """Return what the answer is beside a text, such as "an image"; None if it is nothing."""
         for name, what in (("images", "an image"), ("audio", "audio")):

@@ -19,7 +19,7 @@ _ERROR_BODY = 65536
 _MOST_DECODED = 2**20
 _GZIP_OR_ZLIB = 47  # tells zlib to look which of both it is
 # How an event stream begins: with a field (WHATWG HTML, 9.2.6) or a comment.
-_EVENT_START = (b"data", b"event", b"id", b"retry", b"error", b":")
+_EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
 # If more events than these are still to be read, learning one saves more time than it takes.
 _MANY = 4

@@ -115,6 +115,14 @@ def test_an_image_alone_is_an_answer_in_json(
         assert run("map", "--json", "x", input=b"r\n").returncode == 0
 
 
+def test_images_beside_a_text_are_told(run: Run, endpoint: Endpoint) -> None:
+    endpoint(whole(content="Look:", images=[IMAGE]))
+    done = run("ask", "hi")
+    assert (done.returncode, done.stdout) == (0, b"Look:\n")
+    assert b"the answer has images beside its text; --json has them" in done.stderr
+    assert b"images beside" not in run("ask", "--json", "hi").stderr
+
+
 def test_parts_of_other_kinds_are_kept(run: Run, endpoint: Endpoint) -> None:
     parts = [{"type": "text", "text": "see "}, {"type": "reference", "reference_ids": [1]}]
     endpoint(whole(content=parts))
@@ -171,6 +179,20 @@ def test_a_custom_call_is_left_to_the_caller(run: Run, endpoint: Endpoint, tmp_p
     done = run("ask", "--tools", str(tmp_path / "tools.json"), "--run-tools", "hi")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == CUSTOM
+
+
+def test_a_tool_that_is_run_gets_an_object_for_null(
+    run: Run, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    tools = [{"type": "function", "function": {"name": "f"}, "command": ["cat"]}]
+    (tmp_path / "tools.json").write_text(json.dumps(tools))
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "null"}}
+    server = endpoint(in_turn(whole("tool_calls", content=None, tool_calls=[call]), answer("ok")))
+    assert (
+        run("ask", "--tools", str(tmp_path / "tools.json"), "--run-tools", "hi").stdout == b"ok\n"
+    )
+    assert said(server)[1]["tool_calls"] == [call]
+    assert said(server)[2]["content"] == "{}"
 
 
 def test_a_call_without_name_and_arguments_is_none(run: Run, endpoint: Endpoint) -> None:

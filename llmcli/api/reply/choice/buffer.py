@@ -121,6 +121,8 @@ class ChoiceBuffer:
             self.text.append(text)
         if thought:
             self._thought.append(thought)
+        if not piece.calls:
+            return self._delta(text, piece.thinking + thought)
         calls = tuple(redacted(call, self._reading.redact, _WRITTEN) for call in piece.calls)
         return self._delta(text, piece.thinking + thought, calls)
 
