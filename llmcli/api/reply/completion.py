@@ -15,7 +15,7 @@ CUT = ("length", "max_tokens", "model_length")
 FAILED = ("error", "network_error", "insufficient_system_resource", "abort", "timeout",
           "cancelled")  # fmt: skip
 FILTERED = ("content_filter", "sensitive", "safety", "refusal", "recitation", "prohibited_content")
-_KNOWN = ("stop", "tool_calls", "function_call", "end_turn", "stop_sequence", "eos", *CUT)
+_KNOWN = ("stop", "tool_calls", "function_call", "end_turn", "stop_sequence", *CUT)
 
 
 class Delta(NamedTuple):
