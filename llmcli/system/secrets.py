@@ -23,13 +23,14 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 def redacted(value: Any, redact: Callable[[str], str], spared: frozenset[str] = _NONE) -> Any:
     """Return a copy of the JSON `value` whose texts `redact` has masked, names of fields included.
 
-    What stands in a field of `spared` stays as it is.
+    What stands in a field of `spared` stays as it is, and so does a text that is too short for a
+    secret.
     """
     if isinstance(value, str):
-        return redact(value)
+        return redact(value) if len(value) >= _SHORTEST else value
     if isinstance(value, dict):
         return {
-            redact(name): item if name in spared else redacted(item, redact, spared)
+            redacted(name, redact): item if name in spared else redacted(item, redact, spared)
             for name, item in value.items()
         }
     if isinstance(value, list):

@@ -43,9 +43,12 @@ def body_of(call: Any) -> tuple[str, dict[str, Any]]:
 
     Snowflake sends both objects in each call, one of them with empty strings.
     """
-    bodies = [(kind, call[kind]) for kind in WRITTEN if isinstance(call.get(kind), dict)]
-    said = [(kind, body) for kind, body in bodies if any(body.values())]
-    return next(iter(said or bodies), (FUNCTION, {}))
+    function, custom = call.get(FUNCTION), call.get(CUSTOM)
+    if not isinstance(custom, dict):
+        return FUNCTION, function if isinstance(function, dict) else {}
+    if isinstance(function, dict) and (any(function.values()) or not any(custom.values())):
+        return FUNCTION, function
+    return CUSTOM, custom
 
 
 def name_of(call: ToolCall) -> str:

@@ -11,7 +11,6 @@ from llmcli.api.reply.choice.reader import ChoicePiece
 from llmcli.api.reply.choice.text_buffer import TextBuffer, has_surrogates, join_surrogates
 from llmcli.api.reply.choice.think_tags import ThinkTags
 from llmcli.api.reply.completion import CUT, FAILED, FILTERED, Choice, Delta
-from llmcli.api.reply.tool_calls import name_of
 from llmcli.api.unknown_fields import Extra
 from llmcli.system.dataclass import dataclass
 from llmcli.system.secrets import redacted
@@ -73,8 +72,7 @@ class ChoiceBuffer:
     @property
     def names(self) -> list[str]:
         """Return the names of the tools that are called."""
-        redact = self._reading.redact
-        return [redact(name_of(call)) for call in self._calls.calls()]
+        return [self._reading.redact(name) for name in self._calls.names()]
 
     @property
     def bytes(self) -> int:

@@ -138,6 +138,10 @@ class ToolCalls:
         """
         return [call.whole() for call in self._calls if not call.says_nothing]
 
+    def names(self) -> list[str]:
+        """Return the names of the tools that `calls` call."""
+        return [call.name for call in self._calls if not call.says_nothing]
+
     def _find(
         self, piece: dict[str, Any], position: int, taken: set[int], *, alone: bool
     ) -> _Call | None:
