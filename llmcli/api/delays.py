@@ -11,9 +11,13 @@ _FOR_EVER = 1e9  # seconds
 _MOST_OF_RESET = 60.0
 # Larger numbers are points in time: seconds since 1970, or milliseconds.
 _EPOCH, _EPOCH_MS = 1e8, 1e11
-_IN_TEXT = r"(?i)(?:try again|retry) in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?"
+# OpenAI and Groq say "try again in 1m2.5s", Azure "retry after 39 seconds".
+_IN_TEXT = (
+    r"(?i)(?:try again|retry) (?:in|after) (?:(\d{1,9})h)?(?:(\d{1,9}) ?m(?!s)(?:in(?:ute)?s? ?)?)?"
+    r"(?:(\d{1,9}(?:\.\d+)?) ?(ms|s))?"
+)
 # Go's form of a duration, as OpenAI and Groq have it: 6m0s, 1h2m, 20ms, 7.66s.
-_DURATION = r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?"
+_DURATION = r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d+)?)(ms|s))?"
 # What the two headers `remaining` and `reset` end in: the limits of requests and of tokens.
 _LIMITS = ("", "-requests", "-tokens")
 
@@ -49,7 +53,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _in_body(details: list[dict[str, Any]], message: str) -> float | None:
     """Return the seconds that the body asks to wait; None if it names none.
 
-    Google says `retryDelay: "2s"` in the details, OpenAI and Groq "try again in 1m2.5s" in words.
+    Google says `retryDelay: "2s"` in the details, others say it in words.
     """
     for detail in details:
         match = re.fullmatch(r"(\d+(?:\.\d+)?)s", str(detail.get("retryDelay", "")))

@@ -83,7 +83,7 @@ ROWS = (
         "https://docs.litellm.ai/docs/proxy/virtual_keys"),
     Row(errors.NoModel, "model not found|model decommissioned|model not available"
         "|model not supported|deployment not found",
-        "model .{0,80}(does not exist|not found)|model .{0,80}decommissioned",
+        r"model( \S{1,120})? (does not exist|(is |was )?not found|has been decommissioned)",
         "https://platform.openai.com/docs/guides/error-codes; Groq, Together, Hugging Face, Azure"),
     Row(errors.NoModel, "", "^model: \\S+$",
         "https://docs.anthropic.com/en/api/errors"),
@@ -93,7 +93,7 @@ ROWS = (
         "https://docs.perplexity.ai, https://docs.mistral.ai, https://docs.litellm.ai"),
     Row(errors.NoModel, "", "model not exist|not found the model",
         "https://api-docs.deepseek.com, https://platform.moonshot.ai"),
-    Row(errors.NoModel, "", "model .{0,80}not found, try pulling|no such model",
+    Row(errors.NoModel, "", "not found, try pulling|no such model",
         "https://github.com/ollama/ollama/blob/main/docs/api.md"),
     Row(errors.NoModel, "unknown model", "unknown model|is not a valid model|no endpoints found",
         "https://docs.github.com/en/github-models, https://openrouter.ai/docs/api-reference/errors"),

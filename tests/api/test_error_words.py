@@ -111,6 +111,8 @@ def test_too_long(status: int, error: Any) -> None:
         "the tool 'authentication' has no parameters",
         "invalid model response format",
         "the colour is not valid",
+        "the model called a tool that was not found",
+        "The model asked for the tool x, not found",
     ],
 )
 def test_other_mistakes_are_none_of_these(message: str) -> None:
@@ -143,6 +145,18 @@ def test_what_is_spent_and_what_passes(
 
 def test_every_row_names_its_source() -> None:
     assert all("https://" in row.source and (row.codes or row.words) for row in ROWS)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *[("try again in 1m2.5s", 62.5), ("try again in 20ms", 0.02), ("retry in 1h1m", 3660)],
+        *[("Please retry after 39 seconds.", 39), ("try again in 2 minutes", 120)],
+        *[("try again in a while", None), ("try again in 999999999999 seconds", None)],
+    ],
+)
+def test_the_time_to_wait_in_words(text: str, seconds: float | None) -> None:
+    assert delays.told({}, [], text) == seconds
 
 
 def limited(reset: str, remaining: str = "0") -> dict[str, str]:
