@@ -54,8 +54,8 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
         raise UsageError("-p gives a template's variable; name the template with -t")
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
     if nothing and (given.no_stdin or not content.has_stdin(environment)):
-        hint = 'llmcli "your question", or pipe text in, or `-` to type it; see llmcli --help'
-        raise UsageError("no prompt", hint=hint)
+        stdin = "" if given.no_stdin else ", or pipe text in, or `-` to type it"
+        raise UsageError("no prompt", hint=f'llmcli "your question"{stdin}; see llmcli --help')
 
 
 def check_choices(options: AskOptions, settings: Settings) -> None:
