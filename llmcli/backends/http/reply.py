@@ -194,7 +194,9 @@ def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iter
 
 def _read(event: bytes, trace: Trace) -> list[Chunk]:
     chunks = [_chunk(parsed, trace) for parsed in sse.parsed(event)]
-    return [chunk for chunk in chunks if chunk is not None]
+    found = [chunk for chunk in chunks if chunk is not None]
+    error = sse.error_field(event)
+    return found if error is None else [*found, _error_event(error)]
 
 
 def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
