@@ -18,8 +18,9 @@ from llmcli.backends.http.body import Check, blocks, reaches_end
 from llmcli.backends.http.early import EarlyRequest
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.reply import Head
+from llmcli.backends.http.wire import proxy, proxy_errors
 from llmcli.config.keys import Key
-from llmcli.config.url import host_of, is_loopback
+from llmcli.config.url import host_of
 from llmcli.errors import LlmcliError
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Client:
             raise self._fault(error) from error
         whole = False
         try:
+            if response.status == 407 and self._proxy:
+                raise proxy_errors.wants_password(self._proxy)
             yield Head(response.status, response.headers)
             try:
                 yield from blocks(_http_response(response))
@@ -111,12 +114,13 @@ class Client:
             request,
             stream=True,
             timeout=(self._endpoint.connect_timeout, self._endpoint.idle_timeout),
-            proxies=self._environment["proxies"],
+            proxies={"all": self._proxy} if self._proxy else {},
         )
 
     @cached_property
     def _prepared(self) -> requests.PreparedRequest:
         with requests.Session() as session:
+            session.trust_env = False
             session.headers.clear()
             return session.prepare_request(
                 requests.Request(
@@ -132,14 +136,8 @@ class Client:
         return dict(self._prepared.headers)
 
     @cached_property
-    def _environment(self) -> dict[str, Any]:
-        """Return the settings that requests reads from variables, such as HTTPS_PROXY."""
-        # A request to this machine, and the key in it, must not leave it for a proxy.
-        proxies = {"no_proxy": "*"} if is_loopback(self._url) else {}
-        with requests.Session() as session:
-            return dict(session.merge_environment_settings(
-                self._prepared.url or self._url, proxies, True, None, None
-            ))  # fmt: skip
+    def _proxy(self) -> str | None:
+        return proxy.of_process(self._url)
 
     @cached_property
     def _adapter(self) -> HTTPAdapter:
@@ -153,7 +151,8 @@ class Client:
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
             return error
-        return errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
+        idle_timeout = self._endpoint.idle_timeout
+        return errors.before_answer(error, host_of(self._url), idle_timeout, self._proxy)
 
 
 def _http_response(response: Any) -> Any:

@@ -15,9 +15,10 @@ from typing import Any
 import requests
 import urllib3.exceptions as urllib3
 
+from llmcli.backends.http.wire import proxy_errors
+from llmcli.backends.http.wire.proxy import shown
 from llmcli.errors import (
     HOW_TO_INSTALL,
-    AuthError,
     ConfigError,
     ConnectionLost,
     LlmcliError,
@@ -44,17 +45,40 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [getattr(item, "reason", None), *item.args, item.__cause__, item.__context__]
 
 
-def before_answer(error: Exception, target: str, idle: float) -> LlmcliError:
+def before_answer(
+    error: Exception, target: str, idle: float, proxy: str | None = None
+) -> LlmcliError:
     """Return the error that says why no reply began.
 
     `target` is the endpoint's host and port, and `idle` the idle timeout in seconds, for messages.
+    `proxy` is the URL of the proxy in between, if there is one.
     """
     chain = list(causes(error))
+    if proxy and (of_proxy := _of_proxy(chain, proxy, target)):
+        return of_proxy
     for kinds, make in _BEFORE:
         for cause in chain:
             if isinstance(cause, kinds) and not (kinds == (OSError,) and _is_of_requests(cause)):
                 return make(cause, target, idle)
     return NetworkError(f"cannot reach {target}: {one_line(str(error), 200)}", transient=True)
+
+
+def _of_proxy(chain: list[BaseException], proxy: str, target: str) -> LlmcliError | None:
+    """Return the error of the proxy; None if it is that of the endpoint, or of a setting."""
+    if refused := proxy_errors.refusal(chain, proxy, target):
+        return refused
+    for cause in chain:
+        if isinstance(cause, (urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL)):
+            return None
+        # A CONNECT that is not answered: what is timed is a request to the proxy.
+        silent = isinstance(cause, urllib3.ReadTimeoutError) and _is_to(cause, proxy)
+        if silent or isinstance(cause, (requests.exceptions.ProxyError, urllib3.ProxyError)):
+            return proxy_errors.unreachable(chain, proxy, target)
+    return None
+
+
+def _is_to(cause: urllib3.ReadTimeoutError, proxy: str) -> bool:
+    return shown(cause.url or "") == shown(proxy)
 
 
 def _is_of_requests(cause: BaseException) -> bool:
@@ -82,19 +106,6 @@ def _timed_out_connecting(_cause: Any, target: str, _idle: float) -> LlmcliError
 def _timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
     hint = "wait longer with --idle-timeout"
     return TimedOut(f"no answer from {target} for {idle:g} s", hint=hint)
-
-
-def _proxy(cause: Any, target: str, idle: float) -> LlmcliError:
-    text = " ".join(str(c) for c in causes(cause))
-    if "Tunnel connection failed: 407" in text:
-        return AuthError(
-            "the proxy asks for a password (407)",
-            hint="set or correct the user and password in HTTPS_PROXY",
-        )
-    if "timed out" in text:
-        return _timed_out_connecting(cause, f"{target} through the proxy", idle)
-    return NetworkError(f"the proxy for {target} cannot be reached", transient=True,
-                        hint="check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")  # fmt: skip
 
 
 def _certificate(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -156,7 +167,6 @@ _Make = Callable[[Any, str, float], LlmcliError]
 # is general: OSError, from which most of the others derive, is the last.
 _BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
     ((urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL), _bad_setting),
-    ((requests.exceptions.ProxyError, urllib3.ProxyError), _proxy),
     # Not urllib3's ConnectTimeoutError: its subclass NewConnectionError means a refused connection.
     ((requests.exceptions.ConnectTimeout,), _timed_out_connecting),
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),
