@@ -19,6 +19,7 @@ from tests.support.faults import (
     in_chunks,
     raw,
 )
+from tests.support.framing import FRAMING
 from tests.support.program import KEY, PROGRAM, Run, one_line
 from tests.support.waiting import reach_deadline, wait_until
 
@@ -41,15 +42,16 @@ def at_the_deadline(
         return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
 
 
+ALL = FAULTS | FRAMING
 # It waits for a deadline of five seconds.
 SLOW = "one_byte_at_a_time"
 
 
 @pytest.mark.parametrize(
-    "name", [*(n for n in FAULTS if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
+    "name", [*(n for n in ALL if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
 )
 def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> None:
-    fault = FAULTS[name]
+    fault = ALL[name]
     server = endpoint(fault.script)
     done = at_the_deadline(server, env, fault) if fault.waits else run("ask", "hi", *fault.options)
     line = one_line(done.stderr)
@@ -62,11 +64,11 @@ def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", [n for n, f in FAULTS.items() if f.code not in (85, 124) and n != "endless_line"]
+    "name", [n for n, f in ALL.items() if f.code not in (85, 124) and n != "endless_line"]
 )
 def test_fault_in_json(run: Run, endpoint: Endpoint, name: str) -> None:
     """The same code in the object, with the partial text."""
-    fault = FAULTS[name]
+    fault = ALL[name]
     endpoint(fault.script)
     done = run("ask", "--json", "hi", *fault.options)
     value = json.loads(done.stdout)

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from llmcli.config.paths import path_of
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.config.url import host_of, is_loopback, origin
 from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
@@ -81,7 +82,7 @@ def _configured(settings: Settings, base_url: str, environment: Environment) -> 
         if key:
             yield key
     if settings.api_key_file and settings.belongs("api_key_file", base_url):
-        yield _from_file(_key_file(environment, settings))
+        yield _from_file(path_of(environment, settings, "api_key_file"))
 
 
 def _keyring_wanted(settings: Settings, base_url: str) -> bool:
@@ -141,19 +142,6 @@ def _arguments(command: list[str] | str) -> list[str]:
     if not arguments:
         raise ConfigError("api_key_command must name a program")
     return arguments
-
-
-def _key_file(environment: Environment, settings: Settings) -> Path:
-    """Return the path that api_key_file names, where `~/` stands for the home directory.
-
-    A relative path begins in the directory of config.toml if it stands there, in the working
-    directory if a variable gave it.
-    """
-    name = settings.api_key_file or ""
-    if name.startswith("~/"):
-        return environment.home / name[2:]
-    of_config = "api_key_file" in settings.bound_to
-    return environment.config_file.parent / name if of_config else Path(name)
 
 
 def _from_file(path: Path) -> Key:
@@ -234,7 +222,9 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
         try:
-            return _from_file(_key_file(environment, settings)).fingerprint, "api_key_file"
+            return _from_file(
+                path_of(environment, settings, "api_key_file")
+            ).fingerprint, "api_key_file"
         except ConfigError as error:
             return None, str(error)
     return None, "keyring (not opened by show)" if settings.keyring else "none"

@@ -146,7 +146,9 @@ class Client:
         prepare = partial(
             connections.prepare_pool, check=self._check, patience=self._endpoint.idle_timeout
         )
-        return _Adapter(context, self._connections or 1, self._early, prepare)
+        adapter = _Adapter(context, self._connections or 1, self._early, prepare)
+        adapter.ca_file = self._endpoint.ca_file
+        return adapter
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
@@ -176,6 +178,8 @@ def _is_at_end(response: Any) -> bool:
 class _Adapter(HTTPAdapter):
     """The adapter of requests for one URL: one pool, and one TLS context for all connections."""
 
+    # The authorities for a proxy that is reached by TLS.
+    ca_file: str | None = None
     _pool: Any = None
 
     def __init__(
@@ -197,9 +201,11 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Give the connections through a proxy, and those to it, our TLS context."""
+        from llmcli.backends.http.wire import tls  # noqa: PLC0415  # not for http://
+
         contexts = {"ssl_context": self._context}
-        if not proxy.lower().startswith("socks"):  # no TLS to a SOCKS proxy: it takes no context
-            contexts["proxy_ssl_context"] = self._context
+        if proxy.lower().startswith("https"):  # the client's certificate is for the endpoint alone
+            contexts["proxy_ssl_context"] = tls.context(self.ca_file)
         return super().proxy_manager_for(proxy, **contexts, **options)
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:

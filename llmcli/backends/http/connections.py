@@ -4,6 +4,7 @@ A connection either takes over an early request, or sends head and body in one w
 write may take as long as waiting for the reply, and `_FinalResponse` reads the reply.
 """
 
+import ssl
 from functools import partial
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected, parse_headers
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,19 @@ class _Patient(_Base):
         """Connect, and then set the timeout for writes."""
         super().connect()
         self.sock.settimeout(self.patience)
+
+    def send(self, data: Any) -> None:
+        """Send `data`. Raises BrokenPipeError if the connection is closed meanwhile.
+
+        The server may have answered already, by TLS as well: an alert that it demands a certificate
+        comes after the handshake. On BrokenPipeError, and only then, urllib3 looks for the answer.
+        """
+        if self.sock is None:
+            self.connect()
+        try:
+            super().send(data)
+        except (ConnectionError, ssl.SSLError) as error:
+            raise BrokenPipeError() from error
 
 
 class _Early(_Patient):

@@ -4,10 +4,10 @@ import re
 import socket
 import ssl
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
+from llmcli.backends.http.wire import tls_errors
 from llmcli.backends.http.wire.proxy import shown
-from llmcli.errors import AuthError, LlmcliError, NetworkError, ProtocolError, TimedOut
+from llmcli.errors import AuthError, LlmcliError, NetworkError, TimedOut
 from llmcli.system.text import one_line
 
 # The words of http.client, which tells the status of a refused CONNECT in no other way.
@@ -48,9 +48,9 @@ def _refused(status: int, reason: str, proxy: str, target: str) -> LlmcliError:
 def wants_password(proxy: str) -> AuthError:
     """Return the error for a proxy that asks for a password, or refuses the one in its URL."""
     problem = "refuses the user and password" if "@" in proxy else "asks for a password"
-    status = "" if proxy.lower().startswith("socks") else f" ({_PASSWORD})"
+    status = "" if proxy.lower().startswith("socks") else f"{_PASSWORD} from "
     return AuthError(
-        f"the proxy {shown(proxy)} {problem}{status}",
+        f"the proxy {problem} ({status}{shown(proxy)})",
         hint="set or correct the user and password of the proxy in HTTPS_PROXY, HTTP_PROXY "
         "or ALL_PROXY",
         status=_PASSWORD,
@@ -62,21 +62,16 @@ def unreachable(causes: Sequence[BaseException], proxy: str, target: str) -> Llm
     address = shown(proxy)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
-            reason = cause.verify_message or str(cause)
-            hint = "name the CA file of the proxy in ca_file or REQUESTS_CA_BUNDLE"
-            problem = f"the certificate of the proxy {address} is not trusted: {reason}"
-            return ProtocolError(problem, hint=hint)
+            return tls_errors.untrusted(cause, f"the proxy {address}")
     for cause in causes:
-        if isinstance(cause, ssl.SSLError) and "EOF" not in str(cause):
-            plain = urlsplit(proxy).scheme.lower() == "https" and "WRONG_VERSION" in str(cause)
-            problem = f"cannot start TLS with the proxy {address}: {cause.reason or cause}"
-            return ProtocolError(problem, hint="is it http://?" if plain else None)
+        if isinstance(cause, ssl.SSLError):
+            return tls_errors.failed(cause, f"the proxy {address}")
     if any(isinstance(cause, TimeoutError) or "timed out" in str(cause) for cause in causes):
         return TimedOut(
             f"cannot connect to {target} through the proxy {address} in time",
             hint="wait longer with --connect-timeout",
         )
-    problem = f"the proxy {address} for {target} cannot be reached{_reason(causes)}"
+    problem = f"the proxy for {target} cannot be reached at {address}{_reason(causes)}"
     return NetworkError(problem, transient=True, hint=_VARIABLES)
 
 
