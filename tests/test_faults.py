@@ -19,7 +19,7 @@ from tests.support.faults import (
     in_chunks,
     raw,
 )
-from tests.support.framing import FRAMING
+from tests.support.framing import FRAMING, LONG, lengths
 from tests.support.program import KEY, PROGRAM, Run, one_line
 from tests.support.waiting import reach_deadline, wait_until
 
@@ -102,6 +102,28 @@ def test_what_is_whole_all_the_same(run: Run, endpoint: Endpoint) -> None:
         assert (done.returncode, done.stdout) == (0, stdout), done.stderr
         assert warning in done.stderr.decode()
         assert ("warning" in done.stderr.decode()) == bool(warning)
+
+
+@pytest.mark.parametrize(
+    "line", [b"data: [DONE] ", b"data:[DONE]", b"data: [DONE]\t ", b"data: [DONE]"]
+)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r", b"\n\n"])
+def test_the_end_with_blanks(run: Run, endpoint: Endpoint, line: bytes, end: bytes) -> None:
+    """A line end is enough, even if the server then waits for the connection to be closed."""
+    for script in (
+        body(SOME + STOP + line + end),
+        *([raw(CHUNKED + in_chunks(SOME + STOP + line + end), wait=True)] if end else []),
+    ):
+        endpoint(script)
+        done = run("ask", "-q", "hi", "--retries", "0")
+        assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
+
+
+@pytest.mark.parametrize("values", [(LONG,), (LONG, LONG), (f"{LONG}, {LONG}",)])
+def test_one_length_however_often(run: Run, endpoint: Endpoint, values: tuple[str, ...]) -> None:
+    endpoint(lengths(*values))
+    done = run("ask", "-q", "hi", "--retries", "0")
+    assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
 
 
 def test_characters_cut_at_every_byte(run: Run, endpoint: Endpoint) -> None:

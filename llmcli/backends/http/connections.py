@@ -13,6 +13,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from llmcli.backends.http.body import Check, CheckedReader, buffered
 from llmcli.backends.http.early import EarlyRequest
+from llmcli.backends.http.wire.framing import settle_length
 
 # The classes below are mixed into both kinds of connection; type checkers see one of them.
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class _FinalResponse(HTTPResponse):
         codings = ",".join(self.headers.get_all("Transfer-Encoding", ())).lower().split(",")
         if not self.chunked and "chunked" in map(str.strip, codings):
             self.chunked, self.chunk_left, self.length = True, None, None
+        settle_length(self)
 
     def _read_status(self) -> Any:
         status = super()._read_status()  # type: ignore[misc]
