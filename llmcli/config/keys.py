@@ -107,7 +107,6 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     from llmcli.system import process  # noqa: PLC0415  # loads subprocess; only for a key command
 
     arguments = _arguments(command)
-    environment.stage = awaited = "api_key_command has not ended"
     # Its stdin is empty, because the stdin of llmcli is for the prompt.
     job = process.Program(
         arguments,
@@ -118,9 +117,10 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
     )
-    outcome = process.run_program(job)
+    with environment.waiting_for("api_key_command"):
+        outcome = process.run_program(job)
     if outcome.too_late:
-        raise deadline_reached(deadline, awaited)
+        raise deadline_reached(deadline, "api_key_command has not ended")
     if outcome.dropped:
         raise ConfigError(f"api_key_command printed more than {_MOST_BYTES} bytes: not a key")
     if outcome.reason:
