@@ -121,6 +121,17 @@ def test_a_socks_proxy_that_asks_for_a_password(
     assert "hunter2" not in line
 
 
+def test_the_doctor_names_the_password_of_the_proxy(
+    run: Run, endpoint: Endpoint, env: dict[str, str]
+) -> None:
+    proxy = endpoint(error("407 Proxy Authentication Required", {}))
+    env |= {"HTTPS_PROXY": f"http://127.0.0.1:{proxy.port}"}
+    env |= {"LLMCLI_BASE_URL": "https://far.invalid/v1", "LLMCLI_MODEL": "m"}
+    done = run("config", "check")
+    assert done.returncode == 77
+    assert b"user and password of the proxy" in done.stdout + done.stderr
+
+
 def test_a_proxy_that_answers_in_the_end(run: Run, endpoint: Endpoint, env: dict[str, str]) -> None:
     proxy = endpoint(in_turn(error("503 Busy", {}), answer("ok")))
     env["HTTP_PROXY"] = f"http://127.0.0.1:{proxy.port}"

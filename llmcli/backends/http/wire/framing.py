@@ -1,6 +1,9 @@
 """The length of a reply, where its head is at odds with itself."""
 
+import re
 from http.client import HTTPException, HTTPResponse
+
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def settle_length(response: HTTPResponse) -> None:
@@ -18,7 +21,7 @@ def settle_length(response: HTTPResponse) -> None:
     del response.headers["Content-Length"]
     if response.chunked:
         return  # the chunks frame the body, whatever else is said
-    numbers = sorted(int(text) for text in lengths if text.isascii() and text.isdecimal())
+    numbers = sorted(int(text) for text in lengths if _NUMBER.fullmatch(text))
     is_error = response.status >= 400
     if not is_error and (len(lengths) > 1 or not numbers):
         raise HTTPException(f"Content-Length is {' and '.join(lengths)}")
