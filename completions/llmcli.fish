@@ -64,7 +64,7 @@ end
 function __llmcli_in
     set -l words (commandline -opc)
     set -e words[1]
-    if not contains -- "$words[1]" ask map models usage config local session template
+    if not contains -- "$words[1]" ask map models usage config local session template help completion
         set -p words ask
     end
     if test "$argv[1]" = ask
@@ -98,6 +98,8 @@ complete -c llmcli -n __llmcli_first -a template -d 'List, show and edit saved p
 complete -c llmcli -n '__llmcli_in template' -a list -d 'Print the templates.'
 complete -c llmcli -n '__llmcli_in template' -a show -d 'Print a template as it stands in its file.'
 complete -c llmcli -n '__llmcli_in template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
+complete -c llmcli -n __llmcli_first -a help -d 'Show the help of a command. Nothing is sent to a model.'
+complete -c llmcli -n __llmcli_first -a completion -d 'Print the script that completes the command line in a shell.'
 complete -c llmcli -n '__llmcli_in ask' -s n -l no-stdin -d 'Never touch stdin (for loops).'
 complete -c llmcli -n '__llmcli_in ask' -s f -l file -r -F -d 'Add a text or image file; - is stdin. Repeatable.'
 complete -c llmcli -n '__llmcli_in ask' -s s -l system -x -a '(__llmcli_at_files)' -d 'System message.'
@@ -129,10 +131,10 @@ complete -c llmcli -n '__llmcli_in ask' -s o -l option -x -d 'Any other body fie
 complete -c llmcli -n '__llmcli_in ask' -l no-stream -d 'Ask for the answer in one piece.'
 complete -c llmcli -n '__llmcli_in ask' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
 complete -c llmcli -n '__llmcli_in ask' -l base-url -x -d 'Endpoint, without /chat/completions.'
-complete -c llmcli -n '__llmcli_in ask' -l header -x -d 'Further request header. Repeatable.'
-complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'Time limit to connect. [10]'
-complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Time limit of silence. [60; 300 with --no-stream]'
-complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [3600]'
+complete -c llmcli -n '__llmcli_in ask' -l header -x -d 'Further request header, or NAME: VALUE. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'Time limit to connect. [10s]'
+complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Time limit of silence. [60s; 5m with --no-stream]'
+complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [1h]'
 complete -c llmcli -n '__llmcli_in ask' -l retries -x -d 'Times to try again after a temporary failure. [3]'
 complete -c llmcli -n '__llmcli_in ask' -l max-cost -x -d 'Send nothing that could cost more than this.'
 complete -c llmcli -n '__llmcli_in ask' -l tag -x -d 'Name in the ledger and for budgets.'
@@ -192,10 +194,10 @@ complete -c llmcli -n '__llmcli_in map' -s o -l option -x -d 'Any other body fie
 complete -c llmcli -n '__llmcli_in map' -l no-stream -d 'Ask for the answer in one piece.'
 complete -c llmcli -n '__llmcli_in map' -l profile -x -a '(__llmcli_profiles)' -d 'Profile of config.toml.'
 complete -c llmcli -n '__llmcli_in map' -l base-url -x -d 'Endpoint, without /chat/completions.'
-complete -c llmcli -n '__llmcli_in map' -l header -x -d 'Further request header. Repeatable.'
-complete -c llmcli -n '__llmcli_in map' -l connect-timeout -x -d 'Time limit to connect. [10]'
-complete -c llmcli -n '__llmcli_in map' -l idle-timeout -x -d 'Time limit of silence. [60; 300 with --no-stream]'
-complete -c llmcli -n '__llmcli_in map' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [3600]'
+complete -c llmcli -n '__llmcli_in map' -l header -x -d 'Further request header, or NAME: VALUE. Repeatable.'
+complete -c llmcli -n '__llmcli_in map' -l connect-timeout -x -d 'Time limit to connect. [10s]'
+complete -c llmcli -n '__llmcli_in map' -l idle-timeout -x -d 'Time limit of silence. [60s; 5m with --no-stream]'
+complete -c llmcli -n '__llmcli_in map' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [1h]'
 complete -c llmcli -n '__llmcli_in map' -l retries -x -d 'Times to try again after a temporary failure. [3]'
 complete -c llmcli -n '__llmcli_in map' -l max-cost -x -d 'Send nothing that could cost more than this.'
 complete -c llmcli -n '__llmcli_in map' -l tag -x -d 'Name in the ledger and for budgets.'
@@ -240,3 +242,5 @@ complete -c llmcli -n '__llmcli_in template show' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template show' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in template edit' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template edit' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in help' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in completion' -s h -l help -d 'Show this message and exit.'

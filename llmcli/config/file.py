@@ -53,7 +53,9 @@ def resolve(
     layers.append(("environment", _from_variables(environment.variables)))
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
-    return _combined(layers, name)
+    settings = _combined(layers, name)
+    environment.quiet = environment.quiet or settings.quiet
+    return settings
 
 
 def _combined(layers: list[tuple[str, dict[str, Any]]], profile: str | None) -> Settings:

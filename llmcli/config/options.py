@@ -9,6 +9,7 @@ command line `llmcli.cli.app` turns them into options of Typer.
 from typing import Annotated, Any
 
 from llmcli.system.dataclass import dataclass
+from llmcli.system.duration import Seconds
 
 
 class Option:
@@ -203,26 +204,34 @@ class ConnectionOptions:
     ] = None
     header: Annotated[
         list[str] | None,
-        Option("--header", metavar="NAME=VALUE", help="Further request header. Repeatable."),
+        Option(
+            "--header",
+            metavar="NAME=VALUE",
+            help="Further request header, or NAME: VALUE. Repeatable.",
+        ),
     ] = None
     connect_timeout: Annotated[
-        float | None,
-        Option("--connect-timeout", metavar="SECONDS", help="Time limit to connect. [10]"),
+        Seconds | None,
+        Option(
+            "--connect-timeout", metavar="TIME", parser=Seconds, help="Time limit to connect. [10s]"
+        ),
     ] = None
     idle_timeout: Annotated[
-        float | None,
+        Seconds | None,
         Option(
             "--idle-timeout",
-            metavar="SECONDS",
-            help="Time limit of silence. [60; 300 with --no-stream]",
+            metavar="TIME",
+            parser=Seconds,
+            help="Time limit of silence. [60s; 5m with --no-stream]",
         ),
     ] = None
     deadline: Annotated[
-        float | None,
+        Seconds | None,
         Option(
             "--deadline",
-            metavar="SECONDS",
-            help="Time limit of the run, or of each record of map; 0: none. [3600]",
+            metavar="TIME",
+            parser=Seconds,
+            help="Time limit of the run, or of each record of map; 0: none. [1h]",
         ),
     ] = None
     retries: Annotated[

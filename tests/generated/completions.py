@@ -26,12 +26,15 @@ KINDS = {
 
 
 def files() -> dict[Path, str]:
+    """The scripts: for packagers, and in the package for `llmcli completion`."""
     root = tree()
-    return {
-        ROOT / "completions" / "llmcli.bash": _fill("bash", root, _bash(root)),
-        ROOT / "completions" / "_llmcli": _fill("zsh", root, _zsh(root)),
-        ROOT / "completions" / "llmcli.fish": _fill("fish", root, _fish(root)),
+    scripts = {
+        "llmcli.bash": _fill("bash", root, _bash(root)),
+        "_llmcli": _fill("zsh", root, _zsh(root)),
+        "llmcli.fish": _fill("fish", root, _fish(root)),
     }
+    folders = (ROOT / "completions", ROOT / "llmcli" / "cli" / "completions")
+    return {folder / name: text for folder in folders for name, text in scripts.items()}
 
 
 def _fill(shell: str, root: Command, parts: dict[str, str]) -> str:

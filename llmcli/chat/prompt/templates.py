@@ -1,5 +1,6 @@
 """Templates: saved prompts in TOML files, with variables, a system message and settings."""
 
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -138,6 +139,8 @@ def load_template(environment: Environment, name: str) -> Template:
     except (FileNotFoundError, NotADirectoryError):
         near = did_you_mean(name, template_names(environment), most=3, likeness=0.5)
         hint = near or "see `llmcli template list`"
+        if re.fullmatch(r"[0-9.]+", name):
+            hint = f"the temperature is --temperature {name}"
         raise NoInput(f"there is no template {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"cannot read template {path}: {error.strerror}") from None
