@@ -90,5 +90,5 @@ def _wrong_word(error: Any, command: str) -> UsageError | None:
         argument = text.split("'")[1] if "'" in text else "an argument"
         return UsageError(f"missing {argument}: {command} {argument}", hint=see)
     if match := re.match(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", text):
-        return UsageError(f"{command} takes no further word: {match[1]}", hint=see)
+        return UsageError(f"unexpected extra argument of {command}: {match[1]}", hint=see)
     return None

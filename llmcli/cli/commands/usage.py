@@ -73,6 +73,7 @@ def usage(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
     settings = file.resolve(environment, {}, None)
+    environment.start_deadline(settings.deadline)
     zone = budget.zone_of(settings.budget, settings.source("budget"))
     last = _day(until, zone, "--until", last=True) if until is not None else zone.today()
     first = _day(since, zone, "--since") if since is not None else last - timedelta(days=_DAYS - 1)
