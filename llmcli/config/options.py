@@ -58,7 +58,9 @@ class PromptOptions:
     ] = None
     param: Annotated[
         list[str] | None,
-        Option("--param", "-p", metavar="NAME=VALUE", help="Variable of the template. Repeatable."),
+        Option(
+            "--param", "-p", metavar="VARIABLE=VALUE", help="Variable of the template. Repeatable."
+        ),
     ] = None
     max_input: Annotated[
         str, Option("--max-input", metavar="SIZE", help="Refuse input beyond this size.")

@@ -53,7 +53,9 @@ def usage(
     until: Annotated[
         str | None, typer.Option("--until", metavar="DAY", help="The last day. [today]")
     ] = None,
-    by: Annotated[By, typer.Option("--by", help="What to sum by.")] = By.day,
+    by: Annotated[
+        By, typer.Option("--by", metavar="UNIT", help=f"What to sum by: {', '.join(By)}.")
+    ] = By.day,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV with a heading.")] = False,
