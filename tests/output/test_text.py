@@ -88,7 +88,7 @@ def test_partial_text_comes_before_the_error_that_came_with_it(
     for last in ({"error": {"message": "overloaded"}}, [1]):
         endpoint(in_segments(TEN[:-2] + b"\r\n" + frames(last)))
         done = shell(env, '"$0" ask -n -q --retries 0 hi 2>&1', tmp_path)
-        assert done.stdout.startswith(TEXT + b"llmcli: ") and done.returncode
+        assert done.stdout.startswith(TEXT + b"\nllmcli: ") and done.returncode
 
 
 def test_thinking_and_text_that_arrive_together_keep_their_order(
