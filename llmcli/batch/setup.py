@@ -89,7 +89,8 @@ def _check(options: MapOptions, words: str | None) -> None:
         problem = "--approve cannot be used with map: it asks at the terminal, one call at a time"
         raise UsageError(problem)
     if given.param and not given.template:
-        raise UsageError("-p gives a template's variable; name the template with -t")
+        hint = "name the template with -t; a prompt needs no option"
+        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
     if options.input.files and words and os.path.exists(words):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
@@ -222,7 +223,7 @@ def _bar(
     environment: Environment, options: MapOptions, tally: Tally, source: Records, sink: Sink | None
 ) -> Bar | None:
     """Return a progress bar; None without a terminal, or where it would stand among answers."""
-    if options.results.quiet or not environment.is_terminal(STDERR):
+    if environment.quiet or not environment.is_terminal(STDERR):
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None

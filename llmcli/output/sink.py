@@ -15,10 +15,11 @@ from llmcli.system.stdio import STDOUT, write_all
 class Sink(Protocol):
     """A place that an answer is written to.
 
-    `retractable` says whether `clear` can take back what was written, `terminal` whether a person
-    reads it on a terminal.
+    `place` names it for messages. `retractable` says whether `clear` can take back what was
+    written, `terminal` whether a person reads it on a terminal.
     """
 
+    place: str
     retractable: bool
     terminal: bool
 
@@ -45,6 +46,7 @@ class Sink(Protocol):
 class StdoutSink:
     """The sink that is stdout, where nothing can be taken back."""
 
+    place = "stdout"
     retractable = False
 
     def __init__(self) -> None:
@@ -78,7 +80,7 @@ class FileSink:
     terminal = False
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = self.place = name
         self._written = self._keep = 0  # bytes: the size of the file, and what `clear` leaves
         try:
             # The target of a symbolic link is replaced, and the link stays.
@@ -161,7 +163,7 @@ class DeviceSink(StdoutSink):
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.place = name
         try:
             if match := _OPEN.fullmatch(name):
                 # Opened anew, a file behind the descriptor would be written from its start.

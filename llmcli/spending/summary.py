@@ -17,6 +17,7 @@ from llmcli.api.reply.usage import tokens
 from llmcli.spending.ledger import INTENT
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.files.atomic_file import replace_file
+from llmcli.system.files.regular import open_regular, read_regular
 
 # The version of the form of a checkpoint; one of another version is ignored.
 _VERSION = 1
@@ -154,7 +155,7 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
     written where that is worth it. Raises OSError if the ledger cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             rollup = _checkpoint(path, file, zone)
             start = rollup.offset
             file.seek(start)
@@ -166,7 +167,7 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
             if rollup.offset - start > _CHECKPOINT_EVERY:
                 with suppress(OSError):  # a directory that is read-only
                     _save(path, file, rollup, zone)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Rollup()
     return rollup
 
@@ -187,7 +188,7 @@ def _proof(file: Any, offset: int) -> str:
 def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
     """Return what the checkpoint of the ledger says; no sums if it does not fit or is damaged."""
     try:
-        saved = json.loads(_checkpoint_path(path).read_bytes())
+        saved = json.loads(read_regular(_checkpoint_path(path)))
         offset, proof = saved["offset"], saved["proof"]
         fits = (saved["version"], saved["zone"]) == (_VERSION, zone) and isinstance(offset, int)
         if not fits or not proof.endswith("\n") or _proof(file, offset) != proof:

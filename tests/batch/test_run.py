@@ -109,3 +109,19 @@ def test_what_could_not_be_written_is_not_done(run: Run, echo: Echo) -> None:
         done = run("map", "-j", "1", "{}", input=lines(4), stdout=full)
     assert done.returncode == 74
     assert "map: 0 done" in one_line(done.stderr)
+
+
+def test_nothing_answered_prints_no_empty_lines(run: Run, echo: Echo) -> None:
+    refused = {"r0", "r1", "r2"}
+
+    def fault(handler: Handler, text: str, _number: int) -> bool | None:
+        return handler.refuse(400) if text in refused else None
+
+    echo.fault = fault
+    done = run("map", "{}", input=lines(3))
+    assert (done.returncode, done.stdout) == (3, b"")
+    done = run("map", "{}", input=lines(5))
+    assert done.stdout == b"\n\n\nanswer to r3\nanswer to r4\n"
+    refused |= {"r4"}
+    done = run("map", "{}", input=lines(5))
+    assert done.stdout == b"\n\n\nanswer to r3\n\n"

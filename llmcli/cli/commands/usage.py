@@ -53,7 +53,9 @@ def usage(
     until: Annotated[
         str | None, typer.Option("--until", metavar="DAY", help="The last day. [today]")
     ] = None,
-    by: Annotated[By, typer.Option("--by", help="What to sum by.")] = By.day,
+    by: Annotated[
+        By, typer.Option("--by", metavar="UNIT", help=f"What to sum by: {', '.join(By)}.")
+    ] = By.day,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV with a heading.")] = False,
@@ -73,6 +75,7 @@ def usage(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
     settings = file.resolve(environment, {}, None)
+    environment.start_deadline(settings.deadline)
     zone = budget.zone_of(settings.budget, settings.source("budget"))
     last = _day(until, zone, "--until", last=True) if until is not None else zone.today()
     first = _day(since, zone, "--since") if since is not None else last - timedelta(days=_DAYS - 1)
