@@ -1,56 +1,55 @@
-"""How fast the workers of `map` send requests.
+"""How fast the workers of `map` send requests, which all of them share.
 
-If the server asks one worker to wait, all workers wait. The number of requests at once is halved at
-an overload and rises slowly after successes, as the window of TCP does (RFC 5681). Retries are
-limited to a share of the requests, so that failures do not multiply the load; see
-https://sre.google/sre-book/handling-overload/.
+If the server tells one worker to come later, all workers slow down to the rate that it takes; see
+`llmcli.batch.server_rate`. Retries of what broke are limited to a share of the requests, so that
+failures do not multiply the load; see https://sre.google/sre-book/handling-overload/.
 """
 
+import heapq
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from llmcli.batch.server_rate import ServerRate
+
 _MINUTE = 60.0
+_FOREVER = float("inf")
 # Retries as a share of the first attempts, as in the chapter named above.
 _RETRY_SHARE = 0.1
 # Retries that are allowed in any case, or a run of a few requests could have none.
 _FREE_RETRIES = 3
-# What an overload leaves of the limit of requests at once.
-_DOWN = 0.5
-# What a success in each of the requests at once adds to the limit, as a share of all workers.
-_UP = 1 / 16
 
 
 class Stopped(Exception):
     """The run is ending, so the request must not be sent."""
 
 
+class TooLate(Exception):
+    """The deadline of the record came before its turn."""
+
+
 class Pace:
     """The turns to send requests, which all threads of a run share.
 
-    At most `workers` requests are under way at once, fewer after an overload. At most `rpm`
-    requests and `tpm` tokens are sent in a minute; None means no limit. Times are seconds of the
-    monotonic clock.
+    At most `rpm` requests and `tpm` tokens are sent in a minute; None means no limit. Times are
+    seconds of the monotonic clock.
     """
 
-    def __init__(self, workers: int, rpm: float | None = None, tpm: int | None = None) -> None:
-        self._workers = workers
+    def __init__(self, rpm: float | None = None, tpm: int | None = None) -> None:
         self._interval = _MINUTE / rpm if rpm else 0.0
         self._tokens = _Window(tpm) if tpm else None
-        # Guards all fields below, and is notified when a waiting thread may have its turn.
-        self._changed = threading.Condition()
-        # The most requests at once. It is a float, as a success adds a part of one.
-        self._limit = float(workers)
-        self._active = 0
-        # No request before this time, as the server asked to wait.
-        self._not_before = 0.0
+        # Guards all fields below.
+        self._lock = threading.Lock()
+        self._server = ServerRate()
         # No request before this time, to keep to `rpm`.
         self._next = 0.0
-        # When the limit was last cut.
-        self._cut_at = 0.0
-        self._requests = self._retries = 0
+        # The threads that wait for a turn, by the number of their record; only the first one looks
+        # at the clock. Those with the same number have the order in which they came.
+        self._waiting: list[tuple[int, int, threading.Condition]] = []
+        self._came = 0
+        self._active = self._requests = self._retries = 0
         self._stopped = threading.Event()
 
     @property
@@ -58,78 +57,95 @@ class Pace:
         """Return True if there is a limit of tokens a minute."""
         return self._tokens is not None
 
+    @property
+    def active(self) -> int:
+        """Return how many requests are under way."""
+        return self._active
+
     @contextmanager
-    def turn(self, tokens: int = 0) -> Iterator[float]:
+    def turn(self, tokens: int = 0, number: int = 0, until: float = _FOREVER) -> Iterator[float]:
         """Wait for a turn to send a request of at most `tokens`, and hold it.
 
-        Yields the time at which the turn began. Raises Stopped after `stop`.
+        The lowest `number` has the first turn, so that a record that was put back does not wait
+        for those after it. Yields the time at which the turn began. Raises Stopped after `stop`,
+        TooLate if `until` is past.
         """
-        started = self._wait(tokens)
+        started = self._wait(tokens, number, until)
         try:
             yield started
         finally:
-            with self._changed:
+            with self._lock:
                 self._active -= 1
-                self._changed.notify()
 
-    def _wait(self, tokens: int) -> float:
-        with self._changed:
-            while True:
-                if self._stopped.is_set():
-                    raise Stopped
-                now = time.monotonic()
-                until = max(self._not_before, self._next)
-                if self._tokens:
-                    until = max(until, self._tokens.free_at(tokens, now))
-                if until > now:
-                    self._changed.wait(until - now)
-                elif self._active >= int(self._limit):
-                    self._changed.wait()
-                else:
-                    break
-            self._active += 1
-            self._requests += 1
-            self._next = max(self._next, now) + self._interval if self._interval else 0.0
-            if self._tokens:
-                self._tokens.add(now, tokens)
-            self._changed.notify()
-            return now
+    def _wait(self, tokens: int, number: int, until: float) -> float:
+        with self._lock:
+            self._came += 1
+            place = (number, self._came, threading.Condition(self._lock))
+            heapq.heappush(self._waiting, place)
+            try:
+                while not self._stopped.is_set():
+                    now = time.monotonic()
+                    at = self._free_at(tokens, now) if self._waiting[0] is place else _FOREVER
+                    if at <= now:
+                        return self._begin(tokens, now)
+                    if now >= until:
+                        raise TooLate
+                    wait = min(at, until) - now
+                    place[2].wait(None if wait == _FOREVER else wait)
+                raise Stopped
+            finally:
+                # Most often it is the first of a heap of one; else a heap is made again.
+                self._waiting.remove(place)
+                heapq.heapify(self._waiting)
+                self._wake_first()
 
-    def succeeded(self) -> None:
-        """Count a success: the limit of requests at once rises a little, up to `workers`."""
-        with self._changed:
-            if self._limit < self._workers:
-                # Divided by the limit, so that a success in each request at once adds one step.
-                step = max(self._workers * _UP, 1.0) / self._limit
-                self._limit = min(self._limit + step, float(self._workers))
-                self._changed.notify()
+    def _free_at(self, tokens: int, now: float) -> float:
+        """Return the time from which a request of `tokens` may be sent."""
+        at = max(self._next, self._server.next_at(now))
+        return max(at, self._tokens.free_at(tokens, now)) if self._tokens else at
 
-    def overloaded(self, started: float, retry_after: float | None) -> None:
-        """Halve the limit of requests at once, as the server was too busy for a request.
+    def _begin(self, tokens: int, now: float) -> float:
+        self._active += 1
+        self._requests += 1
+        self._server.sent(now)
+        self._next = max(self._next, now) + self._interval if self._interval else 0.0
+        if self._tokens:
+            self._tokens.add(now, tokens)
+        return now
 
-        `started` is when the turn of the request began. If the server says how long to wait, all
-        requests wait for `retry_after` seconds.
+    def _wake_first(self) -> None:
+        if self._waiting:
+            self._waiting[0][2].notify()
+
+    def accepted(self, started: float) -> None:
+        """Note that the server has taken the request whose turn began at `started`."""
+        with self._lock:
+            self._server.accepted(started, time.monotonic())
+            self._wake_first()
+
+    def refused(self, started: float, retry_after: float | None) -> None:
+        """Note that the server told a request to come later, and let all requests slow down.
+
+        `started` is when the turn of the request began. If the server names a time, all requests
+        wait for `retry_after` seconds.
         """
-        with self._changed:
+        with self._lock:
+            # It costs none of the retries, nor does it allow for more of them.
+            self._requests -= 1
+            self._server.refused(started, time.monotonic(), retry_after)
+            self._wake_first()
+
+    def next_in(self) -> float:
+        """Return the seconds until the next request may be sent."""
+        with self._lock:
             now = time.monotonic()
-            if retry_after:
-                self._not_before = max(self._not_before, now + retry_after)
-            # Requests that were under way together meet the same overload, which counts once.
-            if started > self._cut_at:
-                self._limit = max(self._limit * _DOWN, 1.0)
-                self._cut_at = now
+            return max(self._server.next_at(now) - now, 0.0)
 
-    def may_retry(self, *, has_time: bool) -> bool:
-        """Return True if a failed request may be sent again, and count it as a retry.
-
-        `has_time` is True if the server said when to come again. Such a request costs none of the
-        retries: it was not served at all, and all workers wait until then.
-        """
-        with self._changed:
+    def may_retry(self) -> bool:
+        """Return True if a request that broke may be sent again, and count it as a retry."""
+        with self._lock:
             if self._stopped.is_set():
                 return False
-            if has_time:
-                return True
             first_attempts = self._requests - self._retries
             if self._retries >= max(_FREE_RETRIES, first_attempts * _RETRY_SHARE):
                 return False
@@ -144,8 +160,9 @@ class Pace:
     def stop(self) -> None:
         """Let every thread that waits for a turn, or would, get Stopped instead."""
         self._stopped.set()
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
+            for *_, waiting in self._waiting:
+                waiting.notify()
 
     def settle(self, started: float, reserved: int, used: int) -> None:
         """Correct the tokens of a request once it is known how many it used.
@@ -153,9 +170,9 @@ class Pace:
         `started` is when its turn began, `reserved` the tokens that the turn was asked for.
         """
         if self._tokens:
-            with self._changed:
+            with self._lock:
                 self._tokens.settle(started, reserved, used)
-                self._changed.notify_all()
+                self._wake_first()
 
 
 class _Window:

@@ -14,6 +14,7 @@ from llmcli.batch.results.store import Results, is_begun, is_regular, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
+from llmcli.batch.task import Outcome, Task
 from llmcli.batch.worker import RecordRules
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
@@ -206,7 +207,14 @@ def _workers(environment: Environment, options: MapOptions, work: Work) -> Worke
         return dask.workers(work, options.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    return Workers(own, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
+
+    def answer(task: Task) -> Outcome | None:
+        outcome = own(task)
+        if outcome is not None and outcome.fatal:
+            own.stop()  # at once: the thread of the results would come to it some requests later
+        return outcome
+
+    return Workers(answer, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
 
 
 def _bar(

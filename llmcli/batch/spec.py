@@ -82,7 +82,7 @@ def answerer(environment: Environment, work: Work, *, will_finish: bool = True) 
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
-    pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)
+    pace = Pace(work.caps.rpm, work.caps.tpm)
     return Answerer(environment, work.rules, backend, payer, pace, _runner(environment, work))
 
 
