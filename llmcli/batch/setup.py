@@ -10,7 +10,7 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Results, is_begun, is_regular, remaining
+from llmcli.batch.results.store import Begin, Results, is_begun, is_regular, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
@@ -72,10 +72,11 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
 def _check(options: MapOptions, words: str | None) -> None:
     """Raise UsageError for an option that is not valid, or options that exclude each other."""
     output, given = options.results, options.prompt
-    if output.resume and output.retry_failed:
-        raise UsageError("--resume and --retry-failed exclude each other")
-    if (output.resume or output.retry_failed) and output.output in (None, "-"):
-        raise UsageError("--resume and --retry-failed need the FILE of -O")
+    ways = [output.resume, output.retry_failed, output.restart]
+    if sum(ways) > 1:
+        raise UsageError("--resume, --retry-failed and --restart exclude each other")
+    if any(ways) and output.output in (None, "-"):
+        raise UsageError("--resume, --retry-failed and --restart need the FILE of -O")
     rpm = options.pace.rpm
     if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
         bounds = f"between {_SLOWEST:g} and {_FASTEST:.0f}"
@@ -131,6 +132,7 @@ def _plan(
         given.param or [],
         draft.toolbox_of(files, options.tools),
         draft.shape_of(files, options.shape),
+        chosen.base_url or "",
     )
 
 
@@ -169,6 +171,7 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
     """
     output = options.results
     name, resume = output.output, output.resume or output.retry_failed
+    begin = Begin.RESUME if resume else Begin.RESTART if output.restart else Begin.NEW
     if name in (None, "-"):
         return None
     if not is_regular(name):
@@ -179,7 +182,8 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
         raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
     if output.dry_run and not (resume and is_begun(name)):
         return None
-    return Results(environment, name, form, resume=resume, ordered=not output.unordered)
+    ordered, again = not output.unordered, output.retry_failed
+    return Results(environment, name, form, begin, ordered=ordered, retry_failed=again)
 
 
 def _run(
