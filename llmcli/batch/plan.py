@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _TRANSPORT = ("stream", "stream_options")
 # Hexadecimal digits of a key: 128 bits, with which no two records will ever share one.
 _KEY_DIGITS = 32
+# Made once, as json.dumps makes one for each call.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,11 @@ class Plan:
 
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
-        files = Attachments(
-            (*self.attachments.texts, *record.files.texts),
-            (*self.attachments.images, *record.files.images),
-        )
+        files = self.attachments
+        if record.files.texts or record.files.images:
+            files = Attachments(
+                (*files.texts, *record.files.texts), (*files.images, *record.files.images)
+            )
         content = files.with_prompt(text)
         if not content:
             raise BadRequest("the prompt is empty")
@@ -151,7 +154,7 @@ class Plan:
         # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:
             value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
-        digest = hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+        digest = hashlib.sha256(_ENCODER.encode(value).encode())
         former = digest.hexdigest()[:_KEY_DIGITS]
         digest.update(self.endpoint.encode())
         return digest.hexdigest()[:_KEY_DIGITS], former

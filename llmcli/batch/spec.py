@@ -79,6 +79,9 @@ def answerer(environment: Environment, work: Work, *, will_finish: bool = True) 
     """
     purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=will_finish)
     payer = accounts.account(environment, work.settings, work.account, purpose)
+    if payer.spent and payer.recorded:
+        # Here, as the first time may take long, and the threads would wait for each other.
+        payer.spent.prepare()
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )

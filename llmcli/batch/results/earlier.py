@@ -89,6 +89,8 @@ class EarlierLines:
 
     def has_failed(self, task: Task) -> bool:
         """Return True if the record failed and is asked again, and let its failures go."""
+        if self.count == len(self.answered):
+            return False
         found = False
         for index, key in (
             (self.failed, task.key), (self.failed, task.former_key),

@@ -179,9 +179,13 @@ class Results:
         self._lines += 1
 
     def _set_offset(self, index: int, offset: int) -> None:
-        while len(self._offset_of) <= index:
-            self._offset_of.append(_NO_LINE)
-        self._offset_of[index] = offset
+        missing = index - len(self._offset_of)
+        if missing < 0:
+            self._offset_of[index] = offset
+            return
+        if missing:
+            self._offset_of.extend([_NO_LINE] * missing)
+        self._offset_of.append(offset)
 
     def finish(self) -> None:
         """Bring FILE into its final form, once the run has come to its end.
