@@ -1,5 +1,6 @@
 """Budgets: limits of what all runs together may spend in a day or month, in all or for a tag."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
@@ -12,8 +13,8 @@ from llmcli.spending import calendar, ledger
 from llmcli.spending.calendar import Zone
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.files import private_dirs
-from llmcli.system.files.locks import lock_file
+from llmcli.system.files import jsonl, private_dirs
+from llmcli.system.files.locks import lock, unlock
 
 PERIODS = ("day", "month")
 
@@ -129,25 +130,53 @@ def _next_start(limit: Limit, zone: Zone) -> str:
     return zone.start_of(following).strftime("%Y-%m-%dT%H:%MZ")
 
 
-@contextmanager
-def exclusive(environment: Environment, patience: float) -> Iterator[None]:
-    """Keep all other runs from reading the budget until the block ends.
+class Exclusive:
+    """The lock that keeps all other runs from reading the budget.
 
-    Within the block a run reads what is left of the budget and records its own request. Without
-    the lock two runs could both take the last cent. Raises LockHeld if another run holds the lock
-    for `patience` seconds, WriteError if there can be no lock, ConfigError if the directory of the
-    ledger is open to other users.
+    Under it a run reads what is left of the budget and records its own request. Without it two runs
+    could both take the last cent.
     """
-    path = ledger.folder(environment) / ".lock"
-    try:
-        private_dirs.check_private(environment.state_directory)
-        private_dirs.make_private(path.parent)
-        with lock_file(path, patience):
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._path = ledger.folder(environment) / ".lock"
+        self._descriptor: int | None = None
+
+    def _is_open(self) -> bool:
+        """Return whether the file is open, and nobody has removed it since."""
+        if self._descriptor is None:
+            return False
+        if jsonl.is_still_at(os.fstat(self._descriptor), self._path):
+            return True
+        os.close(self._descriptor)
+        self._descriptor = None
+        return False
+
+    @contextmanager
+    def held(self, patience: float) -> Iterator[None]:
+        """Hold the lock until the block ends.
+
+        Raises LockHeld if another run holds it for `patience` seconds, WriteError if there can be
+        no lock, ConfigError if the directory of the ledger is open to other users.
+        """
+        try:
+            if not self._is_open():
+                private_dirs.check_private(self._environment.state_directory)
+                private_dirs.make_private(self._path.parent)
+                # It stays open, and the file stays: if it were removed, two runs could hold locks
+                # on two files of the same name.
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o600)
+            assert self._descriptor is not None
+            lock(self._descriptor, patience)
+        except TimeoutError:
+            problem = f"another run holds {self._path}, so the budget cannot be kept"
+            hint = "nothing was sent; try again when it has ended"
+            raise LockHeld(problem, hint=hint) from None
+        except OSError as error:
+            problem = f"a budget needs the ledger, but cannot lock {self._path}: {error.strerror}"
+            raise WriteError(problem) from None
+        try:
             yield
-    except TimeoutError:
-        problem = f"another run holds {path}, so the budget cannot be kept; nothing was sent"
-        raise LockHeld(problem, hint="try again when it has ended") from None
-    except OSError as error:
-        raise WriteError(
-            f"a budget needs the ledger, but cannot lock {path}: {error.strerror}"
-        ) from None
+        finally:
+            unlock(self._descriptor)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli.api.reply.cost import amount
 from llmcli.errors import LockHeld, WriteError
@@ -18,8 +18,6 @@ from llmcli.system.environment import Environment
 
 # Seconds to wait for a run that holds the lock, which takes milliseconds unless it was stopped.
 _PATIENCE = 10.0
-# Bytes that are read at once.
-_BLOCK = 1 << 18
 # A request counts for a day and a tag, with so many USD.
 _Part = tuple[str, str | None, Decimal]
 
@@ -30,6 +28,8 @@ class _LedgerFile:
     def __init__(self, path: Path, zone: Zone) -> None:
         self._path = path
         self._zone = zone
+        # The file as it is open, and its status then.
+        self._file: BinaryIO | None = None
         self._status: os.stat_result | None = None
         self._offset = 0
         # The parts of the requests that have not ended, by the id of the request.
@@ -49,7 +49,7 @@ class _LedgerFile:
             return None if was_read else []
         before = self._status
         if before is None or not os.path.samestat(status, before) or status.st_size < self._offset:
-            self._read_all(status)
+            self._read_all()
             return None
         parts: list[_Part] = []
         if status.st_size > self._offset:
@@ -58,8 +58,11 @@ class _LedgerFile:
             self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
         return parts
 
-    def _read_all(self, status: os.stat_result) -> None:
+    def _read_all(self) -> None:
         self.sums.clear()
+        if self._file:
+            self._file.close()
+        self._file = self._path.open("rb")
         rollup = summary.of_file(self._path, self._zone.day_of, self._zone.name)
         for (day, tag), usd in rollup.usd_by_day_and_tag():
             self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
@@ -70,17 +73,17 @@ class _LedgerFile:
         }
         for day, tag, usd in self._open.values():
             self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
-        self._status, self._offset = status, rollup.offset
+        self._status, self._offset = os.fstat(self._file.fileno()), rollup.offset
 
     def _read_on(self, parts: list[_Part]) -> None:
-        with self._path.open("rb") as file:
-            file.seek(self._offset)
-            for line in file:
-                # A last line without its end is still being written, and belongs to the next time.
-                if line.endswith(b"\n"):
-                    self._offset += len(line)
-                    if record := summary.parse(line.decode(errors="replace")):
-                        self._add(record, parts)
+        assert self._file
+        self._file.seek(self._offset)
+        for line in self._file:
+            # A last line without its end is still being written, and belongs to the next time.
+            if line.endswith(b"\n"):
+                self._offset += len(line)
+                if record := summary.parse(line.decode(errors="replace")):
+                    self._add(record, parts)
 
     def _add(self, record: dict[str, Any], parts: list[_Part]) -> None:
         identity = str(record.get("id"))
@@ -107,6 +110,7 @@ class Spent:
         # Held while a request is checked and recorded, so that threads do not wait for each other
         # at the lock of the file, which gives up after a time.
         self._lock = threading.Lock()
+        self._exclusive = budget.Exclusive(environment)
         self._patience = _PATIENCE
         self._today: date | None = None
         self._files: list[_LedgerFile] = []
@@ -131,10 +135,11 @@ class Spent:
         directory is open to other users.
         """
         with self._lock:
-            # Before the lock, as the first time takes long where the ledger is.
-            self._update()
+            # Before the lock, as the first time takes long where the ledger is long.
+            if self._today is None:
+                self._update()
             try:
-                with budget.exclusive(self._environment, self._patience):
+                with self._exclusive.held(self._patience):
                     self._patience = _PATIENCE
                     self._update()
                     budget.check(self._budget, self._sums, tag, usd)
