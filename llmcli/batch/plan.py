@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api import messages
 from llmcli.api.types import ChatRequest
@@ -106,9 +106,14 @@ class Plan:
         if not content:
             raise BadRequest("the prompt is empty")
         said = messages.assemble(system, [], [], content)
+        return cast(ChatRequest, {**self._frame, "messages": said})
+
+    @cached_property
+    def _frame(self) -> ChatRequest:
+        """Return what the requests of all records have in common: all but the messages."""
         assert self.model is not None
         return draft.body(
-            self.settings, said, self.toolbox, self.shape, self.model, stream=self.stream
+            self.settings, [], self.toolbox, self.shape, self.model, stream=self.stream
         )
 
     def _wording(self, record: Record) -> tuple[str | None, list[str]]:

@@ -4,11 +4,13 @@ import argparse
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    budget,
     installed,
     interrupt,
     ledger,
     lines,
     report,
+    resume,
     short_ways,
     start,
     stream,
@@ -22,12 +24,14 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "stream": stream.main,
     "volume": volume.main,
     "map": lines.main,
+    "budget": budget.main,
+    "resume": resume.main,
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),
     "short": short_ways.main,
     "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map"}
+_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map", "budget", "resume"}
 
 
 def main() -> None:

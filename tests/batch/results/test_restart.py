@@ -25,13 +25,15 @@ def killed(
         echo.hold(*(f"r{n}" for n in range(6, 12)))
         (tmp_path / "in").write_bytes(lines(12))
         process = start(env, tmp_path, "-j", "2", "-O", "out", *options)
-        kept = tmp_path / ("out" if "--json" in options else "out.progress")
-        progress = tmp_path / "out.progress"
+        in_place = "--json" in options and "--restart" not in options
+        kept, times = (
+            tmp_path / ("out" if in_place else "out.progress"),
+            1 + ("--restart" in options),
+        )
         wait_until(
             lambda: (
-                any(p.exists() and p.read_bytes().count(b"\n") >= 6 for p in (kept, progress))
-                and (tmp_path / "out.unfinished").exists()
-                and echo.running == 2
+                all(echo.asked[f"r{n}"] == times for n in range(8))
+                and kept.read_bytes().count(b"\n") == 6
             )
         )
         kill(process)
