@@ -13,7 +13,7 @@ from typing import TypeVar
 from llmcli.api.reply.completion import Delta
 from llmcli.api.reply.usage import Tokens
 from llmcli.api.types import ChatRequest
-from llmcli.batch.rate_limit import Pace, TooLate
+from llmcli.batch.pace.rate_limit import Pace, TooLate
 from llmcli.chat.call import Call
 from llmcli.chat.observer import Silent
 from llmcli.chat.retry import LONGEST_RETRY_AFTER, too_long

@@ -168,7 +168,8 @@ class Exclusive:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o600)
             assert self._descriptor is not None
-            lock(self._descriptor, patience)
+            with self._environment.waiting_for("another run that holds the budget") as wait:
+                lock(self._descriptor, patience, wait.remind)
         except TimeoutError:
             problem = f"another run holds {self._path}, so the budget cannot be kept"
             hint = "nothing was sent; try again when it has ended"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.batch.rate_limit import Pace, Stopped
+from llmcli.batch.pace.rate_limit import Pace, Stopped
 from tests.support.echo import Echo, Handler, lines, rows
 from tests.support.limiters import Bucket, Locked, SinceFirst
 from tests.support.mapping import WINDOW, Process, start

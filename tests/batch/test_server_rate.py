@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from llmcli.batch.server_rate import ServerRate
+from llmcli.batch.pace.server_rate import ServerRate
 from tests.support.limiters import Bucket, Changing, Limiter, SinceFirst, Window
 
 # Seconds that threads are late, at most.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     budget,
+    calls,
     installed,
     interrupt,
     ledger,
@@ -23,6 +24,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "start": start.main,
     "stream": stream.main,
     "volume": volume.main,
+    "calls": calls.main,
     "map": lines.main,
     "budget": budget.main,
     "resume": resume.main,

@@ -1,8 +1,8 @@
 """How fast the workers of `map` send requests, which all of them share.
 
 If the server tells one worker to come later, all workers slow down to the rate that it takes; see
-`llmcli.batch.server_rate`. Retries of what broke are limited to a share of the requests, so that
-failures do not multiply the load; see https://sre.google/sre-book/handling-overload/.
+`llmcli.batch.pace.server_rate`. Retries of what broke are limited to a share of the requests, so
+that failures do not multiply the load; see https://sre.google/sre-book/handling-overload/.
 """
 
 import heapq
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from llmcli.batch.server_rate import ServerRate
+from llmcli.batch.pace.server_rate import ServerRate
 
 _MINUTE = 60.0
 _FOREVER = float("inf")
@@ -156,6 +156,12 @@ class Pace:
         """Sleep for `seconds`. Raises Stopped as soon as `stop` is called."""
         if self._stopped.wait(seconds):
             raise Stopped
+
+    def pause(self) -> float:
+        """Return the seconds until the next request may be sent; 0 while one is under way."""
+        with self._lock:
+            now = time.monotonic()
+            return 0 if self._active else self._free_at(1, now) - now
 
     def stop(self) -> None:
         """Let every thread that waits for a turn, or would, get Stopped instead."""
