@@ -112,6 +112,8 @@ class Run:
         self._finish()
         if self.tally.failed:
             raise self._failure()
+        if self.results and self.results.counts.given_up:
+            raise SomeFailed(f"map: {self.tally.summary()}")
         self.environment.note(f"map: {self.tally.summary()}")
 
     def _finish(self) -> None:

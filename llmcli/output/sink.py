@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,9 @@ from llmcli.errors import CantCreate, WriteError
 from llmcli.system.environment import Environment
 from llmcli.system.files.atomic_file import AtomicFile
 from llmcli.system.stdio import STDOUT, write_all
+
+# Bytes that are written at once where there are more.
+_BLOCK = 1 << 18
 
 
 class Sink(Protocol):
@@ -202,6 +206,27 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
         return FileSink(name)
     # A directory is a FileSink, too, which says what is wrong with it.
     return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
+
+
+def write_file(environment: Environment, name: str, lines: Iterable[bytes]) -> int:
+    """Replace the file `name` by `lines` in one step, and return how many bytes those have.
+
+    Raise CantCreate and WriteError as a sink does, and what `lines` raises; the file then stays.
+    """
+    sink, size, waiting = open_sink(environment, name), 0, bytearray()
+    try:
+        for line in lines:
+            waiting += line
+            if len(waiting) > _BLOCK:
+                sink.write(bytes(waiting))
+                size += len(waiting)
+                waiting.clear()
+        sink.write(bytes(waiting))
+        sink.commit()
+    except BaseException:
+        sink.abort(keep=False)
+        raise
+    return size + len(waiting)
 
 
 def _umask() -> int:

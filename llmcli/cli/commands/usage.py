@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -135,9 +136,14 @@ def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By)
             rollup = summary.of_file(path, zone.day_of, zone.name)
         except OSError as error:
             raise NoInput(f"cannot read the ledger {path}: {error.strerror}") from None
-        for key, part in rollup.all_sums(zone.day_of):
+        of_sessions = by is By.session
+        parts: Iterator[tuple[tuple[str | None, ...], Sum]] = (
+            rollup.sums_of_sessions(zone.day_of) if of_sessions else rollup.all_sums(zone.day_of)
+        )
+        for key, part in parts:
             if first.isoformat() <= str(key[0]) <= last.isoformat():
-                sums.setdefault(_group_of(key, by), Sum()).add(part)
+                group = (key[1] or "-") if of_sessions else _group_of(key, by)
+                sums.setdefault(group, Sum()).add(part)
     if by in (By.day, By.week, By.month):
         return dict(sorted(sums.items()))
     return dict(sorted(sums.items(), key=lambda item: (-item[1].usd, item[0])))
