@@ -112,9 +112,9 @@ _llmcli() {
     --base-url|--cluster|--connect-timeout|--deadline|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o|-p) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
-        words='ask map models usage config local session template'
+        words='ask map models usage config local session template help'
     else
-        case "$command" in ask|map|models|usage|config|local|session|template|*' '*) ;; *) command=ask ;; esac
+        case "$command" in ask|map|models|usage|config|local|session|template|help|*' '*) ;; *) command=ask ;; esac
         case "$command" in
     'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
     'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
@@ -137,6 +137,7 @@ _llmcli() {
     'template list') words='-h --help' ;;
     'template show') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
     'template edit') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
+    'help') words='-h --help' ;;
         esac
     fi
     [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words

@@ -64,7 +64,7 @@ end
 function __llmcli_in
     set -l words (commandline -opc)
     set -e words[1]
-    if not contains -- "$words[1]" ask map models usage config local session template
+    if not contains -- "$words[1]" ask map models usage config local session template help
         set -p words ask
     end
     if test "$argv[1]" = ask
@@ -98,6 +98,7 @@ complete -c llmcli -n __llmcli_first -a template -d 'List, show and edit saved p
 complete -c llmcli -n '__llmcli_in template' -a list -d 'Print the templates.'
 complete -c llmcli -n '__llmcli_in template' -a show -d 'Print a template as it stands in its file.'
 complete -c llmcli -n '__llmcli_in template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
+complete -c llmcli -n __llmcli_first -a help -d 'Print a page of the manual, or the help of a command.'
 complete -c llmcli -n '__llmcli_in ask' -s n -l no-stdin -d 'Never touch stdin (for loops).'
 complete -c llmcli -n '__llmcli_in ask' -s f -l file -r -F -d 'Add a text or image file; - is stdin. Repeatable.'
 complete -c llmcli -n '__llmcli_in ask' -s s -l system -x -a '(__llmcli_at_files)' -d 'System message.'
@@ -240,3 +241,4 @@ complete -c llmcli -n '__llmcli_in template show' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template show' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in template edit' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template edit' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in help' -s h -l help -d 'Show this message and exit.'

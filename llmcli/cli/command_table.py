@@ -11,4 +11,5 @@ COMMANDS = {
     "local": "Fetch, list and remove the embedded model, which needs no key.",
     "session": "List, show, export and remove conversations of `ask --session`.",
     "template": "List, show and edit saved prompts, for `ask -t NAME`.",
+    "help": "Print a page of the manual, or the help of a command.",
 }

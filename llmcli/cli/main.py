@@ -24,13 +24,11 @@ from llmcli.system.suggestions import near_names
 def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
     """Return the arguments with the command `ask` in front where the user left it out.
 
-    The second value is True if `ask` was left out. `help` and `help COMMAND` become `--help`.
+    The second value is True if `ask` was left out.
     Raises UsageError where the first of several words is nearly the name of a command: a misspelt
     command must not be sent to a model as a prompt.
     """
     first = arguments[0] if arguments else ""
-    if first == "help" and (len(arguments) == 1 or arguments[1] in COMMANDS):
-        return [*arguments[1:], "--help"], False
     if first in COMMANDS or first in ("--help", "-h", "--version"):
         return list(arguments), False
     # A word with a dash in front is an option of `ask`, even where it resembles a command's name.

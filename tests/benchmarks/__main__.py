@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    breaks,
     installed,
     interrupt,
     ledger,
@@ -22,12 +23,13 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "stream": stream.main,
     "volume": volume.main,
     "map": lines.main,
+    "breaks": lambda _options: breaks.main(),
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),
     "short": short_ways.main,
     "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map"}
+_SIDE_BY_SIDE = {"breaks", "short", "start", "stream", "volume", "map"}
 
 
 def main() -> None:
