@@ -11,7 +11,7 @@ from pathlib import Path
 
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings
 from llmcli.config.url import host_of, is_loopback, origin
-from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
+from llmcli.errors import ConfigError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
 
@@ -184,8 +184,10 @@ def _from_keyring(name: str, *, required: bool) -> Key | None:
 
     if find_spec("keyring") is None:
         if required:
+            from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
             raise ConfigError("keyring = true, but the library keyring is not installed",
-                              hint=HOW_TO_INSTALL.format("keyring"))  # fmt: skip
+                              hint=how_to_install("keyring"))  # fmt: skip
         return None
     import keyring  # noqa: PLC0415  # an extra, and slow to load
 

@@ -16,7 +16,6 @@ import requests
 import urllib3.exceptions as urllib3
 
 from llmcli.errors import (
-    HOW_TO_INSTALL,
     AuthError,
     ConfigError,
     ConnectionLost,
@@ -26,6 +25,7 @@ from llmcli.errors import (
     ProtocolError,
     TimedOut,
 )
+from llmcli.system.extras import how_to_install
 from llmcli.system.text import one_line
 
 
@@ -119,7 +119,7 @@ def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
     if "SOCKS" in str(cause):
-        return ConfigError("a SOCKS proxy needs PySocks", hint=HOW_TO_INSTALL.format("socks"))
+        return ConfigError("a SOCKS proxy needs PySocks", hint=how_to_install("socks"))
     # The text of the cause is not shown: it quotes the proxy's URL, which may have a password.
     return ConfigError(
         f"cannot ask {target}: the host or the proxy's URL is not valid",
