@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from llmcli.cli import manual
-from llmcli.cli.app import run_typer
 from llmcli.cli.command_table import COMMANDS
+from llmcli.cli.main import run_command
 from llmcli.errors import UsageError
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDOUT, write_all
@@ -44,7 +44,7 @@ def help(  # the name of the command
         bold = environment.is_terminal(STDOUT) and not environment.variables.get("NO_COLOR")
         _show(environment, manual.as_text(manual.read_page(name), bold=bold))
     elif words[0] in COMMANDS:
-        run_typer([*words, "--help"], environment, implicit=False)
+        run_command([*words, "--help"], environment)
     else:
         raise _unknown(words, name)
 
