@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tests.benchmarks import (
     breaks,
+    calls,
     installed,
     interrupt,
     ledger,
@@ -22,6 +23,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "start": start.main,
     "stream": stream.main,
     "volume": volume.main,
+    "calls": calls.main,
     "map": lines.main,
     "breaks": lambda _options: breaks.main(),
     "interrupt": lambda _options: interrupt.main(),
