@@ -147,6 +147,8 @@ class Plan:
         value: list[Any] = [record.value, asked]
         # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:
-            value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
+            shape = self.shape
+            block = [] if shape.block is None else [shape.block]
+            value.append([shape.schema, shape.extract, shape.yes_no, *block])
         text = json.dumps(value, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]

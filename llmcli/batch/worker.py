@@ -174,7 +174,8 @@ class Answerer:
             def once() -> Completion:
                 return complete(
                     stream, whole, call, silent,
-                    allow_cut=rules.allow_cut, check_calls=rules.check_calls,
+                    accepts_cut=lambda text: rules.allow_cut or rules.shape.fits_closed(text),
+                    check_calls=rules.check_calls,
                 )  # fmt: skip
 
             def attempt() -> Completion:

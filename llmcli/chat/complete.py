@@ -1,12 +1,12 @@
 """One attempt: send a request, receive its answer, and raise if the answer is not whole."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from llmcli.api.reply import cost as pricing
 from llmcli.api.reply.accumulator import Accumulator
-from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.completion import CUT, Completion
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.stream import Stream
@@ -38,13 +38,13 @@ def complete(
     call: Call,
     observer: "Observer",
     *,
-    allow_cut: bool,
+    accepts_cut: Callable[[str], bool],
     check_calls: bool = True,
 ) -> Completion:
     """Send `request` once and return the whole answer, which `observer` sees as it arrives.
 
-    `allow_cut` accepts a text that ends at its length limit. `check_calls` raises ToolError for a
-    tool call that has no name or whose arguments are not a JSON object.
+    `accepts_cut` says of a text that ends at its length limit whether it is good. `check_calls`
+    raises ToolError for a tool call that has no name or whose arguments are not a JSON object.
 
     Raise the LlmcliError that kept the answer from being whole. Its message has no secrets, and its
     `about` may name the model, the request id and the number of attempts. A stream that breaks
@@ -52,6 +52,8 @@ def complete(
     """
     try:
         _receive(stream(request), call, observer)
+        cut = (call.accumulator.finish_reason or "").lower() in CUT
+        allow_cut = cut and accepts_cut(call.accumulator.text)
         completion = call.accumulator.completion(allow_cut=allow_cut, check_calls=check_calls)
     except LlmcliError as error:
         raise _described(_before_answer(error, call.accumulator), call) from None

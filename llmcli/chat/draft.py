@@ -229,7 +229,7 @@ def _check_runnable(toolbox: "Toolbox", name: str) -> None:
 
 
 def shape_of(source: Input, options: ShapeOptions) -> Shape:
-    """Return what the answer must be by --schema, --extract and --yes-no.
+    """Return what the answer must be by --schema, --extract, --block and --yes-no.
 
     Raise UsageError for options that exclude each other, NoInput for a schema that cannot be read,
     BadRequest for one that is not valid, and ConfigError if the extra for schemas is missing.
@@ -240,6 +240,7 @@ def shape_of(source: Input, options: ShapeOptions) -> Shape:
         name = "--schema" if inline else options.schema
         text = options.schema if inline else decoded(source.file(options.schema), name)
         schema = shape.parse_schema(text, name)
-    wanted = Shape(schema, options.extract, options.yes_no)
+    extract = options.extract or options.block is not None
+    wanted = Shape(schema, extract, options.yes_no, options.block)
     shape.check_options(wanted, options.repair)
     return wanted

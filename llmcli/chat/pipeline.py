@@ -78,7 +78,8 @@ class Exchange:
             def once() -> Completion:
                 return complete(
                     self.stream, sent, self.call, self.output,
-                    allow_cut=allow_cut, check_calls=check_calls,
+                    accepts_cut=lambda text: allow_cut or draft.shape.fits_closed(text),
+                    check_calls=check_calls,
                 )  # fmt: skip
 
             return self.meter.around(sent, once)

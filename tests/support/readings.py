@@ -110,7 +110,7 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
             {},
             call,
             Silent(call),
-            allow_cut=False,
+            accepts_cut=lambda _text: False,
         )
     except LlmcliError as error:
         return report(call, error), error

@@ -74,7 +74,7 @@ def test_every_shape_at_every_framing(framing: str, size: int) -> None:
         with over_http(shape, framing, size) as endpoint:
             try:
                 stream = completions.stream(endpoint, call.trace)
-                complete(stream, {}, call, Silent(call), allow_cut=False)
+                complete(stream, {}, call, Silent(call), accepts_cut=lambda _text: False)
             except LlmcliError as raised:
                 error = raised
         readings.check(shape, report(call, error), error.exit_code if error else 0)
