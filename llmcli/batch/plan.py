@@ -12,7 +12,7 @@ from llmcli.batch.input.source import Record
 from llmcli.batch.task import Task
 from llmcli.chat import draft
 from llmcli.chat.prompt import placeholders
-from llmcli.chat.prompt.content import STDIN_PLACE, Attachments
+from llmcli.chat.prompt.content import STDIN_PLACE, Attachments, Wording
 from llmcli.chat.response_format import Shape
 from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError
@@ -94,7 +94,7 @@ class Plan:
         system, text = self._wording(record)
         files = Attachments(
             (*self.attachments.texts, *record.files.texts),
-            (*self.attachments.images, *record.files.images),
+            (*self.attachments.parts, *record.files.parts),
         )
         content = files.with_prompt(text)
         if not content:
@@ -122,7 +122,7 @@ class Plan:
         values = [
             f"{n}={placeholders.text(placeholders.field_of(record.fields or {}, n))}" for n in names
         ]
-        filled = self.template.fill([*self.params, *values], prompt)
+        filled = self.template.fill([*self.params, *values], Wording((prompt,)))
         return self.system or filled.system, [*front, filled.prompt.filled(record.text)]
 
     def _batch_request(self, record: Record) -> ChatRequest:

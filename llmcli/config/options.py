@@ -46,7 +46,10 @@ class PromptOptions:
     file: Annotated[
         list[str] | None,
         Option(
-            "--file", "-f", metavar="FILE", help="Add a text or image file; - is stdin. Repeatable."
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Add a text, image, PDF, WAV or MP3 file; - is stdin.",
         ),
     ] = None
     system: Annotated[

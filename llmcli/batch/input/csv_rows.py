@@ -4,9 +4,9 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 
-from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
+from llmcli.batch.input.source import Oversized, Pieces, Record, Source
 from llmcli.errors import BadRequest, UsageError
-from llmcli.system.text import check_text
+from llmcli.system.text import BOM, check_text
 
 
 def rows(source: Source) -> Iterator[Record]:

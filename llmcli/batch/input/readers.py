@@ -12,11 +12,11 @@ from typing import Any
 
 from llmcli.api import strict_json
 from llmcli.batch.input.csv_rows import read_rows
-from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
+from llmcli.batch.input.source import Oversized, Pieces, Record, Source
 from llmcli.chat.prompt import content
 from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
-from llmcli.system.text import decoded
+from llmcli.system.text import BOM, decoded
 
 # The values of --format.
 FORMATS = ("lines", "jsonl", "csv")
@@ -113,8 +113,8 @@ def of_files(
 
 def _of_file(name: str, data: bytes, *, has_places: bool) -> Record:
     fields = {"path": name, "name": os.path.basename(name)}
-    if part := content.image(data):
-        return Record(name, fields=fields, files=Attachments(images=(part,)))
+    if part := content.part(name, data):
+        return Record(name, fields=fields, files=Attachments(parts=(part,)))
     text = decoded(data, name)
     attached = Attachments()
     if not has_places:

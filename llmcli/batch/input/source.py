@@ -16,9 +16,6 @@ _BLOCK = 1 << 16
 # Bytes that are kept of a record that is too large: enough to tell JSON from CSV.
 _HEAD = 64
 
-# The byte order mark of UTF-8, with which programs on Windows begin a text file.
-BOM = b"\xef\xbb\xbf"
-
 
 @dataclass(frozen=True)
 class Record:
