@@ -87,7 +87,7 @@ _llmcli() {
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--block|--cluster|--connect-timeout|--deadline|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
+        --base-url|--block|--cluster|--connect-timeout|--deadline|--delimiter|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
         -*) ;;
         config|local|session|template)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
@@ -109,7 +109,7 @@ _llmcli() {
     --profile) _llmcli_profiles; return ;;
     --session) _llmcli_sessions; return ;;
     -t|--template) _llmcli_templates; return ;;
-    --base-url|--block|--cluster|--connect-timeout|--deadline|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o|-p) return ;;
+    --base-url|--block|--cluster|--connect-timeout|--deadline|--delimiter|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o|-p) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
         words='ask map models usage config local session template'
@@ -117,7 +117,7 @@ _llmcli() {
         case "$command" in ask|map|models|usage|config|local|session|template|*' '*) ;; *) command=ask ;; esac
         case "$command" in
     'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
-    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
+    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format --delimiter -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
     'models') words='--free --takes --sort --refresh --json --profile --base-url -h --help' ;;
     'usage') words='--since --until --by --json --csv -h --help' ;;
     'config') words='path show check -h --help' ;;

@@ -36,7 +36,8 @@ class Plan:
     `model` is None if each request of a batch file names its own. `stream` is False if the answer
     is asked for in one piece. `attachments` are the files of -f, which go with each record.
     `params` are the values of -p, such as `language=French`. `toolbox` has the tools that the model
-    may call, and `shape` the form that the answer must have.
+    may call, and `shape` the form that the answer must have. `columns` are those of the input,
+    which may stand in braces whatever their characters; None for records that are plain lines.
     """
 
     settings: Settings
@@ -49,6 +50,7 @@ class Plan:
     params: Sequence[str]
     toolbox: "Toolbox | None"
     shape: Shape
+    columns: Sequence[str] | None = None
 
     @cached_property
     def required_fields(self) -> list[str]:
@@ -70,7 +72,7 @@ class Plan:
         If not, the record goes in front of the prompt.
         """
         in_template = self.template is not None and STDIN_PLACE in self.template.prompt
-        return in_template or placeholders.has_places(self.prompt)
+        return in_template or placeholders.has_places(self.prompt, self.columns or ())
 
     def tasks(self, records: Iterator[Record], *, of_batch: bool) -> Iterator[Task]:
         """Yield a task for each record, numbered from 0.
@@ -111,7 +113,7 @@ class Plan:
         Raises BadRequest for a record that lacks a field, UsageError for a template with a variable
         that nothing gives.
         """
-        prompt = placeholders.filled(self.prompt, record.text, record.fields)
+        prompt = placeholders.filled(self.prompt, record.text, record.fields, self.columns)
         front = [] if self.has_places or record.files.texts else [record.text]
         if self.template is None:
             return self.system, [*front, prompt]

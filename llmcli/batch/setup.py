@@ -1,6 +1,7 @@
 """From the options of `map` to a run over the records of its input."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.backends import connect
@@ -40,8 +41,8 @@ _SLOWEST, _FASTEST = 0.01, 1e6
 _OWN_MODEL = "the model of each request"
 
 
-def run_map(environment: Environment, options: MapOptions, words: str | None) -> None:
-    """Run `map` to its end; `words` is its PROMPT.
+def run_map(environment: Environment, options: MapOptions, words: Sequence[str]) -> None:
+    """Run `map` to its end; `words` are those of PROMPT.
 
     Raises UsageError for options that do not go together, what preparing the run raises, and what
     `Run.run` raises.
@@ -50,10 +51,10 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
     template = setup.template(environment, options.prompt)
     settings = _settings(environment, options, template)
     chosen = connect.choose(environment, settings)
-    prompt = reading.words([] if words in (None, "-") else [words])
+    prompt = "" if list(words) == ["-"] else reading.words(words)
     plan = _plan(environment, options, settings, chosen, template, prompt)
-    max_input, use_stdin = options.prompt.max_input, not options.prompt.no_stdin
-    source = open_input(environment, options.input, plan, max_input, use_stdin=use_stdin)
+    source = open_input(environment, options, plan, words)
+    plan = replace(plan, columns=source.columns)
     form = _form(options)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
     results = _results(environment, options, form)
@@ -68,7 +69,7 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
     _run(environment, options, work, form, results, source).run(tasks)
 
 
-def _check(options: MapOptions, words: str | None) -> None:
+def _check(options: MapOptions, words: Sequence[str]) -> None:
     """Raise UsageError for an option that is not valid, or options that exclude each other."""
     output, given = options.results, options.prompt
     if output.resume and output.retry_failed:
@@ -86,10 +87,11 @@ def _check(options: MapOptions, words: str | None) -> None:
         raise UsageError(problem)
     if given.param and not given.template:
         raise UsageError("-p gives a template's variable; name the template with -t")
-    if options.input.files and words and os.path.exists(words):
+    if options.input.files and words and os.path.exists(words[0]):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
-        raise UsageError(f"--files takes one pattern, but PROMPT is the file {words}", hint=hint)
+        problem = f"--files takes one pattern, but PROMPT is the file {words[0]}"
+        raise UsageError(problem, hint=hint)
     if options.of_batch and (words or given.file or given.system or given.template):
         hint = "the requests of the file are sent as they are"
         raise UsageError("--requests cannot be combined with PROMPT, -f, -s or -t", hint=hint)

@@ -49,7 +49,7 @@ class PromptOptions:
             "--file",
             "-f",
             metavar="FILE",
-            help="Add a text, image, PDF, WAV or MP3 file; - is stdin.",
+            help="Add a text, image, PDF or sound file; - is stdin.",
         ),
     ] = None
     system: Annotated[
