@@ -134,6 +134,9 @@ class Run:
             self.bar.end()
         for line in self.tally.warning_lines():
             self.environment.note(line)
+        if (several := self.tally.several_lines) and not self.form.tells_lines_apart:
+            have = "answer has" if several == 1 else "answers have"
+            self.environment.note(f"{several} {have} several lines; --json keeps them apart")
 
     def _answer_all(
         self,
@@ -148,6 +151,8 @@ class Run:
                 self.workers.stop()
                 work.stop()
 
+        if self.sink and self.form.head:
+            self.sink.write(self.form.head)
         # Looked at on arrival: in order, the turn of a failure may come long after it.
         self._hand_out(work.results(tasks, self.window, stop_if_useless))
 

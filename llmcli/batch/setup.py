@@ -55,7 +55,7 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     plan = _plan(environment, options, settings, chosen, template, prompt)
     source = open_input(environment, options, plan, words)
     plan = replace(plan, columns=source.columns)
-    form = _form(options)
+    form = _form(options, plan)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
     results = _results(environment, options, form)
     if results:
@@ -76,6 +76,8 @@ def _check(options: MapOptions, words: Sequence[str]) -> None:
         raise UsageError("--resume and --retry-failed exclude each other")
     if (output.resume or output.retry_failed) and output.output in (None, "-"):
         raise UsageError("--resume and --retry-failed need the FILE of -O")
+    if sum((output.json, output.csv, output.one_line, options.of_batch)) > 1:
+        raise UsageError("--json, --csv, --one-line and --requests exclude each other")
     rpm = options.pace.rpm
     if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
         bounds = f"between {_SLOWEST:g} and {_FASTEST:.0f}"
@@ -136,7 +138,8 @@ def _plan(
 
 
 def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Plan) -> Work:
-    in_text = not (options.results.json or options.of_batch or plan.shape)
+    output = options.results
+    in_text = not (output.json or output.csv or options.of_batch or plan.shape)
     rules = RecordRules(
         model=chosen.model,
         local=chosen.local is not None,
@@ -154,12 +157,16 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
     return Work(settings, options.account, chosen, rules, plan.toolbox, strict, caps)
 
 
-def _form(options: MapOptions) -> Form:
+def _form(options: MapOptions, plan: Plan) -> Form:
     if options.of_batch:
         return BatchForm()
     if options.results.json:
         return JsonForm()
-    return TextForm(ordered=not options.results.unordered)
+    if options.results.csv:
+        from llmcli.batch.results.csv_form import CsvForm  # noqa: PLC0415  # for --csv only
+
+        return CsvForm(plan.columns, plan.shape.schema)
+    return TextForm(ordered=not options.results.unordered, one_line=options.results.one_line)
 
 
 def _results(environment: Environment, options: MapOptions, form: Form) -> Results | None:
@@ -219,6 +226,12 @@ def _bar(
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None
+    if environment.variables.get("TERM") in ("dumb", "unknown"):
+        from llmcli.batch.results import progress_lines  # noqa: PLC0415  # for such terminals only
+
+        return progress_lines.ProgressLines(
+            tally, source.fraction_read, source.total, environment.note
+        )
     from llmcli.batch.results.progress_bar import ProgressBar  # noqa: PLC0415  # brings rich
 
-    return ProgressBar(tally, source.fraction_read)
+    return ProgressBar(tally, source.fraction_read, source.total)

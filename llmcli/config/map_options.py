@@ -77,6 +77,13 @@ class ResultOptions:
     """The options that say what `map` writes, where, and which records it asks."""
 
     json: Annotated[bool, Option("--json", help="One JSON object a record.")] = False
+    csv: Annotated[
+        bool, Option("--csv", help="The columns of the input, then answer, ok, error, cost_usd.")
+    ] = False
+    one_line: Annotated[
+        bool,
+        Option("--one-line", help="One line an answer: line ends as \\n, backslashes as \\\\."),
+    ] = False
     output: Annotated[
         str | None, Option("--output", "-O", metavar="FILE", help="Keep the answers here.")
     ] = None

@@ -20,7 +20,7 @@ _BLOCK = 1 << 18
 # How the id of a line in batch form begins; the key of the record follows.
 BATCH = "batch_req_"
 # The names of the forms of a line, as messages show them.
-TEXT, JSON, BATCH_LINES = "text", "JSON", "batch"
+TEXT, JSON, CSV, BATCH_LINES = "text", "JSON", "CSV", "batch"
 # How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and
 # must not be changed.
 _HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
@@ -34,7 +34,7 @@ _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 class Entry:
     """What a line of the file says of one record.
 
-    `offset` is where the line begins, in bytes. `form` is TEXT, JSON or BATCH_LINES. `key` is the
+    `offset` is where the line begins, in bytes. `form` is TEXT, JSON, CSV or BATCH_LINES. `key` is the
     hash of the record and its request. `ok` is False for a failure. `index` is the number of the
     record in the input of the run that wrote the line, from 0; -1 if the line does not say.
     """
@@ -185,7 +185,7 @@ def _entry(offset: int, text: bytes) -> Entry | None:
         return Entry(offset, BATCH_LINES, key, ok, about.get("index", -1))
     if not isinstance(value.get("key"), str):
         return None
-    form = JSON if "input" in value else TEXT
+    form = JSON if "input" in value else CSV if "row" in value else TEXT
     return Entry(offset, form, value["key"], value.get("ok") is True, value.get("index", -1))
 
 

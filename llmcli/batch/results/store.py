@@ -59,6 +59,7 @@ class Results:
         self._ordered = ordered
         self._form = form.name
         self._from_line = form.from_line
+        self._head = form.head
         # The offset of the line of each record, by its number. An array takes 8 bytes a record, as
         # a run may have millions of them.
         self._offset_of = array("q")
@@ -176,7 +177,7 @@ class Results:
             return
         sink = open_sink(self._environment, self._name)
         try:
-            waiting: list[bytes] = []
+            waiting: list[bytes] = [self._head]
             for text in self._final_lines():
                 waiting.append(text)
                 if len(waiting) == _BATCH:
