@@ -34,9 +34,9 @@ _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 class Entry:
     """What a line of the file says of one record.
 
-    `offset` is where the line begins, in bytes. `form` is TEXT, JSON, CSV or BATCH_LINES. `key` is the
-    hash of the record and its request. `ok` is False for a failure. `index` is the number of the
-    record in the input of the run that wrote the line, from 0; -1 if the line does not say.
+    `offset` is where the line begins, in bytes. `form` is TEXT, JSON, CSV or BATCH_LINES. `key` is
+    the hash of the record and its request. `ok` is False for a failure. `index` is the number of
+    the record in the input of the run that wrote the line, from 0; -1 if the line does not say.
     """
 
     offset: int

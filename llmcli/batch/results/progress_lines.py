@@ -1,4 +1,4 @@
-"""The progress of `map` on a terminal that cannot move its cursor (TERM=dumb): a line now and then."""
+"""The progress of `map` on a terminal that cannot move its cursor, such as TERM=dumb."""
 
 import time
 from collections.abc import Callable

@@ -24,9 +24,9 @@ class Tally:
     """The counts of a run, which `add` brings up to date.
 
     `done` and `kinds` count the records that were answered and that failed, the latter by the kind
-    of failure; `several_lines` counts the answers of more than one line. `cost` is in USD, without the `unknown` answers whose cost is not known. `warnings`
-    has the number of records for each warning. `earlier_runs` returns words on what earlier runs
-    did, or an empty text.
+    of failure; `several_lines` counts the answers of more than one line. `cost` is in USD, without
+    the `unknown` answers whose cost is not known. `warnings` has the number of records for each
+    warning. `earlier_runs` returns words on what earlier runs did, or an empty text.
     """
 
     def __init__(self, earlier_runs: Callable[[], str]) -> None:
