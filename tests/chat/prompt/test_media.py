@@ -111,6 +111,7 @@ def test_parts_by_content(
         ("BMW für".encode("latin-1"), "is not UTF-8 text", "iconv -f WINDOWS-1252"),
         (b"\x01\0\x02", "is binary", "file x.txt"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_other_files_are_named_with_the_program_that_helps(
     run: Run, server: Server, tmp_path: Path, data: bytes, name: str, program: str
