@@ -112,7 +112,8 @@ class Run:
         self._finish()
         if self.tally.failed:
             raise self._failure()
-        self.environment.note(f"map: {self.tally.summary()}")
+        none = not (self.tally.done or self.tally.earlier_runs())
+        self.environment.note(f"map: {'0 records' if none else self.tally.summary()}")
 
     def _finish(self) -> None:
         """Bring the output into its final form. Raises WriteError, CantCreate."""

@@ -116,8 +116,6 @@ class Tally:
         Such as `98 of 100 done, 2 failed (1 try-later, 1 server), 812 in, 90 out, $0.01, 3.1 s`.
         """
         total = self.done + self.failed
-        if not total and not self.earlier_runs():
-            return "0 records"
         words = [f"{self.done} of {total} done" if self.failed else f"{self.done} done"]
         if self.failed:
             kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.kinds.items()))
