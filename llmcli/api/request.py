@@ -51,6 +51,21 @@ def _field_name(name: str, model: str) -> str:
     return name
 
 
+def choices_of(request: ChatRequest) -> int:
+    """Return how many choices `request` asks for: its field `n`, 1 if it has none."""
+    number = request.get("n")
+    if isinstance(number, str) and number.isdecimal() and len(number) <= _MOST_DIGITS:
+        number = int(number)
+    if not isinstance(number, (int, float)) or not 1 < number < float("inf"):
+        return 1
+    return int(number)
+
+
+def token_limit(request: ChatRequest) -> Any:
+    """Return the most tokens that `request` allows the answer to have; None if it says none."""
+    return request.get("max_tokens") or request.get("max_completion_tokens")
+
+
 def check_reasoning(value: str | None) -> None:
     """Raise UsageError if `value` is neither a known effort nor a number of tokens.
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from llmcli.api.reply.judgement import Demands
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.dry_run import forecast
@@ -20,7 +21,7 @@ from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
 from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import MapOptions
-from llmcli.config.settings import Settings
+from llmcli.config.settings import REASONING, Settings
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import Sink, open_sink
 from llmcli.spending import account as accounts
@@ -50,6 +51,9 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     _check(options, words)
     template = setup.template(environment, options.prompt)
     settings = _settings(environment, options, template)
+    in_text = not (options.results.json or options.of_batch)
+    others = ["--run-tools"] if options.tools.run_tools else []
+    setup.check_choices(settings, options.shape, others, as_text=in_text)
     chosen = connect.choose(environment, settings)
     prompt = "" if list(words) == ["-"] else reading.words(words)
     plan = _plan(environment, options, settings, chosen, template, prompt)
@@ -138,8 +142,8 @@ def _plan(
 
 
 def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Plan) -> Work:
-    output = options.results
-    in_text = not (output.json or output.csv or options.of_batch or plan.shape)
+    as_text = not (options.results.json or options.of_batch)
+    in_text = as_text and not (options.results.csv or plan.shape)
     rules = RecordRules(
         model=chosen.model,
         local=chosen.local is not None,
@@ -148,8 +152,13 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
         retries=settings.retries,
         limits=Limits(options.tools.max_turns, options.shape.repair),
         shape=plan.shape,
-        allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
-        check_calls=not options.tools.run_tools,
+        demands=Demands(
+            allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
+            check_calls=not options.tools.run_tools,
+            text=as_text,
+            fits_cut=plan.shape.fits_closed,
+        ),
+        think_tags=settings.think_tags == REASONING,
         verbose=options.results.verbose,
     )
     caps = Caps(options.pace.jobs, options.pace.rpm, options.pace.tpm)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.judgement import Demands
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call
@@ -17,7 +19,7 @@ from llmcli.chat.retry import RetryPolicy, retrying
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
 from llmcli.config.options import AskOptions, ToolOptions
-from llmcli.config.settings import Settings
+from llmcli.config.settings import REASONING, Settings
 from llmcli.spending.meter import Meter
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -48,14 +50,21 @@ class Exchange:
         good, after what came of it was recorded.
         """
         conversation = draft.request["messages"]
-        in_text = not (options.output.json or options.output.events or draft.shape)
+        as_json = options.output.json or options.output.events
+        in_text = not (as_json or draft.shape)
         limits = Limits(options.tools.max_turns, options.shape.repair)
         runner = self._runner(draft, options.tools)
-        if in_text and runner is None and not self.recorder.keeps:
-            # Nobody reads the text again once it is shown, so a long answer takes no memory.
-            self.call.bill.accumulator = Accumulator.of(keep_text=False)
-        allow_cut = allows_cut(settings, asked=options.output.allow_cut, in_text=in_text)
-        ask = self._asker(draft, options, settings, allow_cut=allow_cut)
+        # Where nobody reads the text again once it is shown, a long answer takes no memory.
+        keep_text = not in_text or runner is not None or self.recorder.keeps
+        reading = Reading(keep_text, settings.think_tags == REASONING, self.call.redact)
+        self.call.bill.accumulator = Accumulator(reading)
+        demands = Demands(
+            allow_cut=allows_cut(settings, asked=options.output.allow_cut, in_text=in_text),
+            check_calls=not options.tools.run_tools,  # the runner tells the model what is malformed
+            text=not as_json,
+            fits_cut=draft.shape.fits_closed,
+        )
+        ask = self._asker(draft, settings, demands)
         try:
             self.recorder.open()
             answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)
@@ -65,22 +74,22 @@ class Exchange:
         return self._finish(draft, answer)
 
     def _asker(
-        self, draft: Draft, options: AskOptions, settings: Settings, *, allow_cut: bool
+        self, draft: Draft, settings: Settings, demands: Demands
     ) -> Callable[[ChatRequest], Completion]:
         """Return the function that sends a request, with retries, and meters each attempt."""
-        retries = RetryPolicy(settings.retries, self.environment.remaining)
-        check_calls = not options.tools.run_tools  # the runner tells the model what is malformed
+        remaining = self.environment.remaining
+        retries = RetryPolicy(settings.retries, remaining, rest=self._rest)
 
         def attempt(request: ChatRequest) -> Completion:
             # The instruction is added here, as a session must not keep it.
             sent = instructed(request, draft.shape)
 
             def once() -> Completion:
-                return complete(
-                    self.stream, sent, self.call, self.output,
-                    accepts_cut=lambda text: allow_cut or draft.shape.fits_closed(text),
-                    check_calls=check_calls,
-                )  # fmt: skip
+                try:
+                    return complete(self.stream, sent, self.call, self.output, demands)
+                finally:
+                    # The stream says what it waits for, and is over.
+                    self.environment.set_stage("what came is not recorded yet")
 
             return self.meter.around(sent, once)
 
@@ -88,6 +97,12 @@ class Exchange:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
         return ask
+
+    def _rest(self, seconds: float, failure: str) -> None:
+        """Wait before the next attempt, and say so if it takes long."""
+        awaited = f"the next attempt ({failure})"
+        with self.environment.waiting_for(awaited, "is not due yet") as wait:
+            wait.sleep(seconds)
 
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:

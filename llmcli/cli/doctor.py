@@ -20,6 +20,9 @@ from llmcli.system.suggestions import near_names
 if TYPE_CHECKING:
     from llmcli.backends.http.endpoint import Endpoint
 
+# The status by which a proxy asks for its own password: no key would help.
+_PROXY_PASSWORD = 407
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -147,6 +150,8 @@ def _connection(
     except AuthError as error:
         # The error's own hint is about a key that was sent; here the advice depends on the key.
         hint = f"key from {endpoint.key.source}" if endpoint.key else keys.missing(host).hint
+        if error.status == _PROXY_PASSWORD:
+            hint = error.hint
         yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
         return
     except LlmcliError as error:

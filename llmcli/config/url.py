@@ -20,11 +20,13 @@ def check_base_url(base_url: str) -> str:
         port_ok = parts.port != 0
         host = parts.hostname or ""
     except ValueError as error:
+        if "@" in base_url:  # the error may quote a part of a password as the port
+            raise _credentials() from None
         raise ConfigError(f"base_url {_shown(base_url)} is not a URL: {error}") from None
     if parts.scheme not in ("http", "https"):
         raise ConfigError(f"base_url {_shown(base_url)} must begin with https:// or http://")
     if "@" in parts.netloc:
-        raise ConfigError("base_url must not hold credentials", hint="use LLMCLI_API_KEY")
+        raise _credentials()
     # Python's IDNA codec raises UnicodeError, deep in the connection, for an empty label or one
     # of more than 63 characters (RFC 1035, section 2.3.4).
     labels = host.removesuffix(".").split(".")
@@ -36,6 +38,10 @@ def check_base_url(base_url: str) -> str:
         raise ConfigError("base_url must not hold a query or a fragment")
     path = parts.path.rstrip("/").removesuffix("/chat/completions")
     return f"{parts.scheme}://{parts.netloc}{path}"
+
+
+def _credentials() -> ConfigError:
+    return ConfigError("base_url must not hold credentials", hint="use LLMCLI_API_KEY")
 
 
 def _shown(base_url: str) -> str:

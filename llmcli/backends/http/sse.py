@@ -20,6 +20,10 @@ MAX_EVENT_LINES = 20_000
 # Shows a warning to the user.
 Warn = Callable[[str], None]
 _BLANK_LINE = b"\n\n"
+_ERROR = b"error:"
+# The event after which nothing comes, and the bytes that it may have with blanks around.
+_END = b"data: [DONE]"
+_LONGEST_END = 32
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -48,10 +52,13 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         except ProtocolError:
             yield batch
             raise
+        if splitter.holds_end():
+            yield [*batch, _END]
+            return
         if batch:
             yield batch
     rest = _significant(splitter.rest())
-    if rest in ([b"data: [DONE]"], [b"data:[DONE]"]):
+    if len(rest) == 1 and (_is_end(rest[0]) or _is_error(rest[0])):
         yield rest  # unmistakable, even without the line end and blank line
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
@@ -63,6 +70,23 @@ def parsed(event: bytes) -> Iterator[Event]:
     # A new parser each time: one that waits for more input holds six copies of a large event.
     parser = SSEClient(iter((event,)))
     return parser.events()
+
+
+def error_field(event: bytes) -> str | None:
+    """Return the value of the field `error` in the bytes of one event; None if it has none.
+
+    Servers by llama.cpp of before 2025 send what went wrong in a field of that name.
+    """
+    if _ERROR not in event:
+        return None
+    lines = [line for line in event.split(b"\n") if line.startswith(_ERROR)]
+    return lines[0].removeprefix(_ERROR).decode().strip() if lines else None
+
+
+def _is_error(line: bytes) -> bool:
+    """Return whether `line` is a whole field `error`."""
+    value = line.removeprefix(_ERROR).strip()
+    return line.startswith(_ERROR) and value.startswith(b"{") and value.endswith(b"}")
 
 
 class _Splitter:
@@ -102,6 +126,15 @@ class _Splitter:
         if len(self._buffer) > MAX_EVENT_BYTES:
             limit = f"{MAX_EVENT_BYTES // 2**20} MiB"
             raise ProtocolError(f"the server sent an event with a line longer than {limit}")
+
+    def holds_end(self) -> bool:
+        """Return True if the end of the answer has come, with its line end but no blank line.
+
+        Some servers wait then for the client to close the connection.
+        """
+        if len(self._buffer) > _LONGEST_END or not self._buffer.endswith(b"\n"):
+            return False
+        return _is_end(bytes(self._buffer[:-1]))
 
     def rest(self) -> bytes:
         """Return what came after the last blank line."""
@@ -155,6 +188,10 @@ def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
         yield from blocks
     except LlmcliError as error:
         yield error
+
+
+def _is_end(line: bytes) -> bool:
+    return line.startswith(b"data:") and line[5:].strip() == b"[DONE]"
 
 
 def _significant(rest: bytes) -> list[bytes]:

@@ -75,7 +75,6 @@ class Recorder:
             from llmcli.chat.sessions import store  # noqa: PLC0415  # a plain ask has no session
 
             turn = self._turn(added(known, conversation), None)
-            self._environment.stage = f"session {self._session.name} is held by another process"
             store.append_turn(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:
@@ -98,7 +97,7 @@ class Recorder:
         own = added(known, conversation)
         # An answer that came whole, such as one of a wrong shape, is in the conversation already.
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
-            own.append(partial.partial().passed_back())
+            own.append(partial.completion().passed_back())
         from llmcli.chat.sessions import store  # noqa: PLC0415  # a plain ask has no session
 
         internal = "internal" if isinstance(error, Exception) else "interrupted"

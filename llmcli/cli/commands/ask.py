@@ -58,6 +58,7 @@ def ask(
         filled = template.fill(options.prompt.param or [], filled.prompt)
     session = setup.session(environment, options.conversation)
     settings = setup.settings(environment, options, template, session)
+    checks.check_choices(options, settings)
     chosen = connect.choose(environment, settings)
     call.model = chosen.model
     if session:
