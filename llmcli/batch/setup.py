@@ -12,10 +12,11 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Results, is_begun, is_regular, remaining
+from llmcli.batch.results.store import Begin, Results, is_begun, is_regular, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
+from llmcli.batch.task import Outcome, Task
 from llmcli.batch.worker import RecordRules
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
@@ -76,10 +77,11 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
 def _check(options: MapOptions, words: Sequence[str]) -> None:
     """Raise UsageError for an option that is not valid, or options that exclude each other."""
     output, given = options.results, options.prompt
-    if output.resume and output.retry_failed:
-        raise UsageError("--resume and --retry-failed exclude each other")
-    if (output.resume or output.retry_failed) and output.output in (None, "-"):
-        raise UsageError("--resume and --retry-failed need the FILE of -O")
+    ways = [output.resume, output.retry_failed, output.restart]
+    if sum(ways) > 1:
+        raise UsageError("--resume, --retry-failed and --restart exclude each other")
+    if any(ways) and output.output in (None, "-"):
+        raise UsageError("--resume, --retry-failed and --restart need the FILE of -O")
     if sum((output.json, output.csv, output.one_line, options.of_batch)) > 1:
         raise UsageError("--json, --csv, --one-line and --requests exclude each other")
     rpm = options.pace.rpm
@@ -92,7 +94,8 @@ def _check(options: MapOptions, words: Sequence[str]) -> None:
         problem = "--approve cannot be used with map: it asks at the terminal, one call at a time"
         raise UsageError(problem)
     if given.param and not given.template:
-        raise UsageError("-p gives a template's variable; name the template with -t")
+        hint = "name the template with -t; a prompt needs no option"
+        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
     if options.input.files and words and os.path.exists(words[0]):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
@@ -138,6 +141,7 @@ def _plan(
         given.param or [],
         draft.toolbox_of(files, options.tools),
         draft.shape_of(files, options.shape),
+        chosen.base_url or "",
     )
 
 
@@ -186,6 +190,7 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
     """
     output = options.results
     name, resume = output.output, output.resume or output.retry_failed
+    begin = Begin.RESUME if resume else Begin.RESTART if output.restart else Begin.NEW
     if name in (None, "-"):
         return None
     if not is_regular(name):
@@ -196,7 +201,8 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
         raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
     if output.dry_run and not (resume and is_begun(name)):
         return None
-    return Results(environment, name, form, resume=resume, ordered=not output.unordered)
+    ordered, again = not output.unordered, output.retry_failed
+    return Results(environment, name, form, begin, ordered=ordered, retry_failed=again)
 
 
 def _run(
@@ -224,14 +230,21 @@ def _workers(environment: Environment, options: MapOptions, work: Work) -> Worke
         return dask.workers(work, options.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    return Workers(own, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
+
+    def answer(task: Task) -> Outcome | None:
+        outcome = own(task)
+        if outcome is not None and outcome.fatal:
+            own.stop()  # at once: the thread of the results would come to it some requests later
+        return outcome
+
+    return Workers(answer, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
 
 
 def _bar(
     environment: Environment, options: MapOptions, tally: Tally, source: Records, sink: Sink | None
 ) -> Bar | None:
     """Return a progress bar; None without a terminal, or where it would stand among answers."""
-    if options.results.quiet or not environment.is_terminal(STDERR):
+    if environment.quiet or not environment.is_terminal(STDERR):
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None

@@ -7,6 +7,7 @@ working directory may belong to somebody else.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from llmcli.config.headers import is_secret
 from llmcli.config.settings import KIND_NAMES, SETTINGS, Settings, check_ranges, checked
 from llmcli.errors import ConfigError
 from llmcli.system.environment import Environment
+from llmcli.system.files.regular import read_regular
 from llmcli.system.suggestions import did_you_mean
 
 # The sources of values for this run only; all other sources are tables of config.toml.
@@ -53,7 +55,9 @@ def resolve(
     layers.append(("environment", _from_variables(environment.variables)))
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
-    return _combined(layers, name)
+    settings = _combined(layers, name)
+    environment.quiet = environment.quiet or settings.quiet
+    return settings
 
 
 def _combined(layers: list[tuple[str, dict[str, Any]]], profile: str | None) -> Settings:
@@ -100,7 +104,7 @@ def load_config(path: Path) -> dict[str, Any]:
     setting or a wrong type, or that others can read although a header in it is secret.
     """
     try:
-        data = path.read_bytes()
+        data = b"" if str(path) == os.devnull else read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

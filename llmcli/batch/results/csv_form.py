@@ -48,6 +48,8 @@ class CsvForm:
         """Return the JSON line that keeps the row."""
         task = outcome.task
         about = {"key": task.key, "index": task.index, "ok": outcome.error is None}
+        if outcome.error is not None:
+            about["exit_code"] = int(outcome.error.exit_code)
         return line({**about, "row": self._cells(outcome)})
 
     def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
