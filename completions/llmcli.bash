@@ -121,7 +121,7 @@ _llmcli_complete() {
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--by|--cluster|--connect-timeout|--deadline|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
+        --base-url|--block|--by|--cluster|--connect-timeout|--deadline|--delimiter|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
         -*) ;;
         config|local|session|template)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
@@ -146,15 +146,15 @@ _llmcli_complete() {
     -t|--template) _llmcli_templates; return ;;
     --by) _llmcli_units; return ;;
     -p|--param) _llmcli_variables; return ;;
-    --base-url|--cluster|--connect-timeout|--deadline|--files|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o) return ;;
+    --base-url|--block|--cluster|--connect-timeout|--deadline|--delimiter|--files|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
         words='ask map models usage config local session template help completion'
     else
         case "$command" in ask|map|models|usage|config|local|session|template|help|completion|*' '*) ;; *) command=ask ;; esac
         case "$command" in
-    'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
-    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --restart --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
+    'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
+    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format --delimiter -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json --csv --one-line -O --output --resume --restart --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
     'models') words='--free --takes --sort --refresh --json --profile --base-url -h --help' ;;
     'usage') words='--since --until --by --json --csv -h --help' ;;
     'config') words='path show check -h --help' ;;

@@ -17,12 +17,28 @@ class ImageURL(TypedDict):
     url: str
 
 
-class ContentPart(TypedDict, total=False):
-    """One part of a message's content: a text or an image."""
+class FileData(TypedDict):
+    """A file of a prompt, such as a PDF; `file_data` is a data URL."""
 
-    type: Literal["text", "image_url"]
+    filename: str
+    file_data: str
+
+
+class InputAudio(TypedDict):
+    """A recording; `data` is base64, `format` is wav or mp3."""
+
+    data: str
+    format: str
+
+
+class ContentPart(TypedDict, total=False):
+    """One part of a message's content: a text, an image, a file or a recording."""
+
+    type: Literal["text", "image_url", "file", "input_audio"]
     text: str
     image_url: ImageURL
+    file: FileData
+    input_audio: InputAudio
 
 
 class Function(TypedDict, total=False):

@@ -13,7 +13,7 @@ from llmcli.batch.input.source import Record
 from llmcli.batch.task import Task
 from llmcli.chat import draft
 from llmcli.chat.prompt import placeholders
-from llmcli.chat.prompt.content import STDIN_PLACE, Attachments
+from llmcli.chat.prompt.content import STDIN_PLACE, Attachments, Wording
 from llmcli.chat.response_format import Shape
 from llmcli.config.settings import Settings
 from llmcli.errors import BadRequest, LlmcliError, UsageError
@@ -40,7 +40,8 @@ class Plan:
     is asked for in one piece. `attachments` are the files of -f, which go with each record.
     `params` are the values of -p, such as `language=French`. `toolbox` has the tools that the model
     may call, and `shape` the form that the answer must have. `endpoint` is its base URL, or an
-    empty text for a model in this process.
+    empty text for a model in this process. `columns` are those of the input, which may stand in
+    braces whatever their characters; None for records that are plain lines.
     """
 
     settings: Settings
@@ -54,6 +55,7 @@ class Plan:
     toolbox: "Toolbox | None"
     shape: Shape
     endpoint: str
+    columns: Sequence[str] | None = None
 
     @cached_property
     def required_fields(self) -> list[str]:
@@ -75,7 +77,7 @@ class Plan:
         If not, the record goes in front of the prompt.
         """
         in_template = self.template is not None and STDIN_PLACE in self.template.prompt
-        return in_template or placeholders.has_places(self.prompt)
+        return in_template or placeholders.has_places(self.prompt, self.columns or ())
 
     def tasks(self, records: Iterator[Record], *, of_batch: bool) -> Iterator[Task]:
         """Yield a task for each record, numbered from 0.
@@ -99,9 +101,9 @@ class Plan:
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
         files = self.attachments
-        if record.files.texts or record.files.images:
+        if record.files.texts or record.files.parts:
             files = Attachments(
-                (*files.texts, *record.files.texts), (*files.images, *record.files.images)
+                (*files.texts, *record.files.texts), (*files.parts, *record.files.parts)
             )
         content = files.with_prompt(text)
         if not content:
@@ -123,7 +125,7 @@ class Plan:
         Raises BadRequest for a record that lacks a field, UsageError for a template with a variable
         that nothing gives.
         """
-        prompt = placeholders.filled(self.prompt, record.text, record.fields)
+        prompt = placeholders.filled(self.prompt, record.text, record.fields, self.columns)
         front = [] if self.has_places or record.files.texts else [record.text]
         if self.template is None:
             return self.system, [*front, prompt]
@@ -134,7 +136,7 @@ class Plan:
         values = [
             f"{n}={placeholders.text(placeholders.field_of(record.fields or {}, n))}" for n in names
         ]
-        filled = self.template.fill([*self.params, *values], prompt)
+        filled = self.template.fill([*self.params, *values], Wording((prompt,)))
         return self.system or filled.system, [*front, filled.prompt.filled(record.text)]
 
     def _batch_request(self, record: Record) -> ChatRequest:
@@ -161,7 +163,9 @@ class Plan:
         value: list[Any] = [record.value, asked]
         # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:
-            value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
+            shape = self.shape
+            block = [] if shape.block is None else [shape.block]
+            value.append([shape.schema, shape.extract, shape.yes_no, *block])
         digest = hashlib.sha256(_ENCODER.encode(value).encode())
         former = digest.hexdigest()[:_KEY_DIGITS]
         digest.update(self.endpoint.encode())

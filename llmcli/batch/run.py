@@ -114,7 +114,8 @@ class Run:
             raise self._failure()
         if self.results and self.results.counts.given_up:
             raise SomeFailed(f"map: {self.tally.summary()}")
-        self.environment.note(f"map: {self.tally.summary()}")
+        none = not (self.tally.done or self.tally.earlier_runs())
+        self.environment.note(f"map: {'0 records' if none else self.tally.summary()}")
 
     def _finish(self) -> None:
         """Bring the output into its final form. Raises WriteError, CantCreate."""
@@ -136,6 +137,9 @@ class Run:
             self.bar.end()
         for line in self.tally.warning_lines():
             self.environment.note(line)
+        if (several := self.tally.several_lines) and not self.form.tells_lines_apart:
+            have = "answer has" if several == 1 else "answers have"
+            self.environment.note(f"{several} {have} several lines; --json keeps them apart")
 
     def _answer_all(
         self,
@@ -150,6 +154,8 @@ class Run:
                 self.workers.stop()
                 work.stop()
 
+        if self.sink and self.form.head:
+            self.sink.write(self.form.head)
         # Looked at on arrival: in order, the turn of a failure may come long after it.
         self._hand_out(work.results(tasks, self.window, stop_if_useless))
 

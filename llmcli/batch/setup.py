@@ -1,6 +1,7 @@
 """From the options of `map` to a run over the records of its input."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.api.reply.judgement import Demands
@@ -42,8 +43,8 @@ _SLOWEST, _FASTEST = 0.01, 1e6
 _OWN_MODEL = "the model of each request"
 
 
-def run_map(environment: Environment, options: MapOptions, words: str | None) -> None:
-    """Run `map` to its end; `words` is its PROMPT.
+def run_map(environment: Environment, options: MapOptions, words: Sequence[str]) -> None:
+    """Run `map` to its end; `words` are those of PROMPT.
 
     Raises UsageError for options that do not go together, what preparing the run raises, and what
     `Run.run` raises.
@@ -55,11 +56,11 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
     others = ["--run-tools"] if options.tools.run_tools else []
     setup.check_choices(settings, options.shape, others, as_text=in_text)
     chosen = connect.choose(environment, settings)
-    prompt = reading.words([] if words in (None, "-") else [words])
+    prompt = "" if list(words) == ["-"] else reading.words(words)
     plan = _plan(environment, options, settings, chosen, template, prompt)
-    max_input, use_stdin = options.prompt.max_input, not options.prompt.no_stdin
-    source = open_input(environment, options.input, plan, max_input, use_stdin=use_stdin)
-    form = _form(options)
+    source = open_input(environment, options, plan, words)
+    plan = replace(plan, columns=source.columns)
+    form = _form(options, plan)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
     results = _results(environment, options, form)
     if results:
@@ -73,7 +74,7 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
     _run(environment, options, work, form, results, source).run(tasks)
 
 
-def _check(options: MapOptions, words: str | None) -> None:
+def _check(options: MapOptions, words: Sequence[str]) -> None:
     """Raise UsageError for an option that is not valid, or options that exclude each other."""
     output, given = options.results, options.prompt
     ways = [output.resume, output.retry_failed, output.restart]
@@ -81,6 +82,8 @@ def _check(options: MapOptions, words: str | None) -> None:
         raise UsageError("--resume, --retry-failed and --restart exclude each other")
     if any(ways) and output.output in (None, "-"):
         raise UsageError("--resume, --retry-failed and --restart need the FILE of -O")
+    if sum((output.json, output.csv, output.one_line, options.of_batch)) > 1:
+        raise UsageError("--json, --csv, --one-line and --requests exclude each other")
     rpm = options.pace.rpm
     if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
         bounds = f"between {_SLOWEST:g} and {_FASTEST:.0f}"
@@ -93,10 +96,11 @@ def _check(options: MapOptions, words: str | None) -> None:
     if given.param and not given.template:
         hint = "name the template with -t; a prompt needs no option"
         raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
-    if options.input.files and words and os.path.exists(words):
+    if options.input.files and words and os.path.exists(words[0]):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
-        raise UsageError(f"--files takes one pattern, but PROMPT is the file {words}", hint=hint)
+        problem = f"--files takes one pattern, but PROMPT is the file {words[0]}"
+        raise UsageError(problem, hint=hint)
     if options.of_batch and (words or given.file or given.system or given.template):
         hint = "the requests of the file are sent as they are"
         raise UsageError("--requests cannot be combined with PROMPT, -f, -s or -t", hint=hint)
@@ -143,7 +147,7 @@ def _plan(
 
 def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Plan) -> Work:
     as_text = not (options.results.json or options.of_batch)
-    in_text = as_text and not plan.shape
+    in_text = as_text and not (options.results.csv or plan.shape)
     rules = RecordRules(
         model=chosen.model,
         local=chosen.local is not None,
@@ -156,6 +160,7 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
             allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
             check_calls=not options.tools.run_tools,
             text=as_text,
+            fits_cut=plan.shape.fits_closed,
         ),
         think_tags=settings.think_tags == REASONING,
         verbose=options.results.verbose,
@@ -165,12 +170,16 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
     return Work(settings, options.account, chosen, rules, plan.toolbox, strict, caps)
 
 
-def _form(options: MapOptions) -> Form:
+def _form(options: MapOptions, plan: Plan) -> Form:
     if options.of_batch:
         return BatchForm()
     if options.results.json:
         return JsonForm()
-    return TextForm(ordered=not options.results.unordered)
+    if options.results.csv:
+        from llmcli.batch.results.csv_form import CsvForm  # noqa: PLC0415  # for --csv only
+
+        return CsvForm(plan.columns, plan.shape.schema)
+    return TextForm(ordered=not options.results.unordered, one_line=options.results.one_line)
 
 
 def _results(environment: Environment, options: MapOptions, form: Form) -> Results | None:
@@ -239,6 +248,12 @@ def _bar(
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None
+    if environment.variables.get("TERM") in ("dumb", "unknown"):
+        from llmcli.batch.results import progress_lines  # noqa: PLC0415  # for such terminals only
+
+        return progress_lines.ProgressLines(
+            tally, source.fraction_read, source.total, environment.note
+        )
     from llmcli.batch.results.progress_bar import ProgressBar  # noqa: PLC0415  # brings rich
 
-    return ProgressBar(tally, source.fraction_read)
+    return ProgressBar(tally, source.fraction_read, source.total)

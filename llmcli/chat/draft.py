@@ -15,7 +15,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.text import check_text, decoded
+from llmcli.system.text import decoded
 
 if TYPE_CHECKING:
     from llmcli.chat.sessions.history import Session
@@ -151,20 +151,13 @@ def _results(
             if waiting:
                 hint = f"the open calls are: {messages.named_calls(waiting)}"
             raise UsageError(f"there is no open tool call {call_id}", hint=hint)
-        texts[call_id] = _result_text(source, pair.removeprefix(f"{call_id}="))
+        texts[call_id] = source.text_of(pair.removeprefix(f"{call_id}="), "--tool-result")
     if missing := [call for call in waiting if call.get("id", "") not in texts]:
         hint = "answer all of them, each with --tool-result ID=TEXT or ID=@FILE"
         raise UsageError(
             f"tool calls wait for a result: {messages.named_calls(missing)}", hint=hint
         )
     return [messages.result(call_id, texts[call_id]) for call_id in ids]
-
-
-def _result_text(source: Input, value: str) -> str:
-    """Return the text of `@FILE`, or `value` itself; `@@` at its beginning stands for one `@`."""
-    if value.startswith("@@"):
-        return check_text(value[1:], "--tool-result")
-    return source.text_of(value, "--tool-result")
 
 
 def _system_of_run(
@@ -231,7 +224,7 @@ def _check_runnable(toolbox: "Toolbox", name: str) -> None:
 
 
 def shape_of(source: Input, options: ShapeOptions) -> Shape:
-    """Return what the answer must be by --schema, --extract and --yes-no.
+    """Return what the answer must be by --schema, --extract, --block and --yes-no.
 
     Raise UsageError for options that exclude each other, NoInput for a schema that cannot be read,
     BadRequest for one that is not valid, and ConfigError if the extra for schemas is missing.
@@ -242,6 +235,7 @@ def shape_of(source: Input, options: ShapeOptions) -> Shape:
         name = "--schema" if inline else options.schema
         text = options.schema if inline else decoded(source.file(options.schema), name)
         schema = shape.parse_schema(text, name)
-    wanted = Shape(schema, options.extract, options.yes_no)
+    extract = options.extract or options.block is not None
+    wanted = Shape(schema, extract, options.yes_no, options.block)
     shape.check_options(wanted, options.repair)
     return wanted

@@ -62,6 +62,7 @@ class Exchange:
             allow_cut=allows_cut(settings, asked=options.output.allow_cut, in_text=in_text),
             check_calls=not options.tools.run_tools,  # the runner tells the model what is malformed
             text=not as_json,
+            fits_cut=draft.shape.fits_closed,
         )
         ask = self._asker(draft, settings, demands)
         try:

@@ -33,7 +33,8 @@ class Output:
 
     def __init__(self, environment: Environment, options: AskOptions, call: Call) -> None:
         shape = options.shape
-        shaped = shape.schema is not None or shape.extract or shape.yes_no
+        extracted = shape.extract or shape.block is not None
+        shaped = shape.schema is not None or extracted or shape.yes_no
         self._environment = environment
         self._options = options.output
         self._call = call

@@ -1,18 +1,20 @@
 """Answers that must have a shape: JSON that fits a schema, a fenced block, or yes or no."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llmcli.api import messages, strict_json
+from llmcli.api.reply import fences
 from llmcli.api.types import ChatRequest, ContentPart, Message
 from llmcli.errors import BadRequest, ExitCode, UsageError
 from llmcli.system.dataclass import dataclass, field
 
 YES_NO = "Answer with the single word yes or no."
-# The line that opens a fenced code block; group 1 is the fence. CommonMark 0.31.2, section 4.5: at
-# most 3 blanks before it, and no backtick behind a fence of backticks.
-_FENCE = r"(?m)^ {0,3}(`{3,}(?=[^`\n]*$)|~{3,}).*$"
+# Any line that looks like a fence.
+_ANY_FENCE = r"(?m)^\s*(```|~~~)"
+# A value of --block: a number from 1, or a word that is not a number.
+_BLOCK = r"[1-9][0-9]{0,5}|(?![-+]?\d+$)\S+"
 # A lone yes or no, in any case, with punctuation or emphasis around it such as `**Yes.**`.
 _WORD = r"(?i)[\W_]*(yes|no)[\W_]*"
 
@@ -33,14 +35,16 @@ class Shaped:
 
 @dataclass(frozen=True)
 class Shape:
-    """What an answer must be, by --schema, --extract and --yes-no; it is false if all are unset.
+    """What an answer must be, by --schema, --extract, --block and --yes-no; false if all are unset.
 
-    With `extract` the schema is that of the fenced block.
+    With `extract` the schema is that of a fenced block. `block` says which one: a language, `last`
+    or a number from 1; the first one if it is None.
     """
 
     schema: dict[str, Any] | None = None
     extract: bool = False
     yes_no: bool = False
+    block: str | None = None
 
     def __bool__(self) -> bool:
         """Return whether the answer must have any shape."""
@@ -53,13 +57,77 @@ class Shape:
         """
         if self.yes_no:
             return _yes_or_no(text)
-        found: dict[str, Any] = {}
-        block = None
+        if not self:
+            return Shaped()
+        if self.schema is None:
+            block = self._block(text)
+            return Shaped(block, {"extracted": block})
+        inside, value = self._parsed(text)
+        if problem := _problem(self.schema, value):
+            raise BadRequest(f"the answer does not fit the schema: {problem}")
+        extracted = {"extracted": text if inside is None else inside} if self.extract else {}
+        return Shaped(inside, {**extracted, "parsed": value})
+
+    def fits_closed(self, text: str) -> bool:
+        """Return whether `text` is an object or array that ends in it and fits the schema.
+
+        Such a text is whole even if the model was stopped at its token limit: that fell on white
+        space behind it. Any other value, such as a number, may have lost its end.
+        """
+        if self.schema is None:
+            return False
+        try:
+            return isinstance(self.read(text).found["parsed"], (dict, list))
+        except BadRequest:
+            return False
+
+    def _block(self, text: str) -> str:
+        """Return the inside of the block that is asked for; raise BadRequest if there is none."""
+        found = fences.blocks(text)
+        if not found:
+            raise BadRequest("the answer has no fenced block to extract")
+        number = _number_of_block(self.block or "1", found)
+        if not found[number].text.strip():
+            which = "first" if self.block is None else "chosen"
+            raise BadRequest(f"the {which} fenced block of the answer is empty")
+        return found[number].text
+
+    def _parsed(self, text: str) -> tuple[str | None, Any]:
+        """Return the JSON value of the answer, and the block that holds it; None if none does.
+
+        JSON in a block is taken with `extract`, or if the block is all of the answer. Raise
+        BadRequest if there is no JSON where it should be.
+        """
+        try:
+            return None, strict_json.parse_json(text)
+        except ValueError as error:
+            not_json = error
         if self.extract:
-            block = found["extracted"] = first_block(text)
-        if self.schema is not None:
-            found["parsed"] = _parsed(text, block, self.schema)
-        return Shaped(block, found)
+            block = self._block(text)
+        elif whole := fences.only_block(text):
+            block = whole.text
+        else:
+            hint = "-x takes it out of its fenced block" if re.search(_ANY_FENCE, text) else None
+            raise BadRequest(f"the answer is not JSON: {not_json}", hint=hint)
+        try:
+            return block, strict_json.parse_json(block)
+        except ValueError as error:
+            raise BadRequest(f"the answer is not JSON: {error}") from None
+
+
+def _number_of_block(chosen: str, found: Sequence[fences.Block]) -> int:
+    """Return the index of the block that --block names; raise BadRequest if there is none."""
+    if chosen == "last":
+        return len(found) - 1
+    if chosen.isdecimal():
+        if int(chosen) <= len(found):
+            return int(chosen) - 1
+        raise BadRequest(f"the answer has no fenced block {chosen}, only {len(found)}")
+    languages = [block.language for block in found]
+    if chosen.lower() in languages:
+        return languages.index(chosen.lower())
+    known = ", ".join(language or "without a language" for language in languages)
+    raise BadRequest(f"the answer has no fenced block {chosen}; its blocks are: {known}")
 
 
 def _yes_or_no(text: str) -> Shaped:
@@ -70,41 +138,10 @@ def _yes_or_no(text: str) -> Shaped:
     return Shaped(None, {"answer": answer}, ExitCode.OK if answer == "yes" else ExitCode.ERROR)
 
 
-def _parsed(text: str, block: str | None, schema: dict[str, Any]) -> Any:
-    """Return the JSON value of `block`, or of the whole `text` where no block was extracted.
-
-    Raise BadRequest if it is not JSON or does not fit `schema`.
-    """
-    try:
-        value = strict_json.parse_json(text if block is None else block)
-    except ValueError as error:
-        fenced = block is None and re.search(_FENCE, text)
-        hint = "-x takes it out of its fenced block" if fenced else None
-        raise BadRequest(f"the answer is not JSON: {error}", hint=hint) from None
+def _problem(schema: dict[str, Any], value: Any) -> str | None:
     from llmcli.tools import json_schema  # noqa: PLC0415  # needed with --schema only
 
-    if problem := json_schema.problem(schema, value):
-        raise BadRequest(f"the answer does not fit the schema: {problem}")
-    return value
-
-
-def first_block(text: str) -> str:
-    """Return the inside of the first fenced code block of `text`, with its last newline.
-
-    The rules are those of CommonMark 0.31.2, section 4.5: a block without a closing fence ends with
-    the text. Raise BadRequest if there is no block or if it is blank.
-    """
-    opening = re.search(_FENCE, text)
-    if opening is None:
-        raise BadRequest("the answer has no fenced block to extract")
-    fence = opening[1]
-    closing = re.compile(rf"^ {{0,3}}{re.escape(fence[0])}{{{len(fence)},}}[ \t\r]*$", re.M)
-    start = min(opening.end() + 1, len(text))
-    end = closing.search(text, start)
-    block = text[start : end.start() if end else len(text)]
-    if not block.strip():
-        raise BadRequest("the first fenced block of the answer is empty")
-    return block
+    return json_schema.problem(schema, value)
 
 
 def parse_schema(text: str, name: str) -> dict[str, Any]:
@@ -181,6 +218,9 @@ def instructed(request: ChatRequest, wanted: Shape) -> ChatRequest:
 def check_options(shape: Shape, repair: int) -> None:
     """Raise UsageError for options of a shape that exclude each other, or --repair without one."""
     if shape.yes_no and (shape.schema is not None or shape.extract):
-        raise UsageError("--yes-no cannot be combined with --schema or --extract")
+        raise UsageError("--yes-no cannot be combined with --schema, --extract or --block")
+    if shape.block is not None and not re.fullmatch(_BLOCK, shape.block):
+        problem = f"--block must be a language, `last` or a number from 1, not {shape.block!r}"
+        raise UsageError(problem)
     if repair and not shape:
-        raise UsageError("--repair needs --schema, --extract or --yes-no")
+        raise UsageError("--repair needs --schema, --extract, --block or --yes-no")

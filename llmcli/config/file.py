@@ -133,16 +133,25 @@ def parse_toml(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
     import tomllib  # noqa: PLC0415  # loaded only where there is a file to parse
 
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
         return tomllib.loads(text), text
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8") from None
+        raise _not_utf8(data, path, line) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}:{_position(error, text)}") from None
     except (ValueError, RecursionError) as error:
         # Python's own limits: digits of an integer, depth of nesting.
         raise ConfigError(f"{path}: {error}") from None
+
+
+def _not_utf8(data: bytes, path: Path, line: int) -> ConfigError:
+    from llmcli.system.files import not_text  # noqa: PLC0415  # needed for an error only
+
+    if encoding := not_text.wide_encoding(data):
+        hint = not_text.convert(encoding, str(path))
+        return ConfigError(f"{path} is {encoding} text, not UTF-8", hint=hint)
+    return ConfigError(f"{path}:{line}: not UTF-8")
 
 
 def _position(error: ValueError, text: str) -> str:

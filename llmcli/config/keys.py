@@ -159,10 +159,16 @@ def _from_file(path: Path) -> Key:
             if stat.S_ISREG(mode) and mode & 0o077:
                 problem = f"api_key_file {path} can be read by others"
                 raise ConfigError(problem, hint=f"chmod 600 {path}")
-            return _checked(file.read(_MOST_BYTES).decode(errors="replace"), f"api_key_file {path}")
+            data = file.read(_MOST_BYTES)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot read api_key_file {path}: {reason}") from None
+    from llmcli.system.files import not_text  # noqa: PLC0415  # needed with a key file only
+
+    if encoding := not_text.wide_encoding(data):
+        hint = not_text.convert(encoding, str(path))
+        raise ConfigError(f"api_key_file {path} is {encoding} text, not UTF-8", hint=hint)
+    return _checked(data.decode(errors="replace"), f"api_key_file {path}")
 
 
 def _from_keyring(name: str, *, required: bool) -> Key | None:
@@ -196,10 +202,12 @@ def _from_keyring(name: str, *, required: bool) -> Key | None:
 def _checked(value: str, source: str) -> Key:
     """Return the key `value` without white space around it, which copying and `echo` add.
 
+    A byte order mark in front, which editors on Windows add, goes as well.
+
     Raises ConfigError if nothing is left, or if a character is not visible ASCII: a header could
     not carry it, and a line end would begin another header. The message does not show the key.
     """
-    value = value.strip()
+    value = value.removeprefix("\ufeff").strip()
     if not value:
         raise ConfigError(f"the key from {source} is empty")
     for position, character in enumerate(value):

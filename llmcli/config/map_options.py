@@ -14,10 +14,10 @@ from llmcli.config.options import (
 )
 from llmcli.system.dataclass import dataclass
 
-Prompt = Annotated[
-    str | None,
+Words = Annotated[
+    list[str] | None,
     Argument(
-        metavar="[PROMPT]",
+        metavar="[PROMPT]...",
         help="{} is the record, {field} and {a.b} parts of it; without them the record is first.",
         show_default=False,
     ),
@@ -35,6 +35,10 @@ class InputOptions:
             metavar="FORMAT",
             help="lines, jsonl or csv. [lines; by content if PROMPT has {field}]",
         ),
+    ] = None
+    delimiter: Annotated[
+        str | None,
+        Option("--delimiter", metavar="CHAR", help="What parts the columns of CSV. [,]"),
     ] = None
     null: Annotated[bool, Option("--null", "-0", help="Records end with NUL, not newline.")] = False
     files: Annotated[
@@ -73,6 +77,13 @@ class ResultOptions:
     """The options that say what `map` writes, where, and which records it asks."""
 
     json: Annotated[bool, Option("--json", help="One JSON object a record.")] = False
+    csv: Annotated[
+        bool, Option("--csv", help="The columns of the input, then answer, ok, error, cost_usd.")
+    ] = False
+    one_line: Annotated[
+        bool,
+        Option("--one-line", help="One line an answer: line ends as \\n, backslashes as \\\\."),
+    ] = False
     output: Annotated[
         str | None, Option("--output", "-O", metavar="FILE", help="Keep the answers here.")
     ] = None

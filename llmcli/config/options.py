@@ -47,7 +47,10 @@ class PromptOptions:
     file: Annotated[
         list[str] | None,
         Option(
-            "--file", "-f", metavar="FILE", help="Add a text or image file; - is stdin. Repeatable."
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Add a text, image, PDF or sound file; - is stdin.",
         ),
     ] = None
     system: Annotated[
@@ -133,6 +136,10 @@ class ShapeOptions:
     extract: Annotated[
         bool, Option("--extract", "-x", help="Only the first fenced block of the answer.")
     ] = False
+    block: Annotated[
+        str | None,
+        Option("--block", metavar="LANG|last|N", help="Only this fenced block of the answer."),
+    ] = None
     yes_no: Annotated[bool, Option("--yes-no", help="The exit code answers: 0 yes, 1 no.")] = False
 
 

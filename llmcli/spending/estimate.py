@@ -10,8 +10,6 @@ from llmcli.system.dataclass import dataclass
 
 # Tokens for the role and the end of a message, which a server adds by its chat template.
 _PER_MESSAGE = 16
-# Tokens for an image: it is billed by its size in pixels, not by the bytes of its encoding.
-_PER_IMAGE = 6000
 # The fields of a request that limit the tokens of an answer, and that multiply the answers.
 _MAX_TOKENS = ("max_completion_tokens", "max_tokens")
 _ANSWERS = ("n", "best_of")
@@ -33,9 +31,10 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
     """Return the most that `request` may take and cost.
 
     The input counts a token for each byte of the body, since no tokenizer that works on bytes makes
-    more than one token of a byte, 16 more for each message, and 6,000 for each image in place of
-    its bytes. The output counts the limit that the request sets, else the longest answer that
-    `model` can give, for each of the answers that are asked for. The cost is unknown if `price`, in
+    more than one token of a byte, and 16 more for each message; images, PDFs and recordings count
+    as `media.tokens` says in place of their bytes. The output counts the limit that the request
+    sets, else the longest answer that `model` can give, for each of the answers that are asked for.
+    The cost is unknown if `price`, in
     USD per token, is None, or if nothing limits an answer that is not free.
     """
     tokens = _input(request)
@@ -51,16 +50,23 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
 def _input(request: ChatRequest) -> int:
     total = _bytes(request)
     for message in request.get("messages", ()):
-        images = _images(message)
-        total += _PER_MESSAGE + len(images) * _PER_IMAGE - sum(map(_bytes, images))
+        total += _PER_MESSAGE
+        for part in _parts(message):
+            if (tokens := _of_media(part)) is not None:
+                total += tokens - _bytes(part)
     return total
 
 
-def _images(message: Any) -> list[Any]:
-    """Return the parts of `message` that are images; messages of a file may have any form."""
+def _parts(message: Any) -> list[Any]:
+    """Return the parts of the content of `message`; messages of a file may have any form."""
     content = message.get("content") if isinstance(message, dict) else None
-    parts = content if isinstance(content, list) else []
-    return [p for p in parts if isinstance(p, dict) and p.get("type") == "image_url"]
+    return content if isinstance(content, list) else []
+
+
+def _of_media(part: Any) -> int | None:
+    from llmcli.spending import media  # noqa: PLC0415  # a plain text has no parts
+
+    return media.tokens(part)
 
 
 def _bytes(value: Any) -> int:

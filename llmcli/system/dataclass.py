@@ -132,7 +132,9 @@ def fields(of: Any) -> tuple[Field, ...]:
 
 def replace(instance: T, **changes: Any) -> T:
     """Return a copy of `instance` with `changes` to its fields."""
-    return type(instance)(**{**vars(instance), **changes})
+    # By the names of fields: beside them __dict__ may hold the values of cached properties.
+    values = {name: getattr(instance, name) for name in instance.__dataclass_fields__}  # type: ignore[attr-defined]
+    return type(instance)(**{**values, **changes})
 
 
 def asdict(instance: Any) -> dict[str, Any]:

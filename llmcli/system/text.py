@@ -4,6 +4,8 @@ import re
 
 from llmcli.errors import BadRequest
 
+# The byte order mark of UTF-8, with which programs on Windows begin a text file.
+BOM = b"\xef\xbb\xbf"
 # The characters that can take over a terminal or mislead its reader: C0 controls except tab and
 # newline, a CR without a newline, DEL, C1 controls, and the bidirectional controls that make text
 # read other than it is (CVE-2021-42574).
@@ -35,21 +37,20 @@ def decoded(data: bytes, name: str) -> str:
     """Return `data` decoded as UTF-8, whatever the locale is, without a byte order mark.
 
     `name` says in messages where the data comes from: a file, stdin, an option. Raise BadRequest
-    with the offset of the first byte that is NUL or not UTF-8.
+    with the offset of the first byte that is NUL or not UTF-8, and with what the data is instead.
     """
     offset = data.find(b"\0")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # The codec counts from behind the byte order mark, of three bytes.
-        invalid = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
+        invalid = error.start + (3 if data.startswith(BOM) else 0)
         offset = invalid if offset < 0 else min(invalid, offset)
     if offset < 0:
         return text
-    what = "is binary" if not data[offset] else "is not UTF-8 text"
-    hint = "convert it with iconv, or give a PNG, JPEG, GIF or WebP image with -f"
-    if name.startswith(("PROMPT", "-")):
-        hint = "check the shell's encoding"
+    from llmcli.system.files import not_text  # noqa: PLC0415  # most input is text
+
+    what, hint = not_text.described(data, name, offset)
     raise BadRequest(f"{name} {what}: byte 0x{data[offset]:02x} at offset {offset}", hint=hint)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.conversations import assistant, said, user
-from tests.support.endpoint import USAGE, Script, Server, answer, calling, in_turn
+from tests.support.endpoint import USAGE, Script, Server, answer, calling, chunk, events, in_turn
 from tests.support.program import Run, one_line, shell
 
 Endpoint = Callable[[Script], Server]
@@ -106,6 +106,49 @@ def test_repair_sends_it_back_with_the_error(run: Run, endpoint: Endpoint) -> No
     assert (done.returncode, done.stdout) == (65, BAD.encode())
 
 
+@pytest.mark.parametrize(
+    ("options", "text", "shown"),
+    [
+        ([], f"```json\n{GOOD}\n```", f"{GOOD}\n"),
+        ([], f"\n~~~\n{GOOD}\n~~~\n\n", f"{GOOD}\n"),
+        (["-x"], GOOD, f"{GOOD}\n"),
+        (["--block", "json"], f"```\nx\n```\n```json\n{GOOD}\n```", f"{GOOD}\n"),
+    ],
+)
+def test_json_in_a_fence_or_bare(
+    run: Run, endpoint: Endpoint, options: list[str], text: str, shown: str
+) -> None:
+    endpoint(answer(text))
+    done = run("ask", "--schema", json.dumps(CLOSED), *options, "Who?")
+    assert (done.returncode, done.stdout) == (0, shown.encode()), done.stderr
+
+
+@pytest.mark.parametrize("text", [f"Here:\n```\n{GOOD}\n```", f"```\n{GOOD}\n```\n```\nx\n```"])
+def test_json_beside_other_text_is_not_taken_out(run: Run, endpoint: Endpoint, text: str) -> None:
+    endpoint(answer(text))
+    done = run("ask", "--schema", json.dumps(CLOSED), "Who?")
+    assert (done.returncode, done.stdout) == (65, text.encode())
+    assert "-x takes it out of its fenced block" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "code"),
+    [
+        (CLOSED, GOOD, 0),
+        (CLOSED, f"```json\n{GOOD}\n```", 0),
+        ({"type": "array"}, "[1]  ", 0),
+        ({"type": "integer"}, "12", 86),
+        (CLOSED, BAD, 86),
+        (CLOSED, "", 86),
+    ],
+)
+def test_a_closed_object_at_the_limit_is_whole(
+    run: Run, endpoint: Endpoint, schema: Any, text: str, code: int
+) -> None:
+    endpoint(events(chunk(text), chunk("", finish_reason="length")))
+    assert run("ask", "--schema", json.dumps(schema), "--repair", "1", "Who?").returncode == code
+
+
 def test_an_answer_cut_by_its_length_is_said_to_be_cut(run: Run, endpoint: Endpoint) -> None:
     def cut(wire: Any, _request: Any) -> None:
         wire.head()
@@ -115,52 +158,6 @@ def test_an_answer_cut_by_its_length_is_said_to_be_cut(run: Run, endpoint: Endpo
     endpoint(cut)
     done = run("ask", "--schema", json.dumps(CLOSED), "--max-tokens", "5", "--repair", "3", "Who?")
     assert (done.returncode, done.stdout) == (86, b'{"name": "A\n')
-
-
-BLOCKS = [
-    ("Here:\n```python\nprint(1)\n```\nDone.\n```\nother\n```", "print(1)\n"),
-    ("~~~\na\n```\nb\n~~~", "a\n```\nb\n"),
-    ("````md\n```\ninner\n```\n````", "```\ninner\n```\n"),
-    ("```sh\necho not closed", "echo not closed\n"),
-    ("  ```\n  x\n  ```", "  x\n"),
-    ("```\r\nx\r\n```\r\n", "x\r\n"),
-    ("`inline` and ```not a fence``` here\n```\nx\n```", "x\n"),
-]
-
-
-@pytest.mark.parametrize(("text", "block"), BLOCKS)
-def test_extract_the_first_block(run: Run, endpoint: Endpoint, text: str, block: str) -> None:
-    endpoint(answer(*text))
-    done = run("ask", "-x", "code")
-    assert (done.returncode, done.stdout) == (0, block.encode()), done.stderr
-
-
-@pytest.mark.parametrize(("text", "block"), BLOCKS[:2])
-def test_the_block_is_in_the_object(run: Run, endpoint: Endpoint, text: str, block: str) -> None:
-    endpoint(answer(*text))
-    value = json.loads(run("ask", "-x", "--json", "code").stdout)
-    assert value["choices"][0]["message"]["content"] == text
-    assert value["llmcli"]["extracted"].rstrip("\n") == block.rstrip("\n")
-
-
-def test_nothing_to_extract(run: Run, endpoint: Endpoint) -> None:
-    endpoint(answer("no ```block``` here"))
-    done = run("ask", "--extract", "code")
-    assert (done.returncode, done.stdout) == (65, b"no ```block``` here")
-    assert "the answer has no fenced block to extract" in one_line(done.stderr)
-
-
-@pytest.mark.parametrize("text", ["```\n```", "```sh", "```\n\n```\n"])
-def test_an_empty_block_replaces_no_file(
-    run: Run, endpoint: Endpoint, tmp_path: Path, text: str
-) -> None:
-    out = str(tmp_path / "out")
-    endpoint(in_turn(answer("```\ngood\n```"), answer(text)))
-    assert run("ask", "-x", "-O", out, "code").returncode == 0
-    done = run("ask", "-x", "-O", out, "code")
-    assert done.returncode == 65
-    assert "the first fenced block of the answer is empty" in one_line(done.stderr)
-    assert Path(out).read_text() == "good\n"
 
 
 def test_a_schema_of_the_block(run: Run, endpoint: Endpoint) -> None:
@@ -240,7 +237,15 @@ def test_a_call_of_a_tool_is_no_yes(run: Run, endpoint: Endpoint, tmp_path: Path
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--yes-no", "-x"), ("--yes-no", "--schema", "{}"), ("--repair", "1"), ("--repair", "-1")],
+    [
+        ("--yes-no", "-x"),
+        ("--block", "0"),
+        ("--block", "-1"),
+        ("--block", ""),
+        ("--yes-no", "--schema", "{}"),
+        ("--repair", "1"),
+        ("--repair", "-1"),
+    ],
 )
 def test_options_that_exclude_each_other(
     run: Run, endpoint: Endpoint, arguments: tuple[str, ...]

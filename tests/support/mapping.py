@@ -23,7 +23,7 @@ class Process(subprocess.Popen[bytes]):
 
 def start(env: dict[str, str], cwd: Path, *arguments: str) -> Process:
     """`map`, with the file `in` on its stdin, and `{}` for its prompt unless it has another."""
-    own = [] if "--requests" in arguments else ["{}"]
+    own = [] if {"--requests", "{}"} & set(arguments) else ["{}"]
     with open(cwd / "in", "rb") as stdin:
         return Process(
             [PROGRAM, "map", *arguments, *own],

@@ -1,5 +1,7 @@
 """The judgement of an answer: whether it is complete and good."""
 
+from collections.abc import Callable
+
 from llmcli.api.reply.completion import FAILED, FILTERED, Choice, Completion
 from llmcli.api.reply.tool_calls import refuse_malformed
 from llmcli.errors import AnswerCut, BadRequest, Filtered, ServerError, Truncated
@@ -12,12 +14,14 @@ class Demands:
 
     `allow_cut` accepts a text without tool calls that ends at its length limit. `check_calls`
     rejects a tool call that cannot be run. `text` says that the answer is shown as text, so that
-    an image alone is none.
+    an image alone is none. `fits_cut` says of a text at the limit whether it is whole all the same,
+    as a JSON object is that is closed.
     """
 
     allow_cut: bool = False
     check_calls: bool = True
     text: bool = False
+    fits_cut: Callable[[str], bool] | None = None
 
 
 def judge(completion: Completion, demands: Demands, choices: int = 1) -> None:
@@ -49,8 +53,13 @@ def _judge_finish(choice: Choice, demands: Demands) -> None:
     if choice.refusal and not choice.chars:
         raise Filtered(f"the model refused: {choice.refusal}")
     may_be_cut = bool(choice.chars and not choice.tool_calls)
-    if choice.cut and not (demands.allow_cut and may_be_cut):
+    if choice.cut and not (may_be_cut and _accepts_cut(choice, demands)):
         raise AnswerCut("answer cut at max_tokens or the context length")
+
+
+def _accepts_cut(choice: Choice, demands: Demands) -> bool:
+    fits = demands.fits_cut
+    return demands.allow_cut or (fits is not None and fits(choice.text))
 
 
 def _judge_medium(completion: Completion, choice: Choice, demands: Demands) -> None:

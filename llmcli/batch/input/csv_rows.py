@@ -1,86 +1,174 @@
-"""Records read from CSV with a header (RFC 4180): each row is one, and each cell a field of it."""
+"""Records read from CSV with a header (RFC 4180): each row is one, and each cell a field of it.
 
-import csv
+The standard library's reader is not used: a quote that is never closed makes one cell of the rest
+of the input, and it does not tell a quote that stands where none may stand.
+"""
+
 import json
+import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 
-from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
+from llmcli.batch.input.source import Oversized, Record, Source
 from llmcli.errors import BadRequest, UsageError
-from llmcli.system.text import check_text
+from llmcli.system.text import BOM, check_text
+
+COMMA = ","
+# Bytes of a quoted cell; what is longer is taken for a quote that nobody closed.
+_LONGEST_CELL = 1 << 20
+# What stands within quotes; a quote in it is doubled.
+_INSIDE = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
+# Characters of a row that is not valid, as the results show it.
+_SHOWN = 200
+
+Row = list[bytes]
 
 
-def rows(source: Source) -> Iterator[Record]:
-    """Yield a record for each row below the header, as `read_rows` does."""
-    return read_rows(source, source.pieces(b"\n"), ())
+def columns(source: Source, delimiter: str) -> list[str]:
+    """Return the names in the header, which is the first row that is not empty.
 
-
-def read_rows(source: Source, pieces: Pieces, required: Sequence[str]) -> Iterator[Record]:
-    """Yield a record for each row below the header, which is the first row that is not empty.
-
-    `pieces` are the lines of `source`. Rows that are empty are skipped; a row that is malformed
-    becomes a Record with its problem. Raises UsageError for a header that names a column twice or
-    lacks one of the `required` columns.
+    Raises UsageError for a name that stands in it twice, BadRequest for a header that is not valid.
     """
-    # Python's own limit of 128 KiB for a cell would refuse records that --max-input allows.
-    csv.field_size_limit(source.limit)
-    # `_csv_lines` adds to this list while the reader asks for lines in `next`, so it is looked at
-    # after each row.
-    problems: list[BadRequest] = []
-    reader = csv.reader(_csv_lines(source, pieces, problems))
-    header = [_readable(name.strip()) for name in next(filter(any, reader), [])]
-    _check_header(header, required)
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as error:
-            problems.append(BadRequest(f"the row is not valid CSV: {error}"))
-            row = []
-        yield from (Record(None, problem=problem) for problem in problems)
-        problems.clear()
-        if row is None:
-            return
-        if row:
-            yield _row(header, row)
+    return _header(_Rows(source, delimiter).read())
 
 
-def _check_header(header: Sequence[str], required: Sequence[str]) -> None:
+def rows(source: Source, delimiter: str) -> Iterator[Record]:
+    """Yield a record for each row below the header.
+
+    Rows that are empty are skipped; a row that is malformed becomes a Record with its problem.
+    Raises what `columns` raises.
+    """
+    found = _Rows(source, delimiter).read()
+    header = _header(found)
+    for row in found:
+        yield row if isinstance(row, Record) else _record(header, row)
+
+
+def _header(found: Iterator[Row | Record]) -> list[str]:
+    first = next((row for row in found if isinstance(row, Record) or any(row)), [])
+    if isinstance(first, Record):
+        assert first.problem is not None
+        raise first.problem
+    header = [_readable(cell).strip() for cell in first]
     # A column without a name, as in `a,b,,`, cannot be asked for, so there may be several.
     named = [name for name in header if name]
     if len(set(named)) < len(named):
-        raise UsageError(f"the CSV header names a column twice: {', '.join(header)[:200]}")
-    for name in required:
-        if name not in named:
-            columns = ", ".join(header)[:200]
-            hint = f"its columns are: {columns} (separated by commas; or use --format lines)"
-            raise UsageError(f"the input has no column {name}", hint=hint)
+        raise UsageError(f"the CSV header names a column twice: {', '.join(header)[:_SHOWN]}")
+    return header
 
 
-def _row(header: Sequence[str], row: Sequence[str]) -> Record:
-    value = dict(zip(header, row, strict=False))
+def _record(header: Sequence[str], row: Row) -> Record:
+    value = dict(zip(header, map(_text, row), strict=False))
     try:
         if len(row) != len(header):
             raise BadRequest(f"the row has {len(row)} columns, the header {len(header)}")
         for name, cell in value.items():
             check_text(cell, name)
     except BadRequest as error:
-        shown = {name: _readable(cell) for name, cell in value.items()}
-        return Record(shown, problem=error)
+        shown = {name: _readable(cell) for name, cell in zip(header, row, strict=False)}
+        # The hint of the error is advice for a whole file, such as an image.
+        return Record(shown, problem=BadRequest(error.message))
     return Record(value, json.dumps(value, ensure_ascii=False), value)
 
 
-def _readable(cell: str) -> str:
+def _text(cell: bytes) -> str:
+    """Return the cell with lone surrogates in the place of bytes that are not UTF-8."""
+    return cell.decode("utf-8", "surrogateescape")
+
+
+def _readable(cell: bytes) -> str:
     """Return the cell with U+FFFD in the place of bytes that are not UTF-8."""
-    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return cell.decode("utf-8", "replace")
 
 
-def _csv_lines(source: Source, pieces: Pieces, problems: list[BadRequest]) -> Iterator[str]:
-    """Yield the lines for the CSV reader; for one that is too long, add to `problems` instead.
+class _Rows:
+    """A reader of rows, which holds one row in memory, and at most one quoted cell after it."""
 
-    Bytes that are not UTF-8 stand as lone surrogates, so that only the row which has them fails.
-    """
-    for number, piece in enumerate(pieces):
-        if isinstance(piece, Oversized):
-            problems.append(source.too_long())
-        else:
-            line = piece if number else piece.removeprefix(BOM)
-            yield line.decode("utf-8", "surrogateescape") + "\n"
+    def __init__(self, source: Source, delimiter: str) -> None:
+        self._source = source
+        self._lines = source.lines()
+        self._delimiter = delimiter.encode()
+        mark = re.escape(self._delimiter)
+        self._bare = re.compile(rb"(?:(?!%s)[^\r\n])*+" % mark)
+        self._end = re.compile(rb"%s|[\r\n]|\Z" % mark)
+        # Lines that were read within quotes that nobody closed, to be read again.
+        self._again: deque[bytes | Oversized] = deque()
+        self._number = 0
+        self._after_cr = False
+        self._size = 0
+
+    def read(self) -> Iterator[Row | Record]:
+        """Yield the cells of each row, or a Record with the problem of a row."""
+        while (line := self._next_line()) is not None:
+            if isinstance(line, Oversized):
+                yield Record(None, problem=self._source.too_long())
+            elif line.strip(b"\r\n"):
+                self._size = len(line)
+                try:
+                    yield self._row(line)
+                except BadRequest as error:
+                    yield Record(_readable(line.rstrip(b"\r\n"))[:_SHOWN], problem=error)
+
+    def _next_line(self) -> bytes | Oversized | None:
+        line = self._again.popleft() if self._again else next(self._lines, None)
+        # A CRLF that a read has cut in two is one line end.
+        if not (line == b"\n" and self._after_cr):
+            self._number += 1
+        self._after_cr = isinstance(line, bytes) and line.endswith(b"\r")
+        if isinstance(line, bytes) and self._number == 1:
+            return line.removeprefix(BOM)
+        return line
+
+    def _row(self, line: bytes) -> Row:
+        if b'"' not in line:
+            return line.rstrip(b"\r\n").split(self._delimiter)
+        cells: Row = []
+        at = 0
+        while True:
+            if line.startswith(b'"', at):
+                cell, line, at = self._quoted(line, at + 1)
+            else:
+                bare = self._bare.match(line, at)
+                assert bare is not None
+                cell, at = bare[0], bare.end()
+            cells.append(cell)
+            if not line.startswith(self._delimiter, at):
+                return cells
+            at += len(self._delimiter)
+
+    def _quoted(self, line: bytes, start: int) -> tuple[bytes, bytes, int]:
+        """Return the cell whose text begins at `start`, the line in which it ends, and where.
+
+        Raises BadRequest for a cell that does not end as it must; then the lines after that in
+        which it began will be read again.
+        """
+        number, after_cr = self._number, self._after_cr
+        parts: list[bytes] = []
+        following: list[bytes | Oversized] = []
+        size = 0
+        while True:
+            inside = _INSIDE.match(line, start)
+            assert inside is not None
+            parts.append(inside[0])
+            size += len(inside[0])
+            end = inside.end() + 1
+            if size > _LONGEST_CELL or self._size > self._source.limit:
+                break
+            if end <= len(line):
+                if self._end.match(line, end):
+                    return b"".join(parts).replace(b'""', b'"'), line, end
+                break
+            more = self._next_line()
+            if more is None:
+                break
+            following.append(more)
+            if isinstance(more, Oversized):
+                break
+            self._size += len(more)
+            line, start = more, 0
+        self._again.extendleft(reversed(following))
+        self._number, self._after_cr = number, after_cr
+        if self._size > self._source.limit:
+            raise self._source.too_long()
+        problem = "a quoted cell begins that is not closed before a delimiter or a line end"
+        raise BadRequest(f"line {number}: {problem}", hint='a quote within quotes is written ""')

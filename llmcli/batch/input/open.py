@@ -1,13 +1,15 @@
 """Opening the input of `map`: which records the options ask for, and where they come from."""
 
+import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from llmcli.batch.input import csv_rows, readers
 from llmcli.batch.input.source import Record, Source
+from llmcli.batch.input.table import delimiter_of, table_of
 from llmcli.batch.plan import Plan
 from llmcli.chat.prompt import reading
-from llmcli.config.map_options import InputOptions
+from llmcli.config.map_options import InputOptions, MapOptions
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -19,72 +21,90 @@ class Records:
     """The records of the input, and a function that tells how much of the input has been read.
 
     `fraction_read` returns a number from 0 to 1; None where the size of the input is not known, as
-    with a pipe.
+    with a pipe. `columns` are those of CSV or the keys of the first JSON line, None for other
+    records. `total` is the number of records, None where it is not known.
     """
 
     records: Iterator[Record]
     fraction_read: Callable[[], float | None]
+    columns: Sequence[str] | None = None
+    total: int | None = None
 
 
 def open_input(
-    environment: Environment, options: InputOptions, plan: Plan, max_input: str, *, use_stdin: bool
+    environment: Environment, options: MapOptions, plan: Plan, words: Sequence[str]
 ) -> Records:
     """Open what the options name and return its records.
 
-    `max_input` is the value of --max-input, such as `64M`, for each record or file. Raises
-    UsageError for options that exclude each other, or where stdin cannot be read; NoInput for a
-    file that cannot be read.
+    `words` are those of PROMPT. Raises UsageError for options that exclude each other, where stdin
+    cannot be read, or for a prompt that names what is no column; NoInput for a file that cannot be
+    read; BadRequest for text in UTF-16.
     """
-    _check(options)
-    limit = reading.size(max_input)
-    if options.files:
-        return _files(environment, options.files, limit, has_places=plan.has_places)
-    name = options.requests or "-"
-    source = _source(environment, name, max_input, limit, use_stdin=use_stdin)
-    if options.requests:
-        records = readers.requests(source)
+    given = options.input
+    _check(given)
+    limit = reading.size(options.prompt.max_input)
+    if given.files:
+        return _files(environment, given.files, limit, has_places=plan.has_places)
+    source = _source(environment, options, words, limit)
+    if given.requests:
+        return Records(readers.requests(source), _fraction_read(source))
+    if given.null:
+        source.by_nul = True
+        return Records(readers.line_records(source, b"\0"), _fraction_read(source))
+    table = table_of(source, plan, given.format, delimiter_of(given.delimiter))
+    if table is None:
+        records = readers.line_records(source, b"\n")
+    elif table.format == "jsonl":
+        records = readers.json_lines(source)
     else:
-        records = _of_format(source, options, plan.required_fields)
-    return Records(records, _fraction_read(source))
+        records = csv_rows.rows(source, table.delimiter)
+    if options.prompt.file and (plan.required_fields or table):
+        records = _some(records, options.prompt.file[-1])
+    return Records(records, _fraction_read(source), table.columns if table else None)
+
+
+def _some(records: Iterator[Record], file: str) -> Iterator[Record]:
+    """Yield the records; raise UsageError if there are none, as the user may have meant `file`."""
+    first = next(records, None)
+    if first is None:
+        problem = "no records: the input is empty, and -f adds its file to each record"
+        raise UsageError(problem, hint=f"give the records with < {file}")
+    yield first
+    yield from records
 
 
 def _check(options: InputOptions) -> None:
-    given = [options.files, options.requests, options.format or options.null]
+    parted = options.format or options.null or options.delimiter
+    given = [options.files, options.requests, parted]
     if sum(map(bool, given)) > 1:
-        raise UsageError("--files, --requests and --format or -0 exclude each other")
+        raise UsageError("--files, --requests and --format, --delimiter or -0 exclude each other")
     if options.format not in (None, *readers.FORMATS):
         known = ", ".join(readers.FORMATS)
         raise UsageError(f"--format must be one of {known}, not {options.format}")
     if options.null and options.format not in (None, "lines"):
         raise UsageError(f"-0 cannot be combined with --format {options.format}, only with lines")
-
-
-def _of_format(source: Source, options: InputOptions, required: list[str]) -> Iterator[Record]:
-    if options.null:
-        return readers.line_records(source, b"\0")
-    if options.format == "jsonl":
-        return readers.json_lines(source)
-    if options.format == "csv":
-        return csv_rows.rows(source)
-    # A prompt that names no fields has no use for the parts of a record, so nothing is guessed.
-    if options.format == "lines" or not required:
-        return readers.line_records(source, b"\n")
-    return readers.guessed(source, required)
+    if options.delimiter is not None and (options.null or options.format not in (None, "csv")):
+        raise UsageError("--delimiter is for CSV: it cannot be combined with another format")
 
 
 def _source(
-    environment: Environment, name: str, max_input: str, limit: int, *, use_stdin: bool
+    environment: Environment, options: MapOptions, words: Sequence[str], limit: int
 ) -> Source:
-    """Return the open file `name`, or stdin where the name means that."""
+    """Return the open file of --requests, or stdin where the name means that or is missing."""
+    name, max_input = options.input.requests or "-", options.prompt.max_input
     if name not in reading.STDIN_NAMES:
         return Source(reading.open_file(name), name, limit, max_input)
-    if not use_stdin or STDIN in environment.closed:
-        why = "stdin is closed" if use_stdin else "-n forbids stdin"
+    if options.prompt.no_stdin or STDIN in environment.closed:
+        why = "-n forbids stdin" if options.prompt.no_stdin else "stdin is closed"
         raise UsageError(f"no records: {why}", hint="name files with --files 'PATTERN'")
+    meant = f"give the records with < {words[-1]}" if words and os.path.isfile(words[-1]) else None
     if environment.is_terminal(STDIN):
         hint = "llmcli map 'Translate: {}' < lines.txt; see llmcli map --help"
-        raise UsageError("no records: stdin is a terminal", hint=hint)
-    return Source(STDIN, "stdin", limit, max_input)
+        raise UsageError("no records: stdin is a terminal", hint=meant or hint)
+    source = Source(STDIN, "stdin", limit, max_input)
+    if meant and source.is_empty():
+        raise UsageError("no records: stdin is empty, and PROMPT ends in a file", hint=meant)
+    return source
 
 
 def _files(
@@ -99,7 +119,7 @@ def _files(
         return reading.Input(environment, limit, use_stdin=False).file(name)
 
     records = readers.of_files(names, read, has_places=has_places)
-    return Records(records, lambda: len(read_so_far) / len(names))
+    return Records(records, lambda: len(read_so_far) / len(names), total=len(names))
 
 
 def _fraction_read(source: Source) -> Callable[[], float | None]:

@@ -7,16 +7,14 @@ They read only as far as records are asked for. A record that is malformed carri
 import glob
 import os
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from typing import Any
 
 from llmcli.api import strict_json
-from llmcli.batch.input.csv_rows import read_rows
-from llmcli.batch.input.source import BOM, Oversized, Pieces, Record, Source
+from llmcli.batch.input.source import Oversized, Pieces, Record, Source
 from llmcli.chat.prompt import content
 from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError, NoInput, UsageError
-from llmcli.system.text import decoded
+from llmcli.system.text import BOM, decoded
 
 # The values of --format.
 FORMATS = ("lines", "jsonl", "csv")
@@ -60,34 +58,42 @@ def _guarded(source: Source, piece: bytes | Oversized, read: Callable[[str], Rec
         return Record(shown, problem=error)
 
 
-def guessed(source: Source, required: Sequence[str]) -> Iterator[Record]:
-    """Yield records of JSON lines if the first line begins with `{`, else of CSV rows.
-
-    `required` are the fields that the prompt names. Raises UsageError for CSV without such a
-    column, and for a JSON array.
-    """
+def first_line(source: Source) -> bytes:
+    """Return the beginning of the first line that is not blank, without its mark; b"" if none."""
     pieces = source.pieces(b"\n")
     first = next((p for p in pieces if isinstance(p, Oversized) or p.strip()), b"")
-    everything = chain([first], pieces)
-    head = (first.head if isinstance(first, Oversized) else first).removeprefix(BOM).lstrip()
-    if head.startswith(b"{"):
-        yield from _records(source, everything, _of_json)
-    elif head.startswith(b"["):
-        hint = "`jq -c '.[]'` makes JSON lines of an array"
-        raise UsageError("the input must be JSON lines, not a JSON array", hint=hint)
-    elif first:
-        yield from read_rows(source, everything, required)
+    return (first.head if isinstance(first, Oversized) else first).removeprefix(BOM).strip()
+
+
+def keys(source: Source) -> list[str]:
+    """Return the keys of the first JSON line; none if that is not an object.
+
+    Raises UsageError for JSON that is spread over several lines.
+    """
+    line = first_line(source)
+    try:
+        value = strict_json.parse_json(line.decode(errors="replace"))
+    except ValueError:
+        # A record that is only damaged ends otherwise.
+        if line.endswith((b"{", b"[", b",", b":")):
+            hint = "`jq -c .` makes one line of each object, `jq -c '.[]'` of each in an array"
+            raise UsageError("the input must be JSON lines, one value a line", hint=hint) from None
+        return []
+    return list(value) if isinstance(value, dict) else []
 
 
 def files(patterns: Sequence[str]) -> list[str]:
     """Return the names of the files that `patterns` match, each once.
 
-    They come in the order of the patterns, and those of one pattern sorted. Directories are left
-    out. Raises NoInput for a pattern that matches no file.
+    They come in the order of the patterns, and those of one pattern sorted. A file of that very
+    name comes before the pattern, as in `app/[id].tsx`. Directories are left out. Raises NoInput
+    for a pattern that matches no file.
     """
     matched: dict[str, None] = {}  # a dict, as it keeps the order and each name once
     for pattern in patterns:
-        names = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]
+        names = [pattern]
+        if glob.has_magic(pattern) and not os.path.isfile(pattern):
+            names = sorted(glob.glob(pattern, recursive=True))
         of_pattern = [name for name in names if not os.path.isdir(name)]
         if not of_pattern:
             hint = "** matches directories of any depth; ~ is not expanded"
@@ -113,8 +119,8 @@ def of_files(
 
 def _of_file(name: str, data: bytes, *, has_places: bool) -> Record:
     fields = {"path": name, "name": os.path.basename(name)}
-    if part := content.image(data):
-        return Record(name, fields=fields, files=Attachments(images=(part,)))
+    if part := content.part(name, data):
+        return Record(name, fields=fields, files=Attachments(parts=(part,)))
     text = decoded(data, name)
     attached = Attachments()
     if not has_places:

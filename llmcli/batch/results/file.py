@@ -22,7 +22,7 @@ _BLOCK = 1 << 18
 # How the id of a line in batch form begins; the key of the record follows.
 BATCH = "batch_req_"
 # The names of the forms of a line, as messages show them.
-TEXT, JSON, BATCH_LINES = "text", "JSON", "batch"
+TEXT, JSON, CSV, BATCH_LINES = "text", "JSON", "CSV", "batch"
 # How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and
 # must not be changed.
 _HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
@@ -37,6 +37,7 @@ _BEGIN = re.compile(r'\{"key": "([0-9a-f]{32})", "index": (\d{1,9}), ("input": )
 # A record that is a text, and how an answer goes on, which may be followed by anything.
 _TEXT_RECORD = re.compile(r'"(?:[^"\\]|\\.)*"')
 _OK = '"ok": true, '
+_ROW = '"row": '
 _DECODER = json.JSONDecoder()
 # The exit codes of failures that the record itself causes, so that asking again is in vain: a bad
 # request, too long, filtered, cut at its limit of tokens, a tool.
@@ -46,9 +47,9 @@ _ITS_OWN = (65, 80, 82, 86, 87)
 class Entry(NamedTuple):
     """What a line of the file says of one record.
 
-    `offset` is where the line begins, in bytes. `form` is TEXT, JSON or BATCH_LINES. `key` is the
-    hash of the record and its request. `ok` is False for a failure, `its_own` True for one that the
-    record itself caused. `number` is that of the record in the input of the run that wrote the
+    `offset` is where the line begins, in bytes. `form` is TEXT, JSON, CSV or BATCH_LINES. `key` is
+    the hash of the record and its request. `ok` is False for a failure, `its_own` True for one that
+    the record itself caused. `number` is that of the record in the input of the run that wrote the
     line, from 0; -1 if the line does not say.
     """
 
@@ -212,10 +213,11 @@ def _entry(offset: int, text: bytes) -> Entry | None:
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
         key, ok, form = value["id"].removeprefix(BATCH), value.get("error") is None, BATCH_LINES
     elif isinstance(value.get("key"), str):
-        key, ok, form = value["key"], value.get("ok") is True, JSON if "input" in value else TEXT
+        key, ok = value["key"], value.get("ok") is True
+        form = JSON if "input" in value else CSV if "row" in value else TEXT
     else:
         return None
-    source = value if form == TEXT else about
+    source = value if form in (TEXT, CSV) else about
     number = about.get("index", -1) if form == BATCH_LINES else value.get("index", -1)
     its_own = not ok and source.get("exit_code") in _ITS_OWN
     return Entry(offset, form, key, ok, its_own, number if isinstance(number, int) else -1)
@@ -245,6 +247,8 @@ def _answer(offset: int, text: bytes) -> Entry | None:
         end += 2
     if not line.startswith(_OK, end):
         return None
+    if form == TEXT and line.startswith(_ROW, end + len(_OK)):
+        form = CSV
     return Entry(offset, form, begin[1], True, False, int(begin[2]))
 
 

@@ -1,5 +1,6 @@
 """The forms in which the answer to a record is written: text, a JSON line, a line in batch form."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,6 +9,8 @@ from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
 from llmcli.batch.task import Outcome
 from llmcli.output.json import line
 from llmcli.system.text import harmless
+
+_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class Form(Protocol):
@@ -19,7 +22,15 @@ class Form(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name of the form: one of TEXT, JSON and BATCH_LINES."""
+        """Return the name of the form: one of TEXT, JSON, CSV and BATCH_LINES."""
+
+    @property
+    def head(self) -> bytes:
+        """Return what stands before all answers, such as the header of CSV."""
+
+    @property
+    def tells_lines_apart(self) -> bool:
+        """Return whether an answer of several lines can be told from several answers."""
 
     @property
     def from_line(self) -> Callable[[dict[str, Any] | None], bytes] | None:
@@ -44,7 +55,8 @@ class _JsonLines(ABC):
     """A form in which the user reads the lines that the file keeps."""
 
     from_line = None
-    gap = b""
+    gap = head = b""
+    tells_lines_apart = True
 
     @abstractmethod
     def to_line(self, outcome: Outcome) -> bytes: ...
@@ -55,7 +67,10 @@ class _JsonLines(ABC):
 
 
 class JsonForm(_JsonLines):
-    """The form of --json: `key`, `index`, `input` and `ok`, then the fields of `ask --json`."""
+    """The form of --json: `key`, `index`, `input`, `ok`, `text`, then the fields of `ask --json`.
+
+    `text` is what the text form would show, null for a failure.
+    """
 
     name = JSON
 
@@ -63,7 +78,8 @@ class JsonForm(_JsonLines):
         """Return the JSON line of the outcome."""
         task = outcome.task
         about = {"key": task.key, "index": task.index, "input": task.value}
-        return line({**about, "ok": outcome.error is None, **outcome.report})
+        ok = outcome.error is None
+        return line({**about, "ok": ok, "text": outcome.text if ok else None, **outcome.report})
 
 
 class BatchForm(_JsonLines):
@@ -101,13 +117,16 @@ class TextForm:
     """The form without --json: each answer as text that ends with a newline.
 
     If `ordered`, a record that failed or was not asked is an empty line. So line N of the output
-    belongs to record N of the input, as long as the answers have one line each.
+    belongs to record N of the input, as long as the answers have one line each. With `one_line`
+    they have: a line end within one is written `\\n`, and a backslash `\\\\`.
     """
 
     name = TEXT
+    head = b""
 
-    def __init__(self, *, ordered: bool) -> None:
+    def __init__(self, *, ordered: bool, one_line: bool = False) -> None:
         self.gap = b"\n" if ordered else b""
+        self.tells_lines_apart = one_line
 
     def to_line(self, outcome: Outcome) -> bytes:
         """Return the JSON line that keeps the text."""
@@ -127,4 +146,6 @@ class TextForm:
         if value is None or not value.get("ok"):
             return self.gap
         text = str(value.get("text", ""))
+        if self.tells_lines_apart:
+            text = _LINE_END.sub(r"\\n", text.removesuffix("\n").replace("\\", r"\\"))
         return (text if text.endswith("\n") else text + "\n").encode(errors="replace")

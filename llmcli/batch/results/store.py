@@ -61,7 +61,7 @@ class Results:
         self._name = name
         self._ordered = ordered
         self._form = form.name
-        self._from_line = form.from_line
+        self._from_line, self._head = form.from_line, form.head
         # The offset of the line of each record, by its number: in the file, or by `_in_stale` in
         # FILE.stale. An array takes 8 bytes a record, as a run may have millions of them.
         self._offset_of = array("q")
@@ -190,9 +190,8 @@ class Results:
     def finish(self) -> None:
         """Bring FILE into its final form, once the run has come to its end.
 
-        FILE is replaced in one step, unless it is in its final form already. Lines of earlier runs
-        whose record is not in this run go to FILE.stale. Raises CantCreate and WriteError where
-        that fails; the results then stay where they are.
+        FILE is replaced in one step, unless it is final already. Lines of earlier runs whose record
+        is not in this run go to FILE.stale. Raises CantCreate, WriteError; then the results stay.
         """
         gone = self._earlier.left_over()
         in_place = self._file is self._target and self._file.is_in_place()
@@ -240,6 +239,7 @@ class Results:
         if self._from_line is None:
             yield from self._lines_in_order()
             return
+        yield self._head
         for offset in self._offset_of if self._ordered else self._kept_offsets():
             # A record without a line becomes an empty line, where the order counts.
             text = b"" if offset == _NO_LINE else self._line_at(offset)

@@ -24,15 +24,16 @@ class Tally:
     """The counts of a run, which `add` brings up to date.
 
     `done` and `kinds` count the records that were answered and that failed, the latter by the kind
-    of failure, `gaps` those whose empty lines are not written yet. `cost` is in USD, without the
-    `unknown` answers whose cost is not known. `warnings` has the number of records for each
+    of failure, `gaps` those whose empty lines are not written yet; `several_lines` counts the
+    answers of more than one line. `cost` is in USD, without the `unknown` answers whose cost is not
+    known. `warnings` has the number of records for each
     warning. `earlier_runs` returns words on what earlier runs did, or an empty text.
     """
 
     def __init__(self, earlier_runs: Callable[[], str]) -> None:
         self.started = time.monotonic()
         self.earlier_runs = earlier_runs
-        self.done = self.gaps = 0
+        self.done = self.gaps = self.several_lines = 0
         self.kinds: Counter[str] = Counter()
         self.first_failure: str | None = None
         self.warnings: Counter[str] = Counter()
@@ -59,6 +60,7 @@ class Tally:
             self.warnings[warning if counted else _OTHERS] += 1
         if outcome.error is None:
             self.done += 1
+            self.several_lines += "\n" in outcome.text.rstrip("\n")
         else:
             self.kinds[outcome.error.kind] += 1
             if self.first_failure is None:
@@ -68,6 +70,28 @@ class Tally:
         """Yield each warning once, with the number of records that it is about."""
         for warning, count in self.warnings.items():
             yield f"warning: {warning}" + (f" ({count} records)" if count > 1 else "")
+
+    def progress(self, fraction: float | None, total: int | None) -> str:
+        """Return words on how far the run has come.
+
+        `fraction` is the part of the input that was read, from 0 to 1, and `total` the number of
+        records; None where they are not known.
+        """
+        ended = self.done + self.failed
+        if total is None and fraction and ended:
+            total = max(round(ended / fraction), ended)
+            of_all = f" of about {total}"
+        else:
+            of_all = "" if total is None else f" of {total}"
+        words = [f"{self.done}{of_all} done"]
+        if self.failed:
+            words.append(f"{self.failed} failed")
+        words.append(f"{self.rate():.1f}/s")
+        words.append(f"{self.tokens_in + self.tokens_out} tokens")
+        words.append(self.spent())
+        if fraction and self.cost:
+            words.append(f"about {dollars(self.cost / Decimal(str(fraction)))} in all")
+        return ", ".join(words)
 
     def rate(self) -> float:
         """Return the records that ended in a second, on average."""

@@ -1,8 +1,10 @@
-"""The content of a user message: files, images, stdin and the words of PROMPT."""
+"""The content of a user message: files, stdin and the words of PROMPT."""
 
+import os
+import re
 from collections.abc import Sequence
 
-from llmcli.api.types import ContentPart, ImageURL
+from llmcli.api.types import ContentPart, FileData, ImageURL, InputAudio
 from llmcli.chat.prompt.reading import STDIN_NAMES, Input
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import dataclass
@@ -11,9 +13,7 @@ from llmcli.system.stdio import STDIN
 from llmcli.system.text import decoded
 
 STDIN_PLACE = "{stdin}"
-
-# How the files of each image type begin.
-_IMAGES = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF87a": "gif", b"GIF89a": "gif"}
+_STDIN_PLACES = re.compile(r"(\{\{stdin\}\}|\{stdin\})")
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,14 @@ class Wording:
 
     @classmethod
     def of(cls, text: str) -> "Wording":
-        """Return `text` cut into pieces at each `{stdin}` in it."""
-        first, *rest = text.split(STDIN_PLACE)
-        return cls((first, *(piece for after in rest for piece in (None, after))))
+        """Return `text` cut into pieces at each `{stdin}`; `{{stdin}}` is a literal `{stdin}`."""
+        pieces: list[str | None] = [""]
+        for number, part in enumerate(_STDIN_PLACES.split(text)):
+            if number % 2 and part == STDIN_PLACE:
+                pieces += [None, ""]
+            else:
+                pieces[-1] = f"{pieces[-1]}{part[1:-1] if number % 2 else part}"
+        return cls(tuple(pieces))
 
     @property
     def wants_stdin(self) -> bool:
@@ -56,42 +61,42 @@ class Filled:
 
 @dataclass(frozen=True)
 class Attachments:
-    """The files of a prompt: text files as text with their names, images as content parts."""
+    """The files of a prompt: text files as text with their names, all others as content parts."""
 
     texts: tuple[str, ...] = ()
-    images: tuple[ContentPart, ...] = ()
+    parts: tuple[ContentPart, ...] = ()
 
     def with_prompt(self, prompt: Sequence[str]) -> str | list[ContentPart]:
         """Return the content of a message: the text files, then the texts of `prompt`.
 
-        Texts are separated by blank lines. With images the content is a list of parts, the text
-        first. Without images it is a string, which is empty if it would be only white space.
+        Texts are separated by blank lines. With parts the content is a list of parts, the text
+        first. Without parts it is a string, which is empty if it would be only white space.
         """
         whole = "\n\n".join(t for t in (*self.texts, *prompt) if t)
-        if not self.images:
+        if not self.parts:
             return whole if whole.strip() else ""
         text_part = [ContentPart(type="text", text=whole)] if whole.strip() else []
-        return [*text_part, *self.images]
+        return [*text_part, *self.parts]
 
 
 def attachments(source: Input, files: Sequence[str]) -> Attachments:
-    """Read `files` and return them as attachments; an image is recognised by its content.
+    """Read `files` and return them as attachments, each judged by its content.
 
     Raise UsageError for a stdin that is empty, BadRequest for a file that is neither text nor an
-    image, and what `Input.file` raises.
+    image, a PDF or a recording, and what `Input.file` raises.
     """
     texts: list[str] = []
-    images: list[ContentPart] = []
+    parts: list[ContentPart] = []
     for name in files:
         data = source.file(name)
         shown = "stdin" if name in STDIN_NAMES else name
         if shown == "stdin" and not data.strip():
             raise UsageError("-f - was given, but stdin is empty; nothing sent")
-        if part := image(data):
-            images.append(part)
+        if found := part(shown, data):
+            parts.append(found)
         else:
             texts.append(named_text(shown, decoded(data, shown)))
-    return Attachments(tuple(texts), tuple(images))
+    return Attachments(tuple(texts), tuple(parts))
 
 
 def named_text(name: str, content: str) -> str:
@@ -100,14 +105,27 @@ def named_text(name: str, content: str) -> str:
     return f'<file name="{_attribute(name)}">\n{stripped}\n</file>'
 
 
-def image(data: bytes) -> ContentPart | None:
-    """Return the content part of an image as a `data:` URL, or None if `data` is not an image."""
-    kind = image_type(data)
+def part(name: str, data: bytes) -> ContentPart | None:
+    """Return the content part of an image, a PDF or a recording; None if `data` is none of them.
+
+    A PDF is a part of type `file`, which keeps the last component of `name`; a WAV or MP3 recording
+    is of type `input_audio`. https://platform.openai.com/docs/api-reference/chat/create
+    """
+    from llmcli.system.files import media  # noqa: PLC0415  # needed with -f only
+
+    kind = media.media_type(data)
     if kind is None:
         return None
-    import base64  # noqa: PLC0415  # needed for images only
+    import base64  # noqa: PLC0415  # needed for such files only
 
-    url = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    encoded = base64.b64encode(data).decode("ascii")
+    if kind.startswith("audio/"):
+        form = "wav" if kind == "audio/wav" else "mp3"
+        return ContentPart(type="input_audio", input_audio=InputAudio(data=encoded, format=form))
+    url = f"data:{kind};base64,{encoded}"
+    if kind == "application/pdf":
+        filename = "stdin.pdf" if name == "stdin" else _readable(os.path.basename(name))
+        return ContentPart(type="file", file=FileData(filename=filename, file_data=url))
     return ContentPart(type="image_url", image_url=ImageURL(url=url))
 
 
@@ -128,8 +146,12 @@ def user_content(
 
 def _attribute(name: str) -> str:
     """Return `name` escaped for a quoted attribute, so that it cannot end its tag."""
-    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    return name.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return _readable(name).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+
+
+def _readable(name: str) -> str:
+    """Return the name of a file with U+FFFD in the place of bytes that are not UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _prompt_with_stdin(source: Input, wording: Wording, *, other: bool) -> list[str]:
@@ -162,11 +184,3 @@ def _stdin_text(source: Input, *, notice: bool) -> str:
 def has_stdin(environment: Environment) -> bool:
     """Return whether stdin can hold a prompt: it is open, and is not a terminal."""
     return STDIN not in environment.closed and not environment.is_terminal(STDIN)
-
-
-def image_type(data: bytes) -> str | None:
-    """Return png, jpeg, gif or webp by how `data` begins, or None for anything else."""
-    # A WebP file is a RIFF container, with the size of the file in bytes 4 to 7.
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for magic, kind in _IMAGES.items() if data.startswith(magic)), None)

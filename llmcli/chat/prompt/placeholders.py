@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from llmcli.api.strict_json import Written
@@ -21,39 +21,74 @@ def pattern(name: str) -> re.Pattern[str]:
     return re.compile(rf"\{{\{{({name})\}}\}}|\{{({name})\}}")
 
 
-# A field, a field within another one, or nothing for the whole record.
-_PLACE = pattern(rf"{WORD}(?:\.[\w-]+)*|")
+# Braces on one line, doubled or not, without others within them.
+_BRACES = re.compile(r"\{\{([^{}\n]*)\}\}|\{([^{}\n]*)\}")
+# The name of a field, or of one within another: letters, digits, `_`, `-`, and a letter among them,
+# so that `\d{3}` and `{1,2}` of a regular expression name nothing.
+_FIELD = re.compile(r"(?=[\d.-]*[^\W\d])[\w-]+(?:\.[\w-]+)*")
 # `{stdin}` stands for the whole record, so that prompts of `ask` serve `map` as well.
-_STDIN = "stdin"
+_RECORD = ("", "stdin")
 
 
 def field_names(prompt: str) -> list[str]:
     """Return the names of the fields that `prompt` has places for, each once, in their order."""
-    names = [match[2] for match in _PLACE.finditer(prompt) if match[2]]
-    return [name for name in dict.fromkeys(names) if name != _STDIN]
+    return [inside for inside in _insides(prompt) if _FIELD.fullmatch(inside)]
 
 
-def has_places(prompt: str) -> bool:
-    """Return whether `prompt` has a place for the record or for a value in it."""
-    return any(match[2] is not None for match in _PLACE.finditer(prompt))
+def other_braces(prompt: str) -> list[str]:
+    """Return what else stands in braces and may be the name of a column, such as `Unit Price`.
+
+    Quotes and colons stand in code and JSON.
+    """
+    others = (inside for inside in _insides(prompt) if not _FIELD.fullmatch(inside))
+    return [inside for inside in others if not re.search("[\"':]", inside)]
 
 
-def filled(prompt: str, record: str, fields: Mapping[str, Any] | None) -> str:
+def all_braces(prompt: str) -> list[str]:
+    """Return all that stands in single braces on one line, but for `{}` and `{stdin}`."""
+    return _insides(prompt)
+
+
+def _insides(prompt: str) -> list[str]:
+    found = (match[2] for match in _BRACES.finditer(prompt) if match[2] is not None)
+    return [inside for inside in dict.fromkeys(found) if inside not in _RECORD]
+
+
+def has_places(prompt: str, columns: Container[str] = ()) -> bool:
+    """Return whether `prompt` has a place for the record or for a value in it.
+
+    `columns` are the names that stand in braces whatever characters they have.
+    """
+    found = (match[2] for match in _BRACES.finditer(prompt) if match[2] is not None)
+    return any(one in _RECORD or one in columns or _FIELD.fullmatch(one) for one in found)
+
+
+def filled(
+    prompt: str,
+    record: str,
+    fields: Mapping[str, Any] | None,
+    columns: Container[str] | None = None,
+) -> str:
     """Return `prompt` with values in its places: `record` for `{}`, and for others its `fields`.
 
-    A record without fields, such as a line of text, leaves `{field}` as it stands. The prompt is
-    filled in one pass, so that braces within a value are literal. Raise BadRequest for a field that
-    the record does not have.
+    A record without fields, such as a line of text, leaves `{field}` as it stands. `columns` are
+    those of a table, else None: in its prompt all that stands in double braces is literal. The
+    prompt is filled in one pass, so that braces within a value are literal. Raise BadRequest for a
+    field that the record does not have.
     """
 
     def value(match: re.Match[str]) -> str:
-        if match[1] is not None:
-            return f"{{{match[1]}}}"
-        if match[2] in ("", _STDIN):
+        literal, inside = match.groups()
+        if literal is not None:
+            is_place = columns is not None or literal in _RECORD or _FIELD.fullmatch(literal)
+            return f"{{{literal}}}" if is_place else match[0]
+        if inside in _RECORD:
             return record
-        return match[0] if fields is None else text(field_of(fields, match[2]))
+        if fields is None or not (inside in (columns or ()) or _FIELD.fullmatch(inside)):
+            return match[0]
+        return text(field_of(fields, inside))
 
-    return _PLACE.sub(value, prompt)
+    return _BRACES.sub(value, prompt)
 
 
 def text(value: Any) -> str:

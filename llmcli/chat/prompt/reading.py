@@ -72,9 +72,11 @@ class Input:
     def text_of(self, value: str, option: str) -> str:
         """Return the `value` of an `option`, or for `@FILE` the text of the file.
 
-        Line ends that finish the file are dropped. Raise what `file` raises, and BadRequest for
-        bytes that are not UTF-8 text.
+        `@@` at the beginning is a literal `@`. Line ends that finish the file are dropped. Raise
+        what `file` raises, and BadRequest for bytes that are not UTF-8 text.
         """
+        if value.startswith("@@"):
+            return check_text(value[1:], option)
         if not value.startswith("@"):
             return check_text(value, option)
         return decoded(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")

@@ -52,7 +52,7 @@ class Template:
         names = [m[2] for m in _PLACE.finditer(f"{self.system or ''}\n{self.prompt}") if m[2]]
         return [name for name in dict.fromkeys(names) if name not in (_PROMPT, _STDIN)]
 
-    def fill(self, pairs: Sequence[str], words: str) -> Filled:
+    def fill(self, pairs: Sequence[str], words: Wording) -> Filled:
         """Return prompt and system message with values in place of the variables.
 
         `pairs` are the NAME=VALUE of -p, which win over the defaults. `words` is PROMPT: it takes
@@ -61,18 +61,19 @@ class Template:
 
         Raise UsageError for a variable that is unknown or has no value, and for a missing PROMPT.
         """
-        words = "" if words == "-" else words
+        words = Wording.of("") if words.pieces == ("-",) else words
+        given = any(words.pieces) or words.wants_stdin
         values = {**self.defaults, **self._given(pairs)}
         missing = [name for name in self.variables() if name not in values]
         if missing:
             hint = "give " + " ".join(f"-p {name}=…" for name in missing)
             raise UsageError(f"template {self.name} lacks {', '.join(missing)}", hint=hint)
-        if f"{{{_PROMPT}}}" in self.prompt and not words:
+        if f"{{{_PROMPT}}}" in self.prompt and not given:
             raise UsageError(f"template {self.name} needs a PROMPT")
-        prompt = Wording(tuple(self._pieces(values, Wording.of(words))))
-        if words and f"{{{_PROMPT}}}" not in self.prompt:
+        prompt = Wording(tuple(self._pieces(values, words)))
+        if given and f"{{{_PROMPT}}}" not in self.prompt:
             between = ("\n\n",) if self.prompt else ()
-            prompt = Wording((*prompt.pieces, *between, *Wording.of(words).pieces))
+            prompt = Wording((*prompt.pieces, *between, *words.pieces))
         system = None
         if self.system is not None:
             system = _PLACE.sub(lambda m: values[m[2]] if m[2] else f"{{{m[1]}}}", self.system)

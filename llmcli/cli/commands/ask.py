@@ -53,7 +53,9 @@ def ask(
     text = checks.check_words(environment, words or [], alone=alone)
     checks.check_given(environment, options, text)
     template = setup.template(environment, options.prompt)
-    filled = template.fill(options.prompt.param or [], text) if template else Filled.of(text)
+    filled = Filled.of(text)
+    if template:
+        filled = template.fill(options.prompt.param or [], filled.prompt)
     session = setup.session(environment, options.conversation)
     settings = setup.settings(environment, options, template, session)
     checks.check_choices(options, settings)

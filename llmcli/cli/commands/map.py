@@ -1,11 +1,11 @@
 """The command `map`: one completion for each line, record or file of the input."""
 
 from llmcli.batch import setup
-from llmcli.config.map_options import MapOptions, Prompt
+from llmcli.config.map_options import MapOptions, Words
 from llmcli.system.environment import Environment
 
 
-def map(environment: Environment, options: MapOptions, words: Prompt = None) -> int:
+def map(environment: Environment, options: MapOptions, words: Words = None) -> int:
     """Ask the model once for each line, record or file of the input.
 
     Records are the lines of stdin, or JSON lines or CSV rows if PROMPT has a {field}. --resume
@@ -20,5 +20,5 @@ def map(environment: Environment, options: MapOptions, words: Prompt = None) -> 
       llmcli map --requests batch.jsonl -O results.jsonl
     """
     environment.quiet = options.results.quiet
-    setup.run_map(environment, options, words)
+    setup.run_map(environment, options, words or [])
     return 0

@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.echo import Echo, asked, rows
 from tests.support.mapping import (
     rows_in,
@@ -64,6 +66,38 @@ def test_a_first_record_that_is_too_large_does_not_change_the_format(run: Run, e
 def test_a_json_array_is_no_records(run: Run, echo: Echo) -> None:
     done = run("map", "X {a}", input=b'[{"a": 1}]')
     assert done.returncode == 2 and "jq -c '.[]'" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize("options", [[], ["--format", "jsonl"]])
+@pytest.mark.parametrize("text", ['{\n  "a": 1\n}\n', '{"a": 1,\n "b": 2}\n', '[\n{"a": 1}\n]\n'])
+def test_json_over_several_lines_is_no_json_lines(
+    run: Run, echo: Echo, options: list[str], text: str
+) -> None:
+    done = run("map", *options, "X {a}", input=text.encode())
+    assert done.returncode == 2 and "`jq -c" in one_line(done.stderr)
+    assert not echo.bodies
+
+
+def test_a_key_with_blanks_is_a_field(run: Run, echo: Echo) -> None:
+    lines = b'{"Unit Price": 2, "a.b": 1, "a": {"b": 9}}\n{"a": 3}\n'
+    done = run("map", "--json", "{Unit Price} {a.b} {{x y}}", input=lines)
+    assert asked(echo) == ["2 1 {x y}"]
+    assert [row["ok"] for row in rows(done.stdout)] == [True, False]
+    done = run("map", "{a} {Unit Prise}", input=lines)
+    assert done.returncode == 2
+    assert "no key Unit Prise; its keys are: Unit Price, a.b, a; {{…}} is literal" in one_line(
+        done.stderr
+    )
+
+
+def test_a_file_of_that_very_name_comes_before_the_pattern(
+    run: Run, echo: Echo, tmp_path: Path
+) -> None:
+    for name in ("[id].txt", "i.txt"):
+        (tmp_path / name).write_text(name)
+    run("map", "--files", "[id].txt", "Say {}")
+    run("map", "--files", "[i].txt", "Say {}")
+    assert asked(echo) == ["Say [id].txt", "Say i.txt"]
 
 
 def test_files_by_pattern(run: Run, echo: Echo, tmp_path: Path) -> None:
@@ -131,4 +165,4 @@ def test_a_message_of_a_batch_that_is_none(run: Run, echo: Echo, tmp_path: Path)
 def test_an_empty_input_is_no_failure(run: Run, echo: Echo) -> None:
     done = run("map", "{}", input=b"\n\n")
     assert (done.returncode, done.stdout) == (0, b"")
-    assert "map: 0 done" in one_line(done.stderr)
+    assert "map: 0 records" in one_line(done.stderr)

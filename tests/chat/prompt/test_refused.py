@@ -50,7 +50,12 @@ PNG = b"\x89PNG\r\n\x1a\n\x00"
             "stdin is not UTF-8 text: byte 0xe9 at offset 3",
         ),
         (["ask", "what?"], b"ab\x00cd", 65, "stdin is binary: byte 0x00 at offset 2"),
-        (["ask", "what?"], PNG, 65, "byte 0x89 at offset 0; convert it with iconv, or give a PNG"),
+        (
+            ["ask", "what?"],
+            PNG,
+            65,
+            "is a PNG image, not text: byte 0x89 at offset 0; give it",
+        ),
         (["ask", b"caf\xe9"], b"", 65, "PROMPT is not UTF-8 text: byte 0xe9 at offset 3"),
         (["ask", "--max-input", "5", "hi"], b"123456", 65, "input larger than 5 bytes"),
         (["ask", "--max-input", "1k", "hi"], b"x" * 1025, 65, "larger than 1024 bytes"),
