@@ -196,7 +196,7 @@ def test_a_server_that_demands_a_certificate(
     )
     with serving(answer("ok"), _demanding(authority, version)) as server:
         arguments = (*command, "-m", "m", "--base-url", server.base_url, "--retries", "0")
-        failed = 76
+        failed = 76  # for `map` as well: it would be the same for each record
         done = run(*arguments, input=b"x" * size)
         assert done.returncode == failed, done.stderr
         assert b"certificate" in done.stderr and b"client_cert" in done.stderr
