@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from llmcli.api import messages
+from llmcli.api.request import TOKEN_LIMITS
 from llmcli.api.types import ChatRequest
 from llmcli.batch.input.source import Record
 from llmcli.batch.task import Task
@@ -79,16 +80,19 @@ class Plan:
         request cannot be made has the reason as its `problem`.
         """
         for index, record in enumerate(records):
-            custom_id = None
+            custom_id, given = None, frozenset(self.settings.options)
             if of_batch and isinstance(record.value, dict):
                 custom_id = record.value.get("custom_id")
+                body = record.value.get("body")
+                given |= frozenset(body if isinstance(body, dict) else ())
             problem, request = record.problem, None
             if problem is None:
                 try:
                     request = self._batch_request(record) if of_batch else self._request(record)
                 except LlmcliError as error:
                     problem = error
-            yield Task(index, self._key(record, request), record.value, request, problem, custom_id)
+            key = self._key(record, request)
+            yield Task(index, key, record.value, request, problem, custom_id, given)
 
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
@@ -135,6 +139,8 @@ class Plan:
         ours = draft.body(self.settings, [], self.toolbox, self.shape, model, stream=self.stream)
         # Streaming is decided here: what the file says was meant for OpenAI's batch service.
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}
+        if any(name in own for name in TOKEN_LIMITS):
+            ours = {name: value for name, value in ours.items() if name not in TOKEN_LIMITS}
         return {**ours, **own, "model": model}
 
     def _key(self, record: Record, request: ChatRequest | None) -> str:

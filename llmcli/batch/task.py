@@ -16,7 +16,8 @@ class Task:
 
     `index` is its number in the input, from 0; `value` the record as JSON; `key` a hash of the
     record and its request, by which a later run knows it again. `custom_id` is the name that a
-    batch file gives it. `request` is None if a `problem` keeps the record from being asked.
+    batch file gives it. `given` are the names of the fields of the request that the user has set.
+    `request` is None if a `problem` keeps the record from being asked.
     """
 
     index: int
@@ -25,6 +26,7 @@ class Task:
     request: ChatRequest | None = None
     problem: LlmcliError | None = None
     custom_id: str | None = None
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from llmcli.api.refused_fields import OwnFields
 from llmcli.api.reply.completion import Completion
 from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
@@ -19,7 +20,7 @@ from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.observer import Silent
 from llmcli.chat.report import report
 from llmcli.chat.response_format import Shape, instructed
-from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying
+from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying, without_refused
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -98,6 +99,7 @@ class Answerer:
         self._pace = pace
         self._runner = runner
         self._longest_answer = _USUAL_ANSWER
+        self._fields = OwnFields()
 
     def __call__(self, task: Task) -> Outcome | None:
         """Answer the task and return its outcome, which may be a failure.
@@ -171,14 +173,17 @@ class Answerer:
         def ask(request: ChatRequest) -> Completion:
             whole = instructed(request, rules.shape)
 
-            def once() -> Completion:
-                return complete(
-                    stream, whole, call, silent,
-                    allow_cut=rules.allow_cut, check_calls=rules.check_calls,
-                )  # fmt: skip
+            def send(sent: ChatRequest) -> Completion:
+                def once() -> Completion:
+                    return complete(
+                        stream, sent, call, silent,
+                        allow_cut=rules.allow_cut, check_calls=rules.check_calls,
+                    )  # fmt: skip
+
+                return meter.around(sent, once, self._turn(sent, call))
 
             def attempt() -> Completion:
-                return meter.around(whole, once, self._turn(whole, call))
+                return without_refused(send, whole, task.given, self._fields, call)
 
             return retrying(attempt, silent, policy, call.trace)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from llmcli.api.refused_fields import OwnFields
 from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.reply.completion import Completion
 from llmcli.api.types import ChatRequest
@@ -13,7 +14,7 @@ from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.draft import Draft
 from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
-from llmcli.chat.retry import RetryPolicy, retrying
+from llmcli.chat.retry import RetryPolicy, retrying, without_refused
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
 from llmcli.config.options import AskOptions, ToolOptions
@@ -71,10 +72,9 @@ class Exchange:
         retries = RetryPolicy(settings.retries, self.environment.remaining)
         check_calls = not options.tools.run_tools  # the runner tells the model what is malformed
 
-        def attempt(request: ChatRequest) -> Completion:
-            # The instruction is added here, as a session must not keep it.
-            sent = instructed(request, draft.shape)
+        fields = OwnFields()
 
+        def send(sent: ChatRequest) -> Completion:
             def once() -> Completion:
                 return complete(
                     self.stream, sent, self.call, self.output,
@@ -82,6 +82,11 @@ class Exchange:
                 )  # fmt: skip
 
             return self.meter.around(sent, once)
+
+        def attempt(request: ChatRequest) -> Completion:
+            # The instruction is added here, as a session must not keep it.
+            whole = instructed(request, draft.shape)
+            return without_refused(send, whole, settings.options, fields, self.call)
 
         def ask(request: ChatRequest) -> Completion:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)

@@ -18,7 +18,6 @@ from llmcli.backends.http.body import Check, blocks, reaches_end
 from llmcli.backends.http.early import EarlyRequest
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.reply import Head
-from llmcli.config.keys import Key
 from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import LlmcliError
 
@@ -32,15 +31,16 @@ _LAST_BYTES = 0.05
 Received = Generator[Head | bytes, None, None]
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the Authorization header; with any auth object requests does not read ~/.netrc."""
+class _Credential(requests.auth.AuthBase):
+    """Sets the header of the key; with any auth object requests does not read ~/.netrc."""
 
-    def __init__(self, key: Key | None) -> None:
-        self.key = key
+    def __init__(self, credential: tuple[str, str] | None) -> None:
+        self.credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.key:
-            request.headers["Authorization"] = f"Bearer {self.key.value}"
+        if self.credential:
+            name, value = self.credential
+            request.headers[name] = value
         return request
 
 
@@ -123,7 +123,7 @@ class Client:
                     self._method,
                     self._url,
                     headers=request_headers(self._endpoint),
-                    auth=_Bearer(self._endpoint.key),
+                    auth=_Credential(self._endpoint.credential),
                 )
             )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from llmcli import __version__
 from llmcli.config.keys import Key
+from llmcli.config.providers import AUTHORIZATION
+from llmcli.config.url import join
 from llmcli.errors import ConfigError
 from llmcli.system.dataclass import dataclass, field
 
@@ -20,7 +22,8 @@ _CHECK_BUNDLE = "check ca_file and REQUESTS_CA_BUNDLE"
 class Endpoint:
     """Where requests are sent, and how.
 
-    `headers` are those that the settings add. `ca_file` is the path of a CA bundle, or None for the
+    `key_header` is the name of the header that carries the key. `headers` are those that the
+    settings add. `ca_file` is the path of a CA bundle, or None for the
     usual one: see `tls_context`. Timeouts are in seconds: `connect_timeout` is for name resolution
     and connecting, `idle_timeout` for a silence of the server.
     """
@@ -31,11 +34,20 @@ class Endpoint:
     ca_file: str | None = None
     connect_timeout: float = 10.0
     idle_timeout: float = 60.0
+    key_header: str = AUTHORIZATION
 
     @property
     def url(self) -> str:
         """Return the URL of Chat Completions."""
-        return f"{self.base_url}/chat/completions"
+        return join(self.base_url, "/chat/completions")
+
+    @property
+    def credential(self) -> tuple[str, str] | None:
+        """Return the header that carries the key, and its value; None without a key."""
+        if self.key is None:
+            return None
+        of_bearer = self.key_header == AUTHORIZATION
+        return self.key_header, f"Bearer {self.key.value}" if of_bearer else self.key.value
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, str]:
