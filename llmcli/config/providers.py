@@ -170,7 +170,7 @@ PROVIDERS: dict[str, Provider] = {
             "https://api.together.xyz/v1",
             "https://docs.together.ai/docs/inference/openai-compatibility",
             ("TOGETHER_API_KEY",),
-            model="openai/gpt-oss-20b",
+            model="openai/gpt-oss-120b",
             batch="0.5",
             prices="together",
         ),
