@@ -65,8 +65,10 @@ def resolve(
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
     settings = _combined(layers, name)
-    if provider and settings.source("base_url") == f"provider {provider.name}":
+    if provider and (source := settings.source("base_url")) == f"provider {provider.name}":
         settings = replace(settings, provider=provider.name)
+    elif provider and source == "LLMCLI_BASE_URL":
+        environment.note(f"{source} stands above the profile {provider.name}")
     return endpoints.completed(settings, environment.variables)
 
 

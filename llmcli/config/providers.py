@@ -162,7 +162,7 @@ PROVIDERS: dict[str, Provider] = {
             "https://docs.x.ai/docs/api-reference",
             ("XAI_API_KEY",),
             token_limit="max_completion_tokens",
-            batch="0.5",
+            batch="0.8",
             prices="x-ai",
         ),
         Provider(

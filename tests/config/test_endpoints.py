@@ -374,3 +374,13 @@ def test_check_shows_the_price_of_the_settings(
     config("[prices]\nm = { prompt = 3, completion = 15 }\n")
     shown = run("config", "check").stdout.decode()
     assert "price       $3.00 in, $15.00 out, per million tokens (prices of config.toml)" in shown
+
+
+def test_a_variable_for_the_endpoint_stands_above_a_provider(
+    run: Run, endpoint: Endpoint, env: Env
+) -> None:
+    server = endpoint(answer("ok"))
+    env["OPENAI_API_KEY"] = "other"
+    first, _usage = run("ask", "-n", "--profile", "openai", "hi").stderr.decode().splitlines()
+    assert "LLMCLI_BASE_URL stands above the profile openai" in first
+    assert keys_in(server.only) == [KEY]

@@ -116,7 +116,7 @@ def _about_credentials(endpoint: Endpoint) -> str:
         return f"the key {endpoint.key.fingerprint} from {endpoint.key.source} was refused"
     if secret := [name for name in endpoint.headers if is_secret(name)]:
         return f"no key was sent, only the header {' and '.join(secret)}"
-    return "no key was sent: set LLMCLI_API_KEY, or see `llmcli config check`"
+    return "no key was sent: `llmcli config check` says where one would come from"
 
 
 def _send(
