@@ -18,7 +18,7 @@ _REFUSAL = (
 )
 # What follows these words names the fields that the server does know.
 _ADVICE = (
-    r"(?is)[,;.:]?\s*(expected one of|did you mean|use |try |instead"
+    r"(?is)[,;.:]?\s*\b(expected one of|did you mean|use |try |instead"
     r"|(known|allowed|supported|valid|available) (fields|param|names|arguments)).*"
 )
 
@@ -53,7 +53,8 @@ class OwnFields:
         `request` is what was sent. Return None if it refuses none of llmcli's own fields, or one
         that has no other name left.
         """
-        if error.status not in _NOT_UNDERSTOOD:
+        # An error amid a stream has no status, but may tell it as its code.
+        if (error.status or error.code) not in _NOT_UNDERSTOOD:
             return None
         for name in ("stream_options", *TOKEN_LIMITS):
             if name not in request or name in given or not refuses(error, name):

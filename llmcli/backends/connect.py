@@ -73,7 +73,13 @@ def endpoint_url(environment: Environment, settings: Settings) -> str | None:
     providers are set.
     """
     if settings.base_url is not None:
-        return url.check_base_url(settings.base_url)
+        try:
+            return url.check_base_url(settings.base_url)
+        except ConfigError as error:
+            if settings.source("base_url") != endpoints.OPENAI_BASE_URL:
+                raise
+            problem = f"{endpoints.OPENAI_BASE_URL}: {error.message}"
+            raise error.replaced(message=problem) from None
     if found := endpoints.rivals(environment.variables):
         raise endpoints.several(found, environment.variables)
     if settings.model or keys.find(environment, settings, DEFAULT_BASE_URL):

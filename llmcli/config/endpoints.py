@@ -1,8 +1,9 @@
 """The choice of an endpoint where the settings name none, and the variables that bear on it.
 
-The order is: the base_url of a flag, of LLMCLI_BASE_URL, of config.toml; a key that config.toml has
-for the default endpoint; OPENAI_BASE_URL; a prefix of the model's name; LLMCLI_API_KEY or
-CLINE_API_KEY, which mean the default endpoint; the one provider whose own variable is set.
+The order is: the base_url of a flag, of LLMCLI_BASE_URL, of config.toml; a prefix of the model's
+name, unless OPENAI_BASE_URL is set; a key that config.toml has for the default endpoint;
+OPENAI_BASE_URL; LLMCLI_API_KEY or CLINE_API_KEY, which mean the default endpoint; the one provider
+whose own variable is set.
 """
 
 from collections.abc import Iterable, Mapping
@@ -46,8 +47,7 @@ def completed(settings: Settings, variables: Mapping[str, str]) -> Settings:
     """Return the settings with the endpoint that they mean, and its default model.
 
     The endpoint stays None where nothing says which it is: then the embedded model answers, or the
-    keys of several providers are set, which `rivals` tells. Raise ConfigError if OPENAI_BASE_URL is
-    needed and is not a URL.
+    keys of several providers are set, which `rivals` tells.
     """
     if is_local(settings.model):
         return settings
@@ -62,17 +62,16 @@ def completed(settings: Settings, variables: Mapping[str, str]) -> Settings:
 
 
 def _with_endpoint(settings: Settings, variables: Mapping[str, str]) -> Settings:
+    openai_url = variables.get(OPENAI_BASE_URL)  # checked where it is used, as all others are
+    prefix, _, model = (settings.model or "").partition("/")
+    if model and prefix in PROVIDERS and PROVIDERS[prefix].is_local and not openai_url:
+        address = PROVIDERS[prefix].base_url
+        return _with(settings, "model", base_url=address, provider=prefix, model=model)
     given = [name for name in KEY_SETTINGS if getattr(settings, name)]
     if any(settings.bound_to.get(name, "") is None for name in given):  # beside no base_url
         return _with(settings, "default", base_url=DEFAULT_BASE_URL)
-    openai = PROVIDERS["openai"]
-    if variables.get(OPENAI_BASE_URL):
-        address = openai.address(variables)
-        return _with(settings, OPENAI_BASE_URL, base_url=address, provider=openai.name)
-    prefix, slash, model = (settings.model or "").partition("/")
-    if slash and model and prefix in PROVIDERS and PROVIDERS[prefix].is_local:
-        address = PROVIDERS[prefix].base_url
-        return _with(settings, "model", base_url=address, provider=prefix, model=model)
+    if openai_url:
+        return _with(settings, OPENAI_BASE_URL, base_url=openai_url, provider="openai")
     if given:  # by a variable, for this run
         return _with(settings, "default", base_url=DEFAULT_BASE_URL)
     for name in ("LLMCLI_API_KEY", *CLINE.variables):

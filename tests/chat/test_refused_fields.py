@@ -66,6 +66,11 @@ REFUSALS: dict[str, tuple[int, Any]] = {
         422,
         {"error": "unknown field `FIELD`, expected one of `model`, `messages`, `max_tokens`"},
     ),
+    "with advice": (
+        400,
+        {"error": {"message": "FIELD is not supported here. Use max_completion_tokens instead"}},
+    ),
+    "with a reason": (400, {"error": {"message": "refused because FIELD is not supported"}}),
     "Go": (400, {"error": {"message": 'json: unknown field "FIELD"'}}),
     "LiteLLM": (
         400,
@@ -237,3 +242,17 @@ def test_names_of_fields_by_provider(run: Run, endpoint: Endpoint, env: dict[str
     dry = run("ask", "-n", "--profile", "anthropic", "--reasoning", "2000", "--dry-run", "hi")
     assert json.loads(dry.stdout)["thinking"] == {"type": "enabled", "budget_tokens": 2000}
     assert len(server.requests) == 1
+
+
+def test_a_refusal_amid_a_stream(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, request: Request) -> None:
+        if "stream_options" not in request.json:
+            return answer("fine")(wire, request)
+        wire.head()
+        wire.event({"error": {"code": 400, "message": "unknown field stream_options"}})
+        return wire.end()
+
+    server = endpoint(script)
+    done = run("ask", "-n", "--retries", "0", "hi")
+    assert done.stdout == b"fine\n"
+    assert len(server.requests) == 2
