@@ -106,6 +106,7 @@ class Ending:
     metadata: dict[str, Any] | None = None
     status: int | None = None
     retry_after: float | None = None
+    reset: float | None = None  # seconds until the limits that were hit are new
     fields: dict[str, Any] = {}  # noqa: RUF012  # all that a server's error object holds
 
     @property
@@ -128,9 +129,8 @@ class LlmcliError(Ending, Exception):
 
     `hint` says what the user can do. `about` names the model, the request id and the number of
     attempts. `code` and `metadata` come from the server's error object, `status` is the HTTP
-    status, `retry_after` the number of seconds that the server asks to wait. `transient` means
-    that the same request may succeed if it is sent again. `inside_event` means that the stream
-    broke off inside an event: the answer is then incomplete even if it had a finish_reason.
+    status, `retry_after` the seconds that the server asks to wait. `transient` means that the same
+    request may succeed if it is sent again, `inside_event` that the stream broke off in an event.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR

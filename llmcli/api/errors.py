@@ -5,14 +5,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from llmcli.api.error_kinds import TOO_MANY, Report, delay_in, from_report, retry_after, says_spent
+from llmcli.api.error_kinds import Report, from_report
 from llmcli.api.types import Chunk
 from llmcli.errors import LlmcliError
-from llmcli.system.dataclass import replace
 from llmcli.system.text import one_line
 
-# Seconds. A 429 that names a shorter time is a rate limit, even if it speaks of a spent quota.
-_SOON = 3600.0
 # Messages that say nothing: the reason then stands in `metadata`.
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
 
@@ -130,14 +127,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
     is_json = report is not None
     if report is None:
         report = Report(_page_text(text) or "no reason given")
-    wait = retry_after(headers)
-    if wait is None:
-        wait = delay_in(report)
-    if status == TOO_MANY and wait is not None and wait < _SOON and not says_spent(report):
-        # A server that names a time within the hour has a rate limit, even if its message speaks
-        # of a quota or of billing. Only a code that says "spent" outweighs that.
-        report = replace(report, type=f"{report.type} rate_limit")
-    return from_report(report, status, is_json=is_json).replaced(retry_after=wait)
+    return from_report(report, status, headers, is_json=is_json)
 
 
 def _page_text(text: str) -> str:

@@ -4,11 +4,14 @@ import json
 from collections.abc import Sequence
 from typing import Any, cast
 
+from llmcli.api.reply.tool_calls import WRITTEN, name_of
 from llmcli.api.types import ROLES, ContentPart, Message, ToolCall
-from llmcli.errors import BadRequest, UsageError
+from llmcli.errors import BadRequest
 
 # The fields that an assistant message must not carry empty, as endpoints refuse them.
 _NEVER_EMPTY = ("tool_calls", "reasoning_details", "reasoning", "refusal")
+# The fields of an assistant message whose content may be null beside them.
+_NO_TEXT = ("tool_calls", "function_call", "refusal", "audio")
 
 
 def assemble(
@@ -20,8 +23,7 @@ def assemble(
     """Return the messages of a request: `system`, `history`, `results` and `content`.
 
     `system` takes the place of a system message at the beginning of `history`, `results` answer
-    tool calls, and `content` becomes the user's message. Raise UsageError if nothing but system
-    messages is left.
+    tool calls, and `content` becomes the user's message.
     """
     messages = [sendable(message) for message in history]
     if system:
@@ -31,8 +33,6 @@ def assemble(
     messages += results
     if content:
         messages.append(Message(role="user", content=content))
-    if all(is_system(message) for message in messages):
-        raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
     return messages
 
 
@@ -77,7 +77,7 @@ def result(call_id: str, content: str) -> Message:
 
 def named_calls(calls: Sequence[ToolCall]) -> str:
     """Return `calls` as words for a message, such as `call_1 (get_weather), call_2 (now)`."""
-    names = ((call.get("id"), call.get("function", {}).get("name")) for call in calls)
+    names = ((call.get("id"), name_of(call)) for call in calls)
     return ", ".join(f"{identity} ({name})" for identity, name in names)
 
 
@@ -119,9 +119,9 @@ def _problem(message: Any) -> str | None:
     if calls and not (isinstance(calls, list) and all(map(_is_call, calls))):
         return "tool_calls must be a list of tool calls"
     content = message.get("content")
-    # An assistant message that only calls tools has null as its content.
-    only_calls = content is None and calls and message.get("role") == "assistant"
-    if isinstance(content, (str, list)) or only_calls:
+    # An assistant message that is something else than a text has null as its content.
+    other = message.get("role") == "assistant" and any(message.get(name) for name in _NO_TEXT)
+    if isinstance(content, (str, list)) or (content is None and other):
         return None
     return "content must be a text or a list of parts"
 
@@ -130,5 +130,5 @@ def _is_call(call: Any) -> bool:
     """Return whether `call` is an object whose id and function name, if given, are strings."""
     if not isinstance(call, dict) or not isinstance(call.get("id", ""), str):
         return False
-    function = call.get("function", {})
-    return isinstance(function, dict) and isinstance(function.get("name", ""), str)
+    bodies = (call.get(kind, {}) for kind in WRITTEN)
+    return all(isinstance(b, dict) and isinstance(b.get("name", ""), str) for b in bodies)

@@ -85,6 +85,21 @@ def _token_limit(names: FieldNames, model: str) -> str:
     return names.token_limit or (of_openai if _COMPLETION_TOKENS.search(model) else plain)
 
 
+def choices_of(request: ChatRequest) -> int:
+    """Return how many choices `request` asks for: its field `n`, 1 if it has none."""
+    number = request.get("n")
+    if isinstance(number, str) and number.isdecimal() and len(number) <= _MOST_DIGITS:
+        number = int(number)
+    if not isinstance(number, (int, float)) or not 1 < number < float("inf"):
+        return 1
+    return int(number)
+
+
+def token_limit(request: ChatRequest) -> Any:
+    """Return the most tokens that `request` allows the answer to have; None if it says none."""
+    return request.get("max_tokens") or request.get("max_completion_tokens")
+
+
 def check_reasoning(value: str | None, names: FieldNames | None = None) -> None:
     """Raise UsageError if `value` is no effort or number of tokens that the endpoint takes.
 

@@ -6,8 +6,9 @@ their own and leave out others, so every key is optional, and unknown ones pass 
 
 from typing import Any, Literal, TypedDict
 
-# The roles of a message. OpenAI's newer models have "developer" in the place of "system".
-ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "tool")
+# The roles of a message. OpenAI's newer models have "developer" in the place of "system";
+# "function" answers a function_call, as tool calls were called before November 2023.
+ROLES: tuple[str, ...] = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 class ImageURL(TypedDict):

@@ -13,7 +13,7 @@ OF_REPLY = frozenset(
 OF_CHOICE = frozenset(("index", "delta", "message", "finish_reason", "error", "usage"))
 OF_MESSAGE = frozenset(
     (
-        *("role", "content", "refusal", "tool_calls", "function_call"),
+        *("role", "content", "refusal", "tool_calls", "function_call", "audio"),
         *("reasoning", "reasoning_content", "reasoning_details"),
     )
 )

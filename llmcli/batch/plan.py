@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from llmcli.api import messages
-from llmcli.api.request import TOKEN_LIMITS
+from llmcli.api.request import TOKEN_LIMITS, choices_of
 from llmcli.api.types import ChatRequest
 from llmcli.batch.input.source import Record
 from llmcli.batch.task import Task
@@ -136,6 +136,8 @@ class Plan:
         if not isinstance(model, str):
             hint = "name one with -m"
             raise BadRequest("the body has no model, and none is configured", hint=hint)
+        if self.shape and choices_of(own) > 1:
+            raise BadRequest("n asks for several answers, but an answer of a form is one")
         ours = draft.body(self.settings, [], self.toolbox, self.shape, model, stream=self.stream)
         # Streaming is decided here: what the file says was meant for OpenAI's batch service.
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING
 
+from llmcli.api.reply.judgement import Demands
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.dry_run import forecast
@@ -19,7 +20,7 @@ from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
 from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import MapOptions
-from llmcli.config.settings import Settings
+from llmcli.config.settings import REASONING, Settings
 from llmcli.errors import NoInput, UsageError
 from llmcli.output.sink import Sink, open_sink
 from llmcli.spending import account as accounts
@@ -49,6 +50,9 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
     _check(options, words)
     template = setup.template(environment, options.prompt)
     settings = _settings(environment, options, template)
+    in_text = not (options.results.json or options.of_batch)
+    others = ["--run-tools"] if options.tools.run_tools else []
+    setup.check_choices(settings, options.shape, others, as_text=in_text)
     chosen = connect.choose(environment, settings)
     prompt = reading.words([] if words in (None, "-") else [words])
     plan = _plan(environment, options, settings, chosen, template, prompt)
@@ -134,7 +138,8 @@ def _plan(
 
 
 def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Plan) -> Work:
-    in_text = not (options.results.json or options.of_batch or plan.shape)
+    as_text = not (options.results.json or options.of_batch)
+    in_text = as_text and not plan.shape
     rules = RecordRules(
         model=chosen.model,
         local=chosen.local is not None,
@@ -143,8 +148,12 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
         retries=settings.retries,
         limits=Limits(options.tools.max_turns, options.shape.repair),
         shape=plan.shape,
-        allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
-        check_calls=not options.tools.run_tools,
+        demands=Demands(
+            allow_cut=setup.allows_cut(settings, asked=options.results.allow_cut, in_text=in_text),
+            check_calls=not options.tools.run_tools,
+            text=as_text,
+        ),
+        think_tags=settings.think_tags == REASONING,
         verbose=options.results.verbose,
     )
     caps = Caps(options.pace.jobs, options.pace.rpm, options.pace.tpm)

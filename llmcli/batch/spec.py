@@ -88,7 +88,7 @@ def answerer(environment: Environment, work: Work, *, will_finish: bool = True) 
 
 def _runner(environment: Environment, work: Work) -> "Runner | None":
     """Return the runner of tools; None without --run-tools, where calls are left to the caller."""
-    if work.toolbox is None or work.rules.check_calls:
+    if work.toolbox is None or work.rules.demands.check_calls:
         return None
     from llmcli.tools.runner import Runner, ToolPolicy  # noqa: PLC0415  # for --run-tools only
 

@@ -1,13 +1,16 @@
 """The answer to one record of `map`: what `ask` does, but silent, and in many threads at once."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmcli.api.refused_fields import OwnFields
+from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.judgement import Demands
+from llmcli.api.reply.tool_calls import as_json
 from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
@@ -59,9 +62,9 @@ class RecordRules:
 
     `model` is used where a request names none, and `local` is True for the embedded model. `tag` is
     the name in the ledger. `deadline` is in seconds; 0 means none. `retries` counts the attempts
-    after the first. `shape` is the form that an answer must have. `allow_cut` accepts an answer
-    that was cut at its limit of tokens. `check_calls` rejects malformed calls of tools, as they are
-    left to the caller. `verbose` logs each request to stderr.
+    after the first. `shape` is the form that an answer must have, `demands` what else it must be.
+    `think_tags` reads what stands in <think> at its beginning as reasoning. `verbose` logs each
+    request to stderr.
     """
 
     model: str
@@ -71,8 +74,8 @@ class RecordRules:
     retries: int
     limits: Limits
     shape: Shape
-    allow_cut: bool
-    check_calls: bool
+    demands: Demands
+    think_tags: bool
     verbose: bool
 
 
@@ -149,7 +152,9 @@ class Answerer:
         if rules.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
         model = (task.request or {}).get("model", rules.model)
-        bill = Bill(self._account.of_model(model).price, rules.local)
+        reading = Reading(think_tags=rules.think_tags, redact=environment.redact)
+        price = self._account.of_model(model).price
+        bill = Bill(price, rules.local, Accumulator(reading))
         return Call(trace, bill, model, rules.tag, redact=environment.redact)
 
     def _answer(self, task: Task, call: Call) -> str:
@@ -175,10 +180,7 @@ class Answerer:
 
             def send(sent: ChatRequest) -> Completion:
                 def once() -> Completion:
-                    return complete(
-                        stream, sent, call, silent,
-                        allow_cut=rules.allow_cut, check_calls=rules.check_calls,
-                    )  # fmt: skip
+                    return complete(stream, sent, call, silent, rules.demands)
 
                 return meter.around(sent, once, self._turn(sent, call))
 
@@ -255,7 +257,7 @@ def _text(answer: Answer, call: Call) -> str:
     shaped = answer.shaped
     call.shape, call.open_calls = dict(shaped.found), list(answer.calls)
     if answer.calls:
-        return "\n".join(json.dumps(tool_call, ensure_ascii=False) for tool_call in answer.calls)
+        return "\n".join(map(as_json, answer.calls))
     text = shaped.found.get("answer", shaped.text)
     return call.accumulator.text if text is None else str(text)
 

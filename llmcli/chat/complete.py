@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from llmcli.api.reply import cost as pricing
 from llmcli.api.reply.accumulator import Accumulator
-from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.completion import Completion, Delta
+from llmcli.api.reply.judgement import Demands, judge
+from llmcli.api.request import choices_of, token_limit
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call
 from llmcli.errors import (
+    AnswerCut,
     ConnectionLost,
     LlmcliError,
     NetworkError,
@@ -37,14 +40,11 @@ def complete(
     request: ChatRequest,
     call: Call,
     observer: "Observer",
-    *,
-    allow_cut: bool,
-    check_calls: bool = True,
+    demands: Demands,
 ) -> Completion:
     """Send `request` once and return the whole answer, which `observer` sees as it arrives.
 
-    `allow_cut` accepts a text that ends at its length limit. `check_calls` raises ToolError for a
-    tool call that has no name or whose arguments are not a JSON object.
+    `demands` says what a good answer is.
 
     Raise the LlmcliError that kept the answer from being whole. Its message has no secrets, and its
     `about` may name the model, the request id and the number of attempts. A stream that breaks
@@ -52,12 +52,18 @@ def complete(
     """
     try:
         _receive(stream(request), call, observer)
-        completion = call.accumulator.completion(allow_cut=allow_cut, check_calls=check_calls)
+        completion = call.accumulator.completion()
+        judge(completion, demands, choices_of(request))
+    except AnswerCut as error:
+        raise _described(error.replaced(hint=_about_cut(request, call)), call) from None
     except LlmcliError as error:
         raise _described(_before_answer(error, call.accumulator), call) from None
     finally:
         call.bill.response_cost = call.trace.response_cost
-    for warning in [*completion.warnings(), *pricing.invalid_amounts(call.accumulator.usage)]:
+    warnings = [*completion.warnings(), *_missing(completion, choices_of(request))]
+    if demands.text and completion.first.images:
+        warnings.append("the answer has images beside its text; --json has them")
+    for warning in [*warnings, *pricing.invalid_amounts(call.accumulator.usage)]:
         call.trace.warn(warning)
     return completion
 
@@ -76,11 +82,7 @@ def _receive(
     try:
         for chunks in batches:
             for chunk in chunks:
-                delta = accumulator.add(chunk)
-                if delta.text or delta.reasoning or delta.tool_calls:
-                    if call.trace.first_token is None:
-                        _mark_first(call.trace)
-                    observer.show(delta)
+                _show(accumulator.add(chunk), call.trace, observer)
                 # After `show`, since a chunk can hold a last piece of the answer beside its error.
                 if accumulator.error:
                     observer.flush()
@@ -89,10 +91,20 @@ def _receive(
     except (TimedOut, Truncated) as error:
         # After a finish_reason only usage and [DONE] follow: the answer is whole, unless the stream
         # broke inside an event, of which nobody knows what it was.
-        whole = accumulator.finish_reason and not accumulator.resumed
-        if not whole or error.inside_event:
+        if not accumulator.whole or error.inside_event:
             raise
         call.trace.warn(f"{error.message} after the end of the answer")
+    finally:  # what was held back counts as well if a signal ends the run
+        _show(accumulator.end(), call.trace, observer)
+    observer.flush()
+
+
+def _show(deltas: list[Delta], trace: Trace, observer: "Observer") -> None:
+    for delta in deltas:
+        if delta.text or delta.reasoning or delta.tool_calls:
+            if trace.first_token is None:
+                _mark_first(trace)
+            observer.show(delta)
 
 
 def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
@@ -125,6 +137,24 @@ def _about(error: LlmcliError, call: Call) -> str | None:
     if (tried := call.trace.attempts_of_turn()) > 1:
         words.append(f"{tried} attempts")
     return ", ".join(words) or None
+
+
+def _missing(completion: Completion, choices: int) -> list[str]:
+    """Return a warning if fewer choices came than were asked for: some servers give one only."""
+    came = len(completion.choices)
+    return [f"the server sent {came} of {choices} choices"] if came < choices else []
+
+
+def _about_cut(request: ChatRequest, call: Call) -> str:
+    """Return what helps against an answer that was cut: never what was done already.
+
+    An answer that --allow-cut would accept is not rejected if that was given.
+    """
+    limit = token_limit(request)
+    hint = "give --max-tokens" if limit is None else f"raise --max-tokens, which was {limit}"
+    answer = call.accumulator.completion().first
+    acceptable = answer.chars and not answer.tool_calls
+    return hint + (", or accept it with --allow-cut" if acceptable else "")
 
 
 def _hint(error: LlmcliError, call: Call) -> str | None:

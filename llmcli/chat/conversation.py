@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.api.reply.completion import Completion
-from llmcli.api.reply.tool_calls import malformed, refuse_malformed
+from llmcli.api.reply.tool_calls import FUNCTION, malformed, refuse_malformed
 from llmcli.api.types import ChatRequest, Message, ToolCall
 from llmcli.chat import response_format
 from llmcli.chat.response_format import Shape, Shaped
@@ -69,7 +69,7 @@ def converse(
         message = completion.passed_back()
         history.append(message)
         calls = message.get("tool_calls") or []
-        if calls and runner and not completion.cut:
+        if calls and runner and not completion.first.cut:
             turns += 1
             if turns == limits.turns and not any(map(runner.left_to_caller, calls)):
                 raise _out_of_turns(turns)
@@ -81,7 +81,7 @@ def converse(
             return _handed_out(calls, wanted)
         else:
             try:
-                shaped = wanted.read(completion.text)
+                shaped = wanted.read(completion.first.text)
                 # A session keeps the good answer only. Told apart by identity, as two may be equal.
                 history[:] = [m for m in history if not any(m is bad for bad in rejected)]
                 return Answer(shaped=shaped)
@@ -123,7 +123,7 @@ def _run(
 
 
 def _without_malformed(call: ToolCall) -> ToolCall:
-    if not malformed(call):
+    if FUNCTION not in call or not malformed(call):
         return call
     return {**call, "function": {**call["function"], "arguments": "{}"}}
 

@@ -62,8 +62,9 @@ def draft(
     results = _results(source, options.conversation, history)
     other = bool(begun or results)
     content = user_content(source, filled.prompt, given.file or [], other=other)
-    if known and not content and not other:
-        raise UsageError("empty prompt; nothing sent", hint="give a PROMPT or text on stdin")
+    if not content and not other:
+        hint = "give a PROMPT" if given.no_stdin else "give a PROMPT or text on stdin"
+        raise UsageError("empty prompt; nothing sent", hint=hint)
     system = _system_of_run(source, options, filled, history)
     if system is None:
         system = _configured_system(source, settings, history)
@@ -178,7 +179,8 @@ def _system_of_run(
     given = options.prompt.system
     names_system = given is not None or filled.system
     if options.conversation.messages and names_system and messages.has_system(history):
-        raise UsageError("--messages already has a system message", hint="drop -s or -t")
+        drop = "-s" if given is not None else "the template's system message, or use another -t"
+        raise UsageError("--messages already has a system message", hint=f"drop {drop}")
     return source.text_of(given, "-s") if given is not None else filled.system or None
 
 

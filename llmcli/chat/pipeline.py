@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 from llmcli.api.refused_fields import OwnFields
 from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
+from llmcli.api.reply.judgement import Demands
 from llmcli.api.types import ChatRequest
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call
@@ -18,7 +20,7 @@ from llmcli.chat.retry import RetryPolicy, retrying, without_refused
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
 from llmcli.config.options import AskOptions, ToolOptions
-from llmcli.config.settings import Settings
+from llmcli.config.settings import REASONING, Settings
 from llmcli.spending.meter import Meter
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -49,14 +51,20 @@ class Exchange:
         good, after what came of it was recorded.
         """
         conversation = draft.request["messages"]
-        in_text = not (options.output.json or options.output.events or draft.shape)
+        as_json = options.output.json or options.output.events
+        in_text = not (as_json or draft.shape)
         limits = Limits(options.tools.max_turns, options.shape.repair)
         runner = self._runner(draft, options.tools)
-        if in_text and runner is None and not self.recorder.keeps:
-            # Nobody reads the text again once it is shown, so a long answer takes no memory.
-            self.call.bill.accumulator = Accumulator.of(keep_text=False)
-        allow_cut = allows_cut(settings, asked=options.output.allow_cut, in_text=in_text)
-        ask = self._asker(draft, options, settings, allow_cut=allow_cut)
+        # Where nobody reads the text again once it is shown, a long answer takes no memory.
+        keep_text = not in_text or runner is not None or self.recorder.keeps
+        reading = Reading(keep_text, settings.think_tags == REASONING, self.call.redact)
+        self.call.bill.accumulator = Accumulator(reading)
+        demands = Demands(
+            allow_cut=allows_cut(settings, asked=options.output.allow_cut, in_text=in_text),
+            check_calls=not options.tools.run_tools,  # the runner tells the model what is malformed
+            text=not as_json,
+        )
+        ask = self._asker(draft, settings, demands)
         try:
             self.recorder.open()
             answer = converse(ask, draft.request, runner, draft.shape, limits, self.output)
@@ -66,20 +74,16 @@ class Exchange:
         return self._finish(draft, answer)
 
     def _asker(
-        self, draft: Draft, options: AskOptions, settings: Settings, *, allow_cut: bool
+        self, draft: Draft, settings: Settings, demands: Demands
     ) -> Callable[[ChatRequest], Completion]:
         """Return the function that sends a request, with retries, and meters each attempt."""
         retries = RetryPolicy(settings.retries, self.environment.remaining)
-        check_calls = not options.tools.run_tools  # the runner tells the model what is malformed
 
         fields = OwnFields()
 
         def send(sent: ChatRequest) -> Completion:
             def once() -> Completion:
-                return complete(
-                    self.stream, sent, self.call, self.output,
-                    allow_cut=allow_cut, check_calls=check_calls,
-                )  # fmt: skip
+                return complete(self.stream, sent, self.call, self.output, demands)
 
             return self.meter.around(sent, once)
 

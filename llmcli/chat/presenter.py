@@ -92,8 +92,12 @@ class Output:
             self._environment.note(f"{error.message}; trying again in {wait:.1f} s")
 
     def show(self, delta: Delta) -> None:
-        """Take a piece of the answer, to be shown by the next `flush`."""
-        self._arrived.append(delta)
+        """Take a piece of the answer, to be shown by the next `flush`.
+
+        Of several choices only the first is shown as it arrives, but in events, which name them.
+        """
+        if not delta.beside or self._options.events:
+            self._arrived.append(delta)
 
     def flush(self) -> None:
         """Show the pieces that arrived, but for the text that is held back."""

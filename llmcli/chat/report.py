@@ -1,14 +1,15 @@
 """Reports of a call: the object of --json, the usage line, and the line of --usage-file."""
 
-import json
 import time
 from typing import Any
 
+from llmcli.api.reply.completion import Completion
 from llmcli.api.reply.cost import ESTIMATED, dollars
 from llmcli.api.reply.usage import Tokens
 from llmcli.chat.call import Call
 from llmcli.errors import ExitCode, Interrupted, LlmcliError
 from llmcli.spending.bill import Turn, cost_of, usage_of
+from llmcli.system.secrets import redacted
 
 Failure = LlmcliError | Interrupted | None
 
@@ -19,7 +20,7 @@ def report(call: Call, error: Failure) -> dict[str, Any]:
     It is the API's own `chat.completion`, built from what came of the answer, with `error` and
     `llmcli` beside it; README.md, section JSON, has its fields.
     """
-    completion, turns = call.accumulator.partial(), call.bill.all_turns()
+    completion, turns = call.accumulator.completion(), call.bill.all_turns()
     return {
         **completion.extra,
         "id": completion.id,
@@ -27,18 +28,25 @@ def report(call: Call, error: Failure) -> dict[str, Any]:
         "created": completion.created,
         # Servers may answer as another model than was asked for, such as a dated version.
         "model": completion.model or call.model,
-        "choices": [
-            {
-                **completion.choice_extra,
-                "index": 0,
-                "message": completion.message(),
-                "finish_reason": completion.finish_reason,
-            }
-        ],
+        "choices": _choices(completion),
         "usage": usage_of(turns),
         "error": _error_object(call, error),
         "llmcli": _about(call, error, turns),
     }
+
+
+def _choices(completion: Completion) -> list[dict[str, Any]]:
+    """Return all choices in the order of their indexes; that of a single one is 0."""
+    several = len(completion.choices) > 1
+    return [
+        {
+            **choice.extra,
+            "index": choice.index if several else 0,
+            "message": choice.message(),
+            "finish_reason": choice.finish_reason,
+        }
+        for choice in sorted(completion.choices, key=lambda choice: choice.index)
+    ]
 
 
 def _about(call: Call, error: Failure, turns: list[Turn]) -> dict[str, Any]:
@@ -73,9 +81,8 @@ def _error_object(call: Call, error: Failure) -> dict[str, Any] | None:
         return None
     code = error.kind if error.code is None else error.code
     own = {"code": code, "message": error.message_with_notes, "metadata": error.metadata}
-    fields = {**error.fields, **own}
-    redacted: dict[str, Any] = json.loads(call.redact(json.dumps(fields)))
-    return redacted
+    masked: dict[str, Any] = redacted({**error.fields, **own}, call.redact)
+    return masked
 
 
 def summary(call: Call) -> str:

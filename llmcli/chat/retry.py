@@ -67,11 +67,18 @@ def retrying(
                 raise _too_long(error) from error
             if wait > policy.remaining() or not policy.allowed(error):
                 raise
+            wait = _stretched(wait, error, policy)
             observer.again(error, wait)
             trace.stage(f"waiting to try again after: {error.message}")
             policy.rest(wait)
             trace.waited = wait
     raise AssertionError("the last attempt returns or raises")
+
+
+def _stretched(wait: float, error: LlmcliError, policy: RetryPolicy) -> float:
+    """Return `wait`, or the longer time until the server's limits are new, within the deadline."""
+    longer = max(wait, error.reset or 0)
+    return longer if longer <= policy.remaining() else wait
 
 
 def delay(number: int, retry_after: float | None) -> float:

@@ -1,13 +1,15 @@
 """The first steps of a run, from its options to its template, session and settings."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.api import request
 from llmcli.config import file, providers, url
 from llmcli.config.flags import check_tag, flags
-from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions
+from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions, ShapeOptions
 from llmcli.config.providers import DEFAULT_BASE_URL
 from llmcli.config.settings import Settings, check_ranges
+from llmcli.errors import UsageError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 
@@ -93,6 +95,27 @@ def allows_cut(settings: Settings, *, asked: bool, in_text: bool) -> bool:
     whoever bounds a text expects it to end there, but a part of JSON cannot be used.
     """
     return asked or (in_text and settings.source("max_tokens") == "flag")
+
+
+def check_choices(
+    settings: Settings, shape: ShapeOptions, others: Sequence[str], *, as_text: bool
+) -> None:
+    """Raise UsageError if several choices are asked for where only one answer has a place.
+
+    That is the case in text, with an answer that must have a `shape`, and with the options
+    `others`. It is told before the choices are paid for.
+    """
+    number = request.choices_of(settings.options)
+    if number == 1:
+        return
+    shapes = {"--schema": shape.schema is not None, "-x": shape.extract, "--yes-no": shape.yes_no}
+    one = [*others, *(name for name, is_given in shapes.items() if is_given)]
+    if one:
+        problem = f"n={number} asks for several answers, and {one[0]} takes one"
+        raise UsageError(f"{problem}; nothing sent", hint="drop one of them")
+    if as_text:
+        problem = f"n={number} asks for several answers, and text has one"
+        raise UsageError(f"{problem}; nothing sent", hint="use --json")
 
 
 def tell_of_another_model(environment: Environment, session: "Session", model: str) -> None:

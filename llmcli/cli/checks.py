@@ -4,9 +4,11 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from llmcli.chat import setup
 from llmcli.chat.prompt import content, reading
 from llmcli.cli.command_table import COMMANDS
 from llmcli.config.options import AskOptions
+from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
 from llmcli.system.environment import Environment
 
@@ -52,8 +54,21 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
         raise UsageError("-p gives a template's variable; name the template with -t")
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
     if nothing and (given.no_stdin or not content.has_stdin(environment)):
-        hint = 'llmcli "your question", or pipe text in, or `-` to type it; see llmcli --help'
-        raise UsageError("no prompt", hint=hint)
+        stdin = "" if given.no_stdin else ", or pipe text in, or `-` to type it"
+        raise UsageError("no prompt", hint=f'llmcli "your question"{stdin}; see llmcli --help')
+
+
+def check_choices(options: AskOptions, settings: Settings) -> None:
+    """Raise UsageError if several choices are asked for where only one answer has a place."""
+    output, talk = options.output, options.conversation
+    given = {
+        "--session or -c": talk.session is not None or talk.go_on,
+        "--save-messages": talk.save_messages is not None,
+        "--run-tools": options.tools.run_tools,
+    }
+    asked = [name for name, is_given in given.items() if is_given]
+    as_text = not (output.json or output.events)
+    setup.check_choices(settings, options.shape, asked, as_text=as_text)
 
 
 def check_files(options: AskOptions, session: "Session | None") -> None:

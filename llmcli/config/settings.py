@@ -17,6 +17,8 @@ REFERER = "urn:llmcli"
 TITLE = "llmcli"
 # The prices of a model that the setting `prices` may give, in USD per million tokens.
 PRICES = ("prompt", "completion", "cache_read", "cache_write")
+# What think_tags may be.
+REASONING, TEXT = "reasoning", "text"
 # What a message calls a value of each type of setting.
 KIND_NAMES = {
     str: "a text",
@@ -74,6 +76,9 @@ class Settings:
     idle_timeout: float = _setting(float, 60.0, "seconds of silence that end a call")
     deadline: float = _setting(float, 3600.0, "seconds for the whole run; 0: none")
     retries: int = _setting(int, 3, "times a temporary failure is tried again")
+    think_tags: str = _setting(
+        str, REASONING, "what stands in <think> at an answer's beginning: reasoning or text"
+    )
     tag: str | None = _setting(str, None, "name in the ledger, to sum and to budget by")
     ledger: bool = _setting(bool, True, "record what requests cost")
     budget: dict[str, Any] = _setting(dict, {}, "most USD: day, month, tag.NAME.day, timezone")
@@ -170,6 +175,8 @@ def _check_items(key: str, value: Any, where: str) -> None:
         raise ConfigError(f"{where}: {key} must be a list of texts")
     if key == "headers" and not all(isinstance(item, str) for item in value.values()):
         raise ConfigError(f"{where}: the values of headers must be texts")
+    if key == "think_tags" and value not in (REASONING, TEXT):
+        raise ConfigError(f"{where}: think_tags must be {REASONING} or {TEXT}, not {value!r}")
     if key == "options":
         _check_options(value, where)
     if key == "prices":

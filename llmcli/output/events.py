@@ -90,12 +90,13 @@ class EventsRenderer:
 
 
 def _events(delta: Delta) -> Iterator[dict[str, Any]]:
+    of = {"index": delta.choice} if delta.choice else {}  # of the choice, if there are several
     if delta.reasoning:
-        yield {"event": "reasoning", "content": delta.reasoning}
+        yield {"event": "reasoning", "content": delta.reasoning, **of}
     if delta.text:
-        yield {"event": "delta", "content": delta.text}
+        yield {"event": "delta", "content": delta.text, **of}
     for call in delta.tool_calls:
-        yield {"event": "tool_call", "tool_call": call}
+        yield {"event": "tool_call", "tool_call": call, **of}
 
 
 def before_start(report: dict[str, Any]) -> None:

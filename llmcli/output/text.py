@@ -1,10 +1,10 @@
 """The answer as plain text, written as it arrives."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from llmcli.api.reply.completion import Delta
+from llmcli.api.reply.tool_calls import as_json
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import AnswerCut, Interrupted, LlmcliError, TimedOut, Truncated
 from llmcli.output.reasoning import Thinking
@@ -41,12 +41,12 @@ class TextRenderer:
         """Write the text of `deltas` to the sink and their reasoning to stderr, in their order."""
         # Text is joined up to the next reasoning, so that what arrived together is one write.
         texts: list[str] = []
-        for text, reasoning, _ in deltas:
-            if reasoning:
+        for delta in deltas:
+            if delta.reasoning:
                 self._show_text(texts)
-                self._thinking.show(reasoning)
-            if text:
-                texts.append(text)
+                self._thinking.show(delta.reasoning)
+            if delta.text:
+                texts.append(delta.text)
         self._show_text(texts)
 
     def _show_text(self, texts: list[str]) -> None:
@@ -72,9 +72,9 @@ class TextRenderer:
     def finish(self, calls: Sequence[ToolCall]) -> None:
         """Write `calls` as one line of JSON each behind the text, and commit the sink."""
         self._thinking.end()
-        for call in calls:
+        if calls:
             self._begin_line()
-            self._write(json.dumps(call, ensure_ascii=False) + "\n")
+            self._write("".join(f"{as_json(call)}\n" for call in calls))
         self._end_line()
         self._sink.commit()
 

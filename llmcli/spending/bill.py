@@ -95,8 +95,7 @@ class Bill:
 
     def _turn(self) -> Turn:
         answer = self.accumulator
-        called = [call["function"]["name"] for call in answer.tool_calls()]
-        return Turn(answer.finish_reason, answer.usage, self._cost_of_turn(), called)
+        return Turn(answer.finish_reason, answer.usage, self._cost_of_turn(), answer.called)
 
     def _cost_of_turn(self) -> Cost:
         """Return the cost of the current attempt and of the discarded ones.

@@ -11,10 +11,9 @@ import os
 NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
-    "early-request",  # backends/http/early.py
+    "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/repeated_events.py
     "version",  # cli/entry.py
-    "whole-chunks",  # backends/http/body.py
 )
 _GIVEN = os.environ.get("LLMCLI_SHORT", "")
 

@@ -10,7 +10,7 @@ import termios
 from collections.abc import Sequence
 
 from llmcli.api import messages
-from llmcli.api.reply.tool_calls import arguments_of
+from llmcli.api.reply.tool_calls import FUNCTION, arguments_of, name_of, written_in
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import ToolError
 from llmcli.system import process
@@ -60,7 +60,9 @@ class Runner:
 
     def left_to_caller(self, call: ToolCall) -> bool:
         """Return whether the caller of llmcli must answer `call`: its tool has no command."""
-        tool = self._toolbox.tools.get(call["function"]["name"])
+        if FUNCTION not in call:  # a custom tool, or another kind that no program runs
+            return True
+        tool = self._toolbox.tools.get(name_of(call))
         return tool is not None and not tool.command
 
     def run(self, calls: Sequence[ToolCall]) -> list[Message]:
@@ -87,7 +89,7 @@ class Runner:
 
         It asks the user where the policy says so, and shows the call on stderr where it does not.
         """
-        name, arguments = call["function"]["name"], call["function"]["arguments"]
+        name, arguments = name_of(call), written_in(call)
         tool = self._toolbox.tools.get(name)
         if tool is None:
             known = ", ".join(self._toolbox.tools)
@@ -109,7 +111,7 @@ class Runner:
 
     def _job(self, call: ToolCall) -> Program:
         """Return the program that runs `call`, which `_refusal` has checked."""
-        tool: Tool = self._toolbox.tools[call["function"]["name"]]
+        tool: Tool = self._toolbox.tools[name_of(call)]
         environment = self._environment
 
         def tell(line: str) -> None:
@@ -126,7 +128,7 @@ class Runner:
 
     def _content(self, call: ToolCall, outcome: ProgramResult) -> str:
         """Return what the model is told: the output of the program, after an error if it failed."""
-        most = self._toolbox.tools[call["function"]["name"]].max_output
+        most = self._toolbox.tools[name_of(call)].max_output
         # Keys are redacted before the text is cut, as half a key would not be recognised.
         whole = self._environment.redact(outcome.output.decode(errors="replace")).encode()
         text = whole[:most].decode(errors="ignore").rstrip("\r\n")
@@ -140,7 +142,7 @@ class Runner:
 
     def _failed(self, call: ToolCall, reason: str) -> str:
         """Return what the model is told of a failure. Raises ToolError if the policy is strict."""
-        name = one_line(call["function"]["name"], _SHOWN)
+        name = one_line(name_of(call), _SHOWN)
         if self._policy.strict:
             raise ToolError(f"tool {name}: {reason}")
         self._environment.say(f"tool {name}: {reason}; the model is told")
@@ -148,7 +150,7 @@ class Runner:
 
 
 def _shown(call: ToolCall) -> str:
-    return one_line(f"{call['function']['name']}({_checked(call)})", _SHOWN)
+    return one_line(f"{name_of(call)}({_checked(call)})", _SHOWN)
 
 
 def _checked(call: ToolCall) -> str:
@@ -183,7 +185,7 @@ def _approved(call: ToolCall) -> bool:
     except OSError:
         return False
     try:
-        asked = harmless(f"{call['function']['name']} {_checked(call)}")
+        asked = harmless(f"{name_of(call)} {_checked(call)}")
         question = f"llmcli: run {asked}? [y/N] "
         termios.tcflush(terminal, termios.TCIFLUSH)  # what was typed before the question
         os.write(terminal, question.encode(errors="replace"))

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    calls,
     installed,
     interrupt,
     ledger,
@@ -21,6 +22,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "start": start.main,
     "stream": stream.main,
     "volume": volume.main,
+    "calls": calls.main,
     "map": lines.main,
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.api import errors
+from llmcli.api.reply.judgement import Demands
 from llmcli.api.trace import Trace
 from llmcli.backends.http import reply
 from llmcli.chat.call import Call
@@ -110,7 +111,7 @@ def read(shape: Shape, blocks: Iterable[bytes]) -> tuple[dict[str, Any], LlmcliE
             {},
             call,
             Silent(call),
-            allow_cut=False,
+            Demands(),
         )
     except LlmcliError as error:
         return report(call, error), error

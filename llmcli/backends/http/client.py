@@ -6,18 +6,16 @@
 """
 
 import io
-from collections.abc import Callable, Generator
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 
-from llmcli.backends.http import connections, errors
-from llmcli.backends.http.body import Check, blocks, reaches_end
-from llmcli.backends.http.early import EarlyRequest
+from llmcli.backends.http import connections, errors, errors_of_requests
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
-from llmcli.backends.http.reply import Head
+from llmcli.backends.http.received import Received, received
+from llmcli.backends.http.timeouts import Progress
 from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import LlmcliError
 
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 # Seconds to wait, after the last event of an answer, for the bytes that end its framing.
 _LAST_BYTES = 0.05
-
-# Yields the head of a reply, then its body in pieces as they arrive.
-Received = Generator[Head | bytes, None, None]
 
 
 class _Credential(requests.auth.AuthBase):
@@ -48,54 +43,35 @@ class Client:
     """A client for one method and URL, whose headers are prepared only once.
 
     `connections` is the number of connections that are kept open, for any number of threads; with 0
-    a connection is dropped as soon as its answer is whole. `early` is the same request, if it was
-    sent early. `check` is called before each read, and raises the error that is to end it; by
-    default it does nothing.
+    a connection is dropped as soon as its answer is whole.
     """
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        method: str,
-        url: str,
-        connections: int = 0,
-        early: EarlyRequest | None = None,
-        check: Check = bool,
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, method: str, url: str, connections: int = 0) -> None:
         self._endpoint = endpoint
         self._method = method
         self._url = url
         self._connections = connections
-        self._early = early
-        self._check = check
 
-    def receive(self, body: bytes | None) -> Received:
+    def receive(self, body: bytes | None, progress: Progress) -> Received:
         """Send a request with `body` and yield the head of the reply, then its body in pieces.
 
         Raises an LlmcliError before the head if no reply begins, or after it if the reply breaks
-        off; also what `check` raises.
+        off; also what `progress` raises when that takes too long.
         """
-        idle_timeout = self._endpoint.idle_timeout
         try:
-            response = self._send(body)
+            with progress.followed():
+                answer = self._send(body)
         except Exception as error:
             raise self._fault(error) from error
-        whole = False
+        reply = answer.connection.reply
         try:
-            yield Head(response.status, response.headers)
-            try:
-                yield from blocks(_http_response(response))
-            except LlmcliError:
-                raise
-            except Exception as error:
-                raise errors.in_answer(error, idle_timeout) from error
-            whole = True
+            yield from received(reply, self._endpoint.idle_timeout)
         finally:
             # The caller stops at the last event. A connection that is to be kept must be read to
             # the end of the body, or the next reply on it would begin with the rest of this one.
-            if not whole and not (self._connections and _is_at_end(response)):
-                response.close()
-            response.release_conn()
+            if not reply.isclosed() and not (self._connections and _is_at_end(answer)):
+                answer.close()
+            answer.release_conn()
 
     def _send(self, body: bytes | None) -> Any:
         """Send the request and return urllib3's response, whose head has been read."""
@@ -143,32 +119,24 @@ class Client:
 
     @cached_property
     def _adapter(self) -> HTTPAdapter:
-        secure = self._url.startswith("https")
-        context = tls_context(self._endpoint) if secure else None
-        prepare = partial(
-            connections.prepare_pool, check=self._check, patience=self._endpoint.idle_timeout
-        )
-        return _Adapter(context, self._connections or 1, self._early, prepare)
+        context = tls_context(self._endpoint) if self._url.startswith("https") else None
+        return _Adapter(context, self._connections or 1)
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
             return error
-        return errors.before_answer(error, host_of(self._url), self._endpoint.idle_timeout)
+        target, idle = host_of(self._url), self._endpoint.idle_timeout
+        return errors.before_answer(error, target, idle, errors_of_requests.ROWS)
 
 
-def _http_response(response: Any) -> Any:
-    """Return the response of http.client that urllib3's response wraps."""
-    return response._fp  # noqa: SLF001  # urllib3 has no public name for it
-
-
-def _is_at_end(response: Any) -> bool:
+def _is_at_end(answer: Any) -> bool:
     """Return True if the body ends within _LAST_BYTES, so that its connection can be kept."""
+    connection = answer.connection
     try:
-        connection = response.connection.sock
-        patience = connection.gettimeout()
-        connection.settimeout(_LAST_BYTES)
-        ended = reaches_end(_http_response(response))
-        connection.settimeout(patience)  # for the next request
+        patience = connection.sock.gettimeout()
+        connection.sock.settimeout(_LAST_BYTES)
+        ended = not connection.reply.read_block()
+        connection.sock.settimeout(patience)  # for the next request
     except Exception:  # noqa: BLE001  # the answer is complete: only the connection is given up
         return False
     return ended
@@ -179,36 +147,29 @@ class _Adapter(HTTPAdapter):
 
     _pool: Any = None
 
-    def __init__(
-        self,
-        context: "ssl.SSLContext | None",
-        connections: int,
-        early: EarlyRequest | None,
-        prepare: Callable[[Any, EarlyRequest | None], None],
-    ) -> None:
-        # Set first, as HTTPAdapter.__init__ calls init_poolmanager.
-        self._context = context
-        self._early = early
-        self._prepare = prepare
+    def __init__(self, context: "ssl.SSLContext | None", connections: int) -> None:
+        self._context = context  # set first, as HTTPAdapter.__init__ calls init_poolmanager
         super().__init__(pool_maxsize=connections)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Give the connections our TLS context."""
+        """Give the pools our TLS context and our connections."""
         super().init_poolmanager(*arguments, ssl_context=self._context, **options)
+        self.poolmanager.pool_classes_by_scheme = connections.POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Give the connections through a proxy, and those to it, our TLS context."""
         contexts = {"ssl_context": self._context}
-        if not proxy.lower().startswith("socks"):  # no TLS to a SOCKS proxy: it takes no context
+        socks = proxy.lower().startswith("socks")
+        if not socks:  # no TLS to a SOCKS proxy: it takes no context
             contexts["proxy_ssl_context"] = self._context
-        return super().proxy_manager_for(proxy, **contexts, **options)
+        manager = super().proxy_manager_for(proxy, **contexts, **options)
+        manager.pool_classes_by_scheme = _socks_pools() if socks else connections.POOLS
+        return manager
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        """Return the pool of the URL, which is looked up and prepared only once."""
+        """Return the pool of the URL, which is looked up only once."""
         if self._pool is None:
-            pool: Any = super().get_connection_with_tls_context(*arguments, **options)
-            self._prepare(pool, self._early if pool.proxy is None else None)
-            self._pool = pool
+            self._pool = super().get_connection_with_tls_context(*arguments, **options)
         return self._pool
 
     def build_response(self, _request: Any, response: Any) -> Any:
@@ -221,3 +182,9 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, *_arguments: Any, **_options: Any) -> None:
         """Do nothing: the TLS context verifies the server already."""
+
+
+def _socks_pools() -> Any:
+    from llmcli.backends.http import socks  # noqa: PLC0415  # needs the extra `socks`
+
+    return socks.POOLS

@@ -1,6 +1,5 @@
 """The backend for an endpoint: a POST to Chat Completions, whose reply becomes chunks."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
@@ -9,20 +8,19 @@ from llmcli.api.reply.cost import COST_HEADER
 from llmcli.api.request import encode
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest, Chunk
-from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.plain import PlainRequest, is_plain
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
 from llmcli.config.headers import is_secret
 from llmcli.config.url import host_of, join, shown
-from llmcli.errors import AuthError
+from llmcli.errors import AuthError, NetworkError
 from llmcli.system.short_ways import is_on
 
 if TYPE_CHECKING:
-    from llmcli.backends.http.client import Received
     from llmcli.backends.http.pool import Pool
-    from llmcli.backends.http.reply import Head
+    from llmcli.backends.http.received import Head, Received
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
@@ -53,8 +51,28 @@ def _exchange(
     attempt: dict[str, Any],
     pool: "Pool | None",
 ) -> Iterator[list[Chunk]]:
-    progress = _progress(endpoint, trace)
     body = encode(request)
+    progress = _progress(endpoint, trace, watched=pool is not None)
+    try:
+        yield from _answer(endpoint, body, trace, attempt, pool, progress)
+        return
+    except NetworkError as error:
+        if not progress.lost_a_race():
+            raise
+        # Said like any other attempt: a server that had read the request would answer twice.
+        trace.failed(f"{error.message} on a connection that was kept open")
+    again = trace.begin_attempt()
+    yield from _answer(endpoint, body, trace, again, pool, _progress(endpoint, trace, watched=True))
+
+
+def _answer(
+    endpoint: Endpoint,
+    body: bytes,
+    trace: Trace,
+    attempt: dict[str, Any],
+    pool: "Pool | None",
+    progress: Progress,
+) -> Iterator[list[Chunk]]:
     if pool:
         received = pool.receive(body, progress)
     else:
@@ -99,10 +117,10 @@ def _head(received: "Received") -> "Head":
     return cast("Head", next(received))
 
 
-def _progress(endpoint: Endpoint, trace: Trace) -> Progress:
+def _progress(endpoint: Endpoint, trace: Trace, *, watched: bool = False) -> Progress:
     host = host_of(endpoint.base_url)
     limits = endpoint.connect_timeout, endpoint.idle_timeout
-    return Progress(host, *limits, trace.stage, trace.time_left)
+    return Progress(host, *limits, trace.stage, trace.time_left, watched)
 
 
 def _request_id(headers: Mapping[str, str], trace: Trace) -> str | None:
@@ -124,32 +142,26 @@ def _send(
 ) -> "Received":
     """Send a request on a connection of its own, and yield the head and the body of the reply.
 
-    Another thread connects and waits for the head, since name resolution cannot be interrupted in
-    the main thread; the body is read by the caller's thread, which can be interrupted there.
+    Another thread connects, since name resolution cannot be interrupted in the main thread; the
+    body is read by the caller's thread, which can be interrupted there.
     """
-    early = None
-    # Once requests is loaded, by an earlier request, an early one would save nothing.
-    saves_time = is_on("early-request") and not _is_loaded()
-    if body is not None and saves_time and can_go_early(endpoint):
-        early = EarlyRequest(endpoint, body, progress)
-    # Both are loaded here, while the server is at work, though `reply` is needed only later.
-    from llmcli.backends.http import client, reply  # noqa: F401, PLC0415  # while the server works
+    plain = None
+    if body is not None and is_on("plain-request") and is_plain(endpoint):
+        plain = PlainRequest(endpoint, body, progress)
+    from llmcli.backends.http import reply  # noqa: F401, PLC0415  # loaded while the server works
+
+    if plain:
+        yield from plain.receive()
+        return
+    from llmcli.backends.http import client  # noqa: PLC0415  # loads requests
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
-        progress.begin()
-        received = http.receive(body)
+        received = http.receive(body, progress)
         put((next(received), received))
 
-    http = client.Client(endpoint, method, url, early=early, check=progress.patience)
-    if early and early.has_connected(progress.patience):
-        yield from http.receive(body)
-        return
+    http = client.Client(endpoint, method, url)
     with closing(in_thread(begin, progress.patience)) as begun:
         head, received = next(begun)
     with closing(received):
         yield head
         yield from received
-
-
-def _is_loaded() -> bool:
-    return "llmcli.backends.http.client" in sys.modules

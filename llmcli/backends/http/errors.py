@@ -1,8 +1,7 @@
-"""The translation of exceptions of requests, urllib3, http.client, ssl and socket into ours.
+"""The translation of exceptions of http.client, ssl and socket into ours.
 
-They wrap each other in many ways: the exception for a refused proxy, say, is not always one of
-requests, and every exception of requests is an OSError. So all causes of an exception are searched
-for the kind that tells most.
+`errors_of_requests` has those of requests and urllib3. All of them wrap each other in many ways, so
+all causes of an exception are searched for the kind that tells most.
 """
 
 import errno
@@ -12,12 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import requests
-import urllib3.exceptions as urllib3
-
 from llmcli.errors import (
-    HOW_TO_INSTALL,
-    AuthError,
     ConfigError,
     ConnectionLost,
     LlmcliError,
@@ -44,22 +38,28 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [getattr(item, "reason", None), *item.args, item.__cause__, item.__context__]
 
 
-def before_answer(error: Exception, target: str, idle: float) -> LlmcliError:
+def before_answer(
+    error: Exception, target: str, idle: float, more_rows: tuple["Row", ...] = ()
+) -> LlmcliError:
     """Return the error that says why no reply began.
 
     `target` is the endpoint's host and port, and `idle` the idle timeout in seconds, for messages.
+    `more_rows` are looked through first; they are the rows for another library.
     """
     chain = list(causes(error))
-    for kinds, make in _BEFORE:
+    for kinds, make in (*more_rows, *_ROWS):
         for cause in chain:
-            if isinstance(cause, kinds) and not (kinds == (OSError,) and _is_of_requests(cause)):
+            if isinstance(cause, kinds) and not _is_of_requests(cause, kinds):
                 return make(cause, target, idle)
     return NetworkError(f"cannot reach {target}: {one_line(str(error), 200)}", transient=True)
 
 
-def _is_of_requests(cause: BaseException) -> bool:
-    """Return True for an exception of requests; they are OSErrors, but not from the system."""
-    return isinstance(cause, requests.exceptions.RequestException)
+def _is_of_requests(cause: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Return True for an exception of requests that is taken for one of the system.
+
+    All exceptions of requests are OSErrors.
+    """
+    return kinds == (OSError,) and type(cause).__module__.startswith("requests")
 
 
 def in_answer(error: Exception, idle: float) -> LlmcliError:
@@ -68,33 +68,22 @@ def in_answer(error: Exception, idle: float) -> LlmcliError:
     `idle` is the idle timeout in seconds, for the message.
     """
     for cause in causes(error):
-        if isinstance(cause, (urllib3.ReadTimeoutError, TimeoutError)):
+        if isinstance(cause, TimeoutError):
             return TimedOut(f"no data for {idle:g} s", hint="wait longer with --idle-timeout")
     return ConnectionLost("connection lost", transient=True)
 
 
-def _timed_out_connecting(_cause: Any, target: str, _idle: float) -> LlmcliError:
+def timed_out_connecting(_cause: Any, target: str, _idle: float) -> LlmcliError:
+    """Return the error for a connection to `target` that took too long."""
     return TimedOut(
         f"cannot connect to {target} in time", hint="wait longer with --connect-timeout"
     )
 
 
-def _timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
+def timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
+    """Return the error for a reply of `target` that did not begin within `idle` seconds."""
     hint = "wait longer with --idle-timeout"
     return TimedOut(f"no answer from {target} for {idle:g} s", hint=hint)
-
-
-def _proxy(cause: Any, target: str, idle: float) -> LlmcliError:
-    text = " ".join(str(c) for c in causes(cause))
-    if "Tunnel connection failed: 407" in text:
-        return AuthError(
-            "the proxy asks for a password (407)",
-            hint="set or correct the user and password in HTTPS_PROXY",
-        )
-    if "timed out" in text:
-        return _timed_out_connecting(cause, f"{target} through the proxy", idle)
-    return NetworkError(f"the proxy for {target} cannot be reached", transient=True,
-                        hint="check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")  # fmt: skip
 
 
 def _certificate(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -115,16 +104,6 @@ def _name(cause: Any, target: str, _idle: float) -> LlmcliError:
     reason = cause.strerror if isinstance(cause, OSError) else str(cause)
     temporary = isinstance(cause, OSError) and cause.errno == socket.EAI_AGAIN
     return NetworkError(f"cannot resolve {target}: {reason}", transient=temporary)
-
-
-def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
-    if "SOCKS" in str(cause):
-        return ConfigError("a SOCKS proxy needs PySocks", hint=HOW_TO_INSTALL.format("socks"))
-    # The text of the cause is not shown: it quotes the proxy's URL, which may have a password.
-    return ConfigError(
-        f"cannot ask {target}: the host or the proxy's URL is not valid",
-        hint="check base_url, HTTPS_PROXY and HTTP_PROXY",
-    )
 
 
 def _no_http(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -151,25 +130,19 @@ def _os(cause: Any, target: str, _idle: float) -> LlmcliError:
     return NetworkError(f"cannot reach {target}: {cause.strerror}", transient=True)
 
 
+# Makes the error from the cause, the host and port, and the idle timeout in seconds.
 _Make = Callable[[Any, str, float], LlmcliError]
+Row = tuple[tuple[type[BaseException], ...], _Make]
 # The first line that fits any of the causes makes the error. So what is specific stands before what
 # is general: OSError, from which most of the others derive, is the last.
-_BEFORE: tuple[tuple[tuple[type[BaseException], ...], _Make], ...] = (
-    ((urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL), _bad_setting),
-    ((requests.exceptions.ProxyError, urllib3.ProxyError), _proxy),
-    # Not urllib3's ConnectTimeoutError: its subclass NewConnectionError means a refused connection.
-    ((requests.exceptions.ConnectTimeout,), _timed_out_connecting),
-    ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), _timed_out_waiting),
+_ROWS: tuple[Row, ...] = (
     ((ssl.SSLCertVerificationError,), _certificate),
     ((ssl.SSLError,), _tls),
     ((socket.gaierror,), _name),
-    ((urllib3.NameResolutionError,), _name),
     ((http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError), _closed),
     ((http.client.LineTooLong,), _headers),
     ((http.client.BadStatusLine, http.client.UnknownProtocol), _no_http),
     ((http.client.HTTPException,), _headers),
-    ((requests.exceptions.InvalidSchema, requests.exceptions.InvalidURL), _bad_setting),
-    ((requests.exceptions.InvalidHeader, urllib3.LocationParseError, UnicodeError), _bad_setting),
-    ((TimeoutError,), _timed_out_waiting),
+    ((TimeoutError,), timed_out_waiting),
     ((OSError,), _os),
 )

@@ -7,10 +7,11 @@ and shuts down the socket of one that has taken too long; that ends the system c
 import threading
 from contextlib import closing
 
-from llmcli.backends.http.client import Client, Received
+from llmcli.backends.http.client import Client
 from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.received import Received
 from llmcli.backends.http.timeouts import Progress
-from llmcli.errors import LlmcliError, NetworkError, TimedOut
+from llmcli.errors import LlmcliError, TimedOut
 
 # Seconds between two looks at the exchanges; a timeout may be late by as much.
 _PERIOD = 0.25
@@ -30,16 +31,15 @@ class Pool:
     def receive(self, body: bytes, progress: Progress) -> Received:
         """Send `body`, and yield the head of the reply and then its body in pieces.
 
-        A request on a kept connection that fails before an event has come is sent once more on
-        another connection. Raises TimedOut if a step of `progress` takes too long, and what
+        Raises TimedOut if a step of `progress`, which must be `watched`, takes too long, and what
         `Client.receive` raises.
         """
         if self._started.acquire(blocking=False):
             self._watcher.start()
         self._running[id(progress)] = progress
-        progress.begin()
         try:
-            yield from self._received(body, progress)
+            with closing(self._client.receive(body, progress)) as received:
+                yield from received
             progress.check()
         except LlmcliError:
             # After a timeout the error only says that the socket was shut down.
@@ -47,20 +47,6 @@ class Pool:
             raise
         finally:
             del self._running[id(progress)]
-            progress.end()
-
-    def _received(self, body: bytes, progress: Progress) -> Received:
-        try:
-            with closing(self._client.receive(body)) as received:
-                head = next(received)
-                yield head
-                yield from received
-                return
-        except NetworkError:
-            # The server may have closed a kept connection just before the request arrived.
-            if progress.connected or not progress.sent or progress.answered:
-                raise
-        yield from self._client.receive(body)
 
     def _watch(self) -> None:
         never_set = threading.Event()

@@ -1,16 +1,16 @@
 """The reading of a reply: its head is checked, and its body becomes chunks or an error."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, Chunk
 from llmcli.backends.http import sse
+from llmcli.backends.http.received import Head
 from llmcli.backends.http.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
-from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
 
 # Bytes of an error's body that are read; the rest would not be shown.
@@ -27,14 +27,6 @@ _BOM = b"\xef\xbb\xbf"
 # It also reads NaN and Infinity, which are not JSON (RFC 8259, section 6): where one stands for an
 # amount a later step warns, and output has null for it. Making a decoder takes longer than one use.
 _DECODER = json.JSONDecoder()
-
-
-@dataclass(frozen=True)
-class Head:
-    """The status code of a reply, and its header fields, found by names in lower or upper case."""
-
-    status: int
-    headers: Mapping[str, str]
 
 
 def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]) -> None:
@@ -202,7 +194,9 @@ def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iter
 
 def _read(event: bytes, trace: Trace) -> list[Chunk]:
     chunks = [_chunk(parsed, trace) for parsed in sse.parsed(event)]
-    return [chunk for chunk in chunks if chunk is not None]
+    found = [chunk for chunk in chunks if chunk is not None]
+    error = sse.error_field(event)
+    return found if error is None else [*found, _error_event(error)]
 
 
 def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:

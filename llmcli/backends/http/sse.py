@@ -20,6 +20,7 @@ MAX_EVENT_LINES = 20_000
 # Shows a warning to the user.
 Warn = Callable[[str], None]
 _BLANK_LINE = b"\n\n"
+_ERROR = b"error:"
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -51,7 +52,7 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         if batch:
             yield batch
     rest = _significant(splitter.rest())
-    if rest in ([b"data: [DONE]"], [b"data:[DONE]"]):
+    if rest in ([b"data: [DONE]"], [b"data:[DONE]"]) or (len(rest) == 1 and _is_error(rest[0])):
         yield rest  # unmistakable, even without the line end and blank line
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
@@ -63,6 +64,23 @@ def parsed(event: bytes) -> Iterator[Event]:
     # A new parser each time: one that waits for more input holds six copies of a large event.
     parser = SSEClient(iter((event,)))
     return parser.events()
+
+
+def error_field(event: bytes) -> str | None:
+    """Return the value of the field `error` in the bytes of one event; None if it has none.
+
+    Servers by llama.cpp of before 2025 send what went wrong in a field of that name.
+    """
+    if _ERROR not in event:
+        return None
+    lines = [line for line in event.split(b"\n") if line.startswith(_ERROR)]
+    return lines[0].removeprefix(_ERROR).decode().strip() if lines else None
+
+
+def _is_error(line: bytes) -> bool:
+    """Return whether `line` is a whole field `error`."""
+    value = line.removeprefix(_ERROR).strip()
+    return line.startswith(_ERROR) and value.startswith(b"{") and value.endswith(b"}")
 
 
 class _Splitter:

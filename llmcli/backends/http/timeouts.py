@@ -1,14 +1,15 @@
 """The steps of an exchange with an endpoint, and the time that each of them may take.
 
 The timeouts of requests do not bound name resolution, nor headers or comments that trickle in byte
-by byte. Python's audit events (PEP 578) tell which step a thread has begun.
+by byte. So the connections of this room say which step they have begun, and ask before each read
+how long it may take.
 """
 
 import socket
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llmcli.errors import TimedOut
@@ -16,11 +17,12 @@ from llmcli.system.dataclass import dataclass, field
 
 # A server may keep the connection alive with comments for this many idle timeouts without an event.
 _PATIENCE = 10
+# Seconds after sending in which the loss of a kept connection may mean that the server had closed
+# it before the request arrived. A server that takes longer to close it has read the request.
+_RACE = 1.0
 
 # Each step is named by the words for what is awaited in it, as a message has them.
 _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer from"
-# The audit event with which each step begins.
-_STEPS = {"socket.getaddrinfo": _DNS, "socket.connect": _CONNECT, "http.client.send": _SENT}
 
 
 def _endless(_awaited: str) -> float:
@@ -35,8 +37,9 @@ class Progress:
     `connect_timeout` seconds together; after that the time without an event is limited to
     `idle_timeout` seconds times _PATIENCE. `tell` is called with the words of each step.
     `time_left` is called with what is awaited; it returns the seconds until the deadline of the
-    call, and raises TimedOut after it. `step` is the current step, and `since` the monotonic time
-    from which its limit counts.
+    call, and raises TimedOut after it. `watched` says that another thread looks after the times,
+    and calls `expire`. `step` is the current step, and `since` the monotonic time from which its
+    limit counts.
     """
 
     target: str
@@ -44,54 +47,62 @@ class Progress:
     idle_timeout: float
     tell: Callable[[str], None]
     time_left: Callable[[str], float] = _endless
+    watched: bool = False
     step: str = _CONNECT
     since: float = field(default_factory=time.monotonic)
     # True if a connection was made for this exchange, False if it uses a kept one.
     connected: bool = False
-    # True once an event of the answer has come.
-    answered: bool = False
+    # True once a byte of the reply has come.
+    heard: bool = False
+    _sent_at: float = 0.0
     _socket: Any = None
     _expired: TimedOut | None = None
 
-    def begin(self) -> None:
-        """Follow the steps of the calling thread from now on."""
-        _install()
+    @contextmanager
+    def followed(self) -> Iterator[None]:
+        """Make this the progress that `current` returns in the calling thread."""
         _current.progress = self
+        try:
+            yield
+        finally:
+            _current.progress = None
 
-    def end(self) -> None:
-        """Stop following the steps of the calling thread."""
-        _current.progress = None
+    def resolving(self) -> None:
+        """Note that the host's name is being resolved. Raise TimedOut if this has expired."""
+        self._enter(_DNS)
 
-    def reached(self, step: str, source: Any) -> None:
-        """Note that `step` has begun.
-
-        `source` is the first argument of the audit event: a host name, a socket, or a connection of
-        http.client. Raises TimedOut if the exchange has expired.
-        """
-        self.check()
-        if step == _CONNECT:
-            self.connected = True
-        if step != _DNS:
-            self._socket = getattr(source, "sock", source)
-        # A second connection for the same request does not start the time of connecting again.
-        if self.step != _SENT:
-            self.step = step
-            self.tell(f"{step} {self.target}")
-            if step == _SENT:
-                self.since = time.monotonic()
+    def connecting(self) -> None:
+        """Note that a connection is being made. Raise TimedOut if this has expired."""
+        self.connected = True
+        self._enter(_CONNECT)
 
     def sending(self, connection: Any) -> None:
-        """Note that a request is sent on a bare socket, for which there is no audit event."""
-        self.reached(_SENT, connection)
+        """Note that the request goes out on this socket. Raise TimedOut if this has expired."""
+        self._socket = connection
+        if not self.sent:
+            self._enter(_SENT)
+            self.since = self._sent_at = time.monotonic()
+
+    def _enter(self, step: str) -> None:
+        self.check()
+        self.step = step
+        self.tell(f"{step} {self.target}")
 
     @property
     def sent(self) -> bool:
         """Return True once sending of the request has begun."""
         return self.step == _SENT
 
+    def lost_a_race(self) -> bool:
+        """Return True if the loss of the connection may mean that the server never saw the request.
+
+        A server may close a kept connection just before the request arrives.
+        """
+        soon = time.monotonic() - self._sent_at < _RACE
+        return self.sent and not self.connected and not self.heard and soon
+
     def mark_alive(self) -> None:
         """Note that an event came, or that the reader of events is ready for the next."""
-        self.answered = True
         self.since = time.monotonic()
 
     def patience(self) -> float:
@@ -107,6 +118,13 @@ class Progress:
             raise TimedOut(message, hint="wait longer with --connect-timeout")
         message = f"{self.target} keeps the connection open, but sent no event for {limit:g} s"
         raise TimedOut(message, hint="wait longer with --idle-timeout")
+
+    def check_read(self) -> None:
+        """Raise TimedOut if the reply must not be waited for any longer."""
+        if self.watched:
+            self.check()
+        else:
+            self.patience()
 
     def expire(self, error: TimedOut) -> None:
         """Shut down the socket, so that the thread of this exchange stops waiting for it.
@@ -127,20 +145,9 @@ class Progress:
 
 # The progress of the exchange in each thread.
 _current = threading.local()
-_installed = threading.Event()
 
 
-def _install() -> None:
-    """Install the hook once; Python cannot remove it again."""
-    if not _installed.is_set():
-        _installed.set()
-        sys.addaudithook(_hook)
-
-
-def _hook(event: str, arguments: Any) -> None:
-    # Python calls this for every audit event, even for an import; most of them end here.
-    step = _STEPS.get(event)
-    if step is not None:
-        progress = getattr(_current, "progress", None)
-        if progress is not None:
-            progress.reached(step, arguments[0])
+def current() -> Progress:
+    """Return the progress of the exchange that the calling thread is engaged in."""
+    progress: Progress = _current.progress
+    return progress

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from llmcli.api.reply.tool_calls import name_of, written_in
 from llmcli.api.types import Message
 from llmcli.chat.sessions.history import Session
 from llmcli.system.files.jsonl import Record
@@ -33,10 +34,7 @@ def _title(message: Message) -> str:
 def _body(message: Message) -> str:
     lines = [_text(message.get("content"))]
     for call in message.get("tool_calls") or ():
-        function = call.get("function", {})
-        lines.append(
-            f"[calls {call.get('id')}: {function.get('name')} {function.get('arguments')}]"
-        )
+        lines.append(f"[calls {call.get('id')}: {name_of(call)} {written_in(call)}]")
     return "\n".join(line for line in lines if line)
 
 

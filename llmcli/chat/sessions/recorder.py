@@ -98,7 +98,7 @@ class Recorder:
         own = added(known, conversation)
         # An answer that came whole, such as one of a wrong shape, is in the conversation already.
         if partial.begun and (not own or own[-1].get("role") != "assistant"):
-            own.append(partial.partial().passed_back())
+            own.append(partial.completion().passed_back())
         from llmcli.chat.sessions import store  # noqa: PLC0415  # a plain ask has no session
 
         internal = "internal" if isinstance(error, Exception) else "interrupted"

@@ -56,6 +56,7 @@ def ask(
     filled = template.fill(options.prompt.param or [], text) if template else Filled.of(text)
     session = setup.session(environment, options.conversation)
     settings = setup.settings(environment, options, template, session)
+    checks.check_choices(options, settings)
     chosen = connect.choose(environment, settings)
     call.model, call.provider = chosen.model, chosen.provider
     if session:

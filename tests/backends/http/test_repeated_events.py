@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmcli.api.reply.accumulator import Accumulator, TextBuffer
-from llmcli.api.reply.completion import Delta
+from llmcli.api.reply.accumulator import Accumulator
+from llmcli.api.reply.choice.text_buffer import TextBuffer
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
 from llmcli.backends.http import reply, sse
@@ -80,17 +80,21 @@ def chunks(blocks: list[bytes]) -> list[Chunk]:
 def state(blocks: list[bytes]) -> tuple[Any, ...]:
     """All that is known of an answer when it ends, or fails."""
     accumulator, failure = Accumulator(), ""
-    read: Any = Delta()
+    text = thinking = ""
+    calls: tuple[Any, ...] = ()
     try:
         for batch in reply._events(iter(blocks), Trace()):
             for chunk in batch:
-                came = accumulator.add(chunk)
-                read = Delta(*(old + new for old, new in zip(read, came, strict=True)))
+                for came in accumulator.add(chunk):
+                    text += came.text
+                    thinking += came.reasoning
+                    calls += came.tool_calls
                 if accumulator.error:
                     raise accumulator.error
     except LlmcliError as error:
         failure = repr(error)
-    return read, failure, accumulator.partial(), accumulator.ended, accumulator.resumed
+    completion = accumulator.completion()
+    return (text, thinking, calls), failure, completion.first, completion
 
 
 def assert_read_alike(given: list[bytes]) -> None:

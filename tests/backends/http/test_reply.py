@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmcli.api.reply.judgement import Demands
 from llmcli.api.trace import Trace
 from llmcli.backends.http import completions, sse
 from llmcli.backends.http import endpoint as backend
@@ -74,7 +75,7 @@ def test_every_shape_at_every_framing(framing: str, size: int) -> None:
         with over_http(shape, framing, size) as endpoint:
             try:
                 stream = completions.stream(endpoint, call.trace)
-                complete(stream, {}, call, Silent(call), allow_cut=False)
+                complete(stream, {}, call, Silent(call), Demands())
             except LlmcliError as raised:
                 error = raised
         readings.check(shape, report(call, error), error.exit_code if error else 0)

@@ -1,4 +1,4 @@
-"""A request that goes ahead is, byte by byte, that which requests would have sent."""
+"""A plain request is, byte by byte, that which requests would have sent."""
 
 import socket
 import subprocess
@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmcli.backends.http import early
 from llmcli.backends.http.client import Client
-from llmcli.backends.http.early import EarlyRequest, can_go_early
 from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.plain import PlainRequest, is_plain, request_head
+from llmcli.backends.http.received import Received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.config.keys import Key
 from tests.support.endpoint import listening
@@ -48,9 +48,16 @@ def progress() -> Progress:
     return Progress("the server", 5, 5, lambda _line: None)
 
 
-def received(endpoint: Endpoint, body: bytes, went: EarlyRequest | None = None) -> bytes:
-    _head, *blocks = Client(endpoint, "POST", endpoint.url, early=went).receive(body)
-    return b"".join(block for block in blocks if isinstance(block, bytes))
+def whole(received: Received) -> bytes:
+    return b"".join(block for block in received if isinstance(block, bytes))
+
+
+def by_requests(endpoint: Endpoint, body: bytes) -> bytes:
+    return whole(Client(endpoint, "POST", endpoint.url).receive(body, progress()))
+
+
+def by_plain(endpoint: Endpoint, body: bytes) -> bytes:
+    return whole(PlainRequest(endpoint, body, progress()).receive())
 
 
 _TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=9)
@@ -64,62 +71,40 @@ _CARRIERS = st.sampled_from(["Authorization", "api-key"])
 
 @settings(max_examples=150, deadline=None)
 @given(_PATHS, _HEADERS, st.none() | _TEXT | _ODD, st.binary(max_size=40), _QUERIES, _CARRIERS)
-def test_what_goes_ahead_is_what_requests_sends(
+def test_both_ways_send_the_same_bytes(
     path: list[str], headers: dict[str, str], key: str | None, body: bytes, query: str, carrier: str
 ) -> None:
     with capturing() as (port, came):
         base_url = "/".join([f"http://127.0.0.1:{port}", *path]) + query
-        endpoint = Endpoint(
-            base_url,
-            None if key is None else Key(key, "a test"),
-            headers,
-            key_header=carrier,
-        )
-        assume(can_go_early(endpoint))  # which fails where it is for too few
-        assert received(endpoint, body) == b"ok"
-        assert came == [early.request_head(endpoint, len(body)) + body]
+        of_test = None if key is None else Key(key, "a test")
+        endpoint = Endpoint(base_url, of_test, headers, key_header=carrier)
+        assume(is_plain(endpoint))  # which fails where it is for too few
+        assert by_plain(endpoint, body) == by_requests(endpoint, body) == b"ok"
+        assert came == [request_head(endpoint, len(body)) + body] * 2
 
 
 @pytest.mark.parametrize("size", [0, 3, 70_000, 5_000_000])
 def test_it_is_sent_once(size: int) -> None:
     with capturing() as (port, came):
         endpoint, body = Endpoint(f"http://127.0.0.1:{port}/v1", Key("k", "a test")), b"x" * size
-        assert received(endpoint, body, EarlyRequest(endpoint, body, progress())) == b"ok"
-        assert came == [early.request_head(endpoint, size) + body]
+        assert by_plain(endpoint, body) == b"ok"
+        assert came == [request_head(endpoint, size) + body]
 
 
-def test_what_was_not_foreseen_goes_as_requests_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = early.request_head
-    with capturing() as (port, came):
-        endpoint = Endpoint(f"http://127.0.0.1:{port}/v1")
-        monkeypatch.setattr(
-            early, "request_head", lambda *given: right(*given).replace(b"Host", b"HOST")
-        )
-        went = EarlyRequest(endpoint, b"{}", progress())
-        assert received(endpoint, b"{}", went) == b"ok"
-        assert right(endpoint, 2) + b"{}" in came
-
-
-def test_it_does_not_wait_for_requests() -> None:
+def test_it_does_without_requests() -> None:
     with capturing() as (port, came):
         script = f"""
 import sys
-from llmcli.backends.http.early import EarlyRequest
 from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.plain import PlainRequest
 from llmcli.backends.http.timeouts import Progress
 endpoint = Endpoint("http://127.0.0.1:{port}/v1")
-connection = EarlyRequest(endpoint, b"{{}}", Progress("", 5, 5, print)).take()
-print(connection.recv(100).partition(b" ")[0], "requests" in sys.modules)
+head, body = PlainRequest(endpoint, b"{{}}", Progress("", 5, 5, print)).receive()
+print(head.status, body, {{"requests", "urllib3"}} & set(sys.modules))
 """
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
-        assert done.stdout.endswith(b"b'HTTP/1.1' False\n")
+        assert done.stdout.endswith(b"200 b'ok' set()\n")
         assert len(came) == 1
-
-
-def test_nobody_there_is_found_out_by_whoever_tries_again() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    assert EarlyRequest(Endpoint(f"http://127.0.0.1:{port}/v1"), b"", progress()).take() is None
 
 
 @pytest.mark.parametrize(
@@ -131,10 +116,10 @@ def test_nothing_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -
         monkeypatch.delenv(variable.upper(), raising=False)
     monkeypatch.setattr(sys, "platform", "linux")
     far = Endpoint("https://api.example.com/v1")
-    assert can_go_early(far)
+    assert is_plain(far)
     monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert not can_go_early(far)
-    assert can_go_early(Endpoint("http://127.0.0.1:1234/v1"))
+    assert not is_plain(far)
+    assert is_plain(Endpoint("http://127.0.0.1:1234/v1"))
     monkeypatch.delenv(name)
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not can_go_early(far)
+    assert not is_plain(far)
