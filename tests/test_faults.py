@@ -19,6 +19,7 @@ from tests.support.faults import (
     in_chunks,
     raw,
 )
+from tests.support.framing import FRAMING, LONG, lengths
 from tests.support.program import KEY, PROGRAM, Run, one_line
 from tests.support.waiting import reach_deadline, wait_until
 
@@ -41,15 +42,16 @@ def at_the_deadline(
         return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
 
 
+ALL = FAULTS | FRAMING
 # It waits for a deadline of five seconds.
 SLOW = "one_byte_at_a_time"
 
 
 @pytest.mark.parametrize(
-    "name", [*(n for n in FAULTS if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
+    "name", [*(n for n in ALL if n != SLOW), pytest.param(SLOW, marks=pytest.mark.slow)]
 )
 def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> None:
-    fault = FAULTS[name]
+    fault = ALL[name]
     server = endpoint(fault.script)
     done = at_the_deadline(server, env, fault) if fault.waits else run("ask", "hi", *fault.options)
     line = one_line(done.stderr)
@@ -62,11 +64,11 @@ def test_fault(run: Run, endpoint: Endpoint, env: dict[str, str], name: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", [n for n, f in FAULTS.items() if f.code not in (85, 124) and n != "endless_line"]
+    "name", [n for n, f in ALL.items() if f.code not in (85, 124) and n != "endless_line"]
 )
 def test_fault_in_json(run: Run, endpoint: Endpoint, name: str) -> None:
     """The same code in the object, with the partial text."""
-    fault = FAULTS[name]
+    fault = ALL[name]
     endpoint(fault.script)
     done = run("ask", "--json", "hi", *fault.options)
     value = json.loads(done.stdout)
@@ -100,6 +102,28 @@ def test_what_is_whole_all_the_same(run: Run, endpoint: Endpoint) -> None:
         assert (done.returncode, done.stdout) == (0, stdout), done.stderr
         assert warning in done.stderr.decode()
         assert ("warning" in done.stderr.decode()) == bool(warning)
+
+
+@pytest.mark.parametrize(
+    "line", [b"data: [DONE] ", b"data:[DONE]", b"data: [DONE]\t ", b"data: [DONE]"]
+)
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n", b"\r", b"\n\n"])
+def test_the_end_with_blanks(run: Run, endpoint: Endpoint, line: bytes, end: bytes) -> None:
+    """A line end is enough, even if the server then waits for the connection to be closed."""
+    for script in (
+        body(SOME + STOP + line + end),
+        *([raw(CHUNKED + in_chunks(SOME + STOP + line + end), wait=True)] if end else []),
+    ):
+        endpoint(script)
+        done = run("ask", "-q", "hi", "--retries", "0")
+        assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
+
+
+@pytest.mark.parametrize("values", [(LONG,), (LONG, LONG), (f"{LONG}, {LONG}",)])
+def test_one_length_however_often(run: Run, endpoint: Endpoint, values: tuple[str, ...]) -> None:
+    endpoint(lengths(*values))
+    done = run("ask", "-q", "hi", "--retries", "0")
+    assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
 
 
 def test_characters_cut_at_every_byte(run: Run, endpoint: Endpoint) -> None:

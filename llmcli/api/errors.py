@@ -7,11 +7,14 @@ from typing import Any
 
 from llmcli.api.error_kinds import Report, from_report
 from llmcli.api.types import Chunk
-from llmcli.errors import LlmcliError
+from llmcli.errors import LlmcliError, ProtocolError
 from llmcli.system.text import one_line
 
 # Messages that say nothing: the reason then stands in `metadata`.
 _GENERIC = ("provider returned error", "", "error", "bad request", "internal server error")
+
+# What nginx says, with status 400, to a client without a certificate or with a wrong one.
+_NO_CERTIFICATE = re.compile("(?i)no required ssl certificate|the ssl certificate error")
 
 
 def read_error(value: Any) -> Report | None:
@@ -127,7 +130,17 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Llmcl
     is_json = report is not None
     if report is None:
         report = Report(_page_text(text) or "no reason given")
-    return from_report(report, status, headers, is_json=is_json)
+    error = from_report(report, status, headers, is_json=is_json)
+    return _of_certificate(error) if _NO_CERTIFICATE.search(report.message) else error
+
+
+def _of_certificate(error: LlmcliError) -> LlmcliError:
+    """Return `error`, by which nginx says that TLS brought no certificate, as it would end TLS."""
+    if error.status not in (400, 495, 496):
+        return error
+    return ProtocolError(
+        error.message, hint="name a certificate in client_cert", status=error.status
+    )
 
 
 def _page_text(text: str) -> str:

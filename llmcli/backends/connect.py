@@ -10,6 +10,7 @@ from llmcli.backends.embedded.weights import LocalModel
 from llmcli.backends.stream import Stream
 from llmcli.config import endpoints, keys, providers, url
 from llmcli.config import headers as header_rules
+from llmcli.config.paths import path_of
 from llmcli.config.providers import AUTHORIZATION, CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.errors import HOW_TO_INSTALL, ConfigError
@@ -206,7 +207,7 @@ def endpoint(
         key=key,
         key_header=key_header(settings, base_url),
         headers=headers,
-        ca_file=settings.ca_file,
+        **_certificates(environment, settings),
         connect_timeout=settings.connect_timeout,
         idle_timeout=settings.idle_timeout,
     )
@@ -216,6 +217,18 @@ def key_header(settings: Settings, base_url: str) -> str:
     """Return the name of the header that carries the key to `base_url`."""
     provider = providers.chosen(settings.provider, base_url)
     return provider.key_header if provider else AUTHORIZATION
+
+
+def _certificates(environment: Environment, settings: Settings) -> dict[str, str]:
+    """Return the paths of the settings for TLS that are set, by the name of the setting.
+
+    Raises ConfigError for a client_key without a client_cert.
+    """
+    if settings.client_key and not settings.client_cert:
+        raise ConfigError("client_key is set, but not client_cert", hint="set client_cert")
+    names = ("ca_file", "client_cert", "client_key")
+    given = (name for name in names if getattr(settings, name))
+    return {name: str(path_of(environment, settings, name)) for name in given}
 
 
 def headers_of(settings: Settings, base_url: str) -> dict[str, str]:

@@ -141,6 +141,15 @@ class Pace:
         if self._stopped.wait(seconds):
             raise Stopped
 
+    def pause(self) -> float:
+        """Return the seconds until the next request may be sent; 0 while one is under way."""
+        with self._changed:
+            if self._active:
+                return 0
+            now = time.monotonic()
+            free = self._tokens.free_at(1, now) if self._tokens else now
+            return max(self._not_before, self._next, free) - now
+
     def stop(self) -> None:
         """Let every thread that waits for a turn, or would, get Stopped instead."""
         self._stopped.set()

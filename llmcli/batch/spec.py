@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
+from llmcli.batch import pauses
 from llmcli.batch.rate_limit import Pace
 from llmcli.batch.worker import Answerer, RecordRules
 from llmcli.config import headers
@@ -83,6 +84,8 @@ def answerer(environment: Environment, work: Work, *, will_finish: bool = True) 
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
     pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)
+    if will_finish:  # a worker of a cluster has nobody to tell
+        pauses.watch(pace.pause, environment.note)
     return Answerer(environment, work.rules, backend, payer, pace, _runner(environment, work))
 
 

@@ -172,7 +172,7 @@ class Answerer:
             rules.retries,
             lambda: call.trace.until - time.monotonic(),
             lambda error: self._pace.may_retry(has_time=bool(error.retry_after)),
-            self._pace.rest,
+            lambda seconds, _failure: self._pace.rest(seconds),
         )
 
         def ask(request: ChatRequest) -> Completion:

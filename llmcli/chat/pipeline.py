@@ -77,13 +77,18 @@ class Exchange:
         self, draft: Draft, settings: Settings, demands: Demands
     ) -> Callable[[ChatRequest], Completion]:
         """Return the function that sends a request, with retries, and meters each attempt."""
-        retries = RetryPolicy(settings.retries, self.environment.remaining)
+        remaining = self.environment.remaining
+        retries = RetryPolicy(settings.retries, remaining, rest=self._rest)
 
         fields = OwnFields()
 
         def send(sent: ChatRequest) -> Completion:
             def once() -> Completion:
-                return complete(self.stream, sent, self.call, self.output, demands)
+                try:
+                    return complete(self.stream, sent, self.call, self.output, demands)
+                finally:
+                    # The stream says what it waits for, and is over.
+                    self.environment.set_stage("what came is not recorded yet")
 
             return self.meter.around(sent, once)
 
@@ -96,6 +101,12 @@ class Exchange:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
 
         return ask
+
+    def _rest(self, seconds: float, failure: str) -> None:
+        """Wait before the next attempt, and say so if it takes long."""
+        awaited = f"the next attempt ({failure})"
+        with self.environment.waiting_for(awaited, "is not due yet") as wait:
+            wait.sleep(seconds)
 
     def _runner(self, draft: Draft, tools: ToolOptions) -> "Runner | None":
         if draft.toolbox is None or not tools.run_tools:

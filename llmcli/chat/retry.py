@@ -26,6 +26,10 @@ _LONGEST_DELAY = 8.0
 LONGEST_RETRY_AFTER = 120.0
 
 
+def _sleep(seconds: float, _failure: str) -> None:
+    time.sleep(seconds)
+
+
 def _always(_error: LlmcliError) -> bool:
     return True
 
@@ -37,13 +41,13 @@ class RetryPolicy:
     `retries` is the most attempts after the first.
     `remaining` returns the seconds until the deadline, beyond which no attempt begins.
     `allowed` returns whether a retry may follow an error: `map` bounds the share of retries.
-    `rest` waits for a number of seconds.
+    `rest` waits for a number of seconds, after the failure that it is told.
     """
 
     retries: int
     remaining: Callable[[], float]
     allowed: Callable[[LlmcliError], bool] = _always
-    rest: Callable[[float], None] = time.sleep
+    rest: Callable[[float, str], None] = _sleep
 
 
 def retrying(
@@ -69,8 +73,7 @@ def retrying(
                 raise
             wait = _stretched(wait, error, policy)
             observer.again(error, wait)
-            trace.stage(f"waiting to try again after: {error.message}")
-            policy.rest(wait)
+            policy.rest(wait, error.message)
             trace.waited = wait
     raise AssertionError("the last attempt returns or raises")
 

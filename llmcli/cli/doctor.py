@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Models of an endpoint that are named where none is configured.
 _SHOWN = 8
+# The status by which a proxy asks for its own password: no key would help.
+_PROXY_PASSWORD = 407
 
 
 @dataclass(frozen=True)
@@ -181,11 +183,11 @@ def _connection(
         return
     except AuthError as error:
         # The error's own hint is about a key that was sent; here the advice depends on the key.
-        hint = (
-            f"key from {endpoint.key.source}"
-            if endpoint.key
-            else keys.missing(settings, endpoint.base_url).hint
-        )
+        hint = keys.missing(settings, endpoint.base_url).hint
+        if endpoint.key:
+            hint = f"key from {endpoint.key.source}"
+        if error.status == _PROXY_PASSWORD:
+            hint = error.hint
         yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
         return
     except LlmcliError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from llmcli.config import providers
 from llmcli.config.headers import credential_header
+from llmcli.config.paths import path_of
 from llmcli.config.providers import CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.config.url import host_of, is_loopback
@@ -119,7 +120,7 @@ def _configured(settings: Settings, base_url: str, environment: Environment) -> 
         if key:
             yield key
     if settings.api_key_file and _may_go("api_key_file", settings, base_url):
-        yield _from_file(_key_file(environment, settings))
+        yield _from_file(path_of(environment, settings, "api_key_file"))
 
 
 def _keyring_wanted(settings: Settings, base_url: str) -> bool:
@@ -145,7 +146,6 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     from llmcli.system import process  # noqa: PLC0415  # loads subprocess; only for a key command
 
     arguments = _arguments(command)
-    environment.stage = awaited = "api_key_command has not ended"
     # Its stdin is empty, because the stdin of llmcli is for the prompt.
     job = process.Program(
         arguments,
@@ -156,9 +156,10 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
         tell=lambda line: environment.say(f"api_key_command: {line}"),
         attended=True,
     )
-    outcome = process.run_program(job)
+    with environment.waiting_for("api_key_command"):
+        outcome = process.run_program(job)
     if outcome.too_late:
-        raise deadline_reached(deadline, awaited)
+        raise deadline_reached(deadline, "api_key_command has not ended")
     if outcome.dropped:
         raise ConfigError(f"api_key_command printed more than {_MOST_BYTES} bytes: not a key")
     if outcome.reason:
@@ -180,19 +181,6 @@ def _arguments(command: list[str] | str) -> list[str]:
     if not arguments:
         raise ConfigError("api_key_command must name a program")
     return arguments
-
-
-def _key_file(environment: Environment, settings: Settings) -> Path:
-    """Return the path that api_key_file names, where `~/` stands for the home directory.
-
-    A relative path begins in the directory of config.toml if it stands there, in the working
-    directory if a variable gave it.
-    """
-    name = settings.api_key_file or ""
-    if name.startswith("~/"):
-        return environment.home / name[2:]
-    of_config = "api_key_file" in settings.bound_to
-    return environment.config_file.parent / name if of_config else Path(name)
 
 
 def _from_file(path: Path) -> Key:
@@ -273,7 +261,9 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
         try:
-            return _from_file(_key_file(environment, settings)).fingerprint, "api_key_file"
+            return _from_file(
+                path_of(environment, settings, "api_key_file")
+            ).fingerprint, "api_key_file"
         except ConfigError as error:
             return None, str(error)
     return None, "keyring (not opened by show)" if settings.keyring else "none"

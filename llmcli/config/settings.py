@@ -71,6 +71,10 @@ class Settings:
     api_key_file: str | None = _setting(str, None, "file that holds the key, readable by you only")
     keyring: bool | None = _setting(bool, None, "look for the key in the system keyring")
     ca_file: str | None = _setting(str, None, "CA bundle to verify the endpoint with")
+    client_cert: str | None = _setting(
+        str, None, "PEM file for servers that ask for a certificate; with its key, or:"
+    )
+    client_key: str | None = _setting(str, None, "PEM file with the key of client_cert")
     allow_http: bool = _setting(bool, False, "send the key over http:// without a warning")
     connect_timeout: float = _setting(float, 10.0, "seconds to connect")
     idle_timeout: float = _setting(float, 60.0, "seconds of silence that end a call")

@@ -22,11 +22,13 @@ def check_base_url(base_url: str) -> str:
         port_ok = parts.port != 0
         host = parts.hostname or ""
     except ValueError as error:
+        if "@" in base_url:  # the error may quote a part of a password as the port
+            raise _credentials() from None
         raise ConfigError(f"base_url {_shown(base_url)} is not a URL: {error}") from None
     if parts.scheme not in ("http", "https"):
         raise ConfigError(f"base_url {_shown(base_url)} must begin with https:// or http://")
     if "@" in parts.netloc:
-        raise ConfigError("base_url must not hold credentials", hint="use LLMCLI_API_KEY")
+        raise _credentials()
     # Python's IDNA codec raises UnicodeError, deep in the connection, for an empty label or one
     # of more than 63 characters (RFC 1035, section 2.3.4).
     labels = host.removesuffix(".").split(".")
@@ -93,6 +95,10 @@ def without_secrets(base_url: str) -> str:
     pairs = (pair.partition("=") for pair in query.split("&"))
     kept = [f"{n}{eq}{v if n.lower() in _PUBLIC or not v else '***'}" for n, eq, v in pairs]
     return f"{base}{mark}{'&'.join(kept)}"
+
+
+def _credentials() -> ConfigError:
+    return ConfigError("base_url must not hold credentials", hint="use LLMCLI_API_KEY")
 
 
 def _shown(base_url: str) -> str:

@@ -1,7 +1,7 @@
 """Budgets: limits of what all runs together may spend in a day or month, in all or for a tag."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -167,7 +167,9 @@ def exclusive(environment: Environment) -> Iterator[None]:
     try:
         private_dirs.check_private(environment.state_directory)
         private_dirs.make_private(path.parent)
-        with lock_file(path, _PATIENCE):
+        with ExitStack() as stack:
+            with environment.waiting_for("another run that holds the budget") as wait:
+                stack.enter_context(lock_file(path, _PATIENCE, wait.remind))
             yield
     except TimeoutError:
         problem = f"other runs have held {path} for {_PATIENCE:g} s"

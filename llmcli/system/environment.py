@@ -6,7 +6,8 @@ An Environment is built once, at the start, and handed to whatever needs it.
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Protocol
@@ -22,6 +23,7 @@ from llmcli.system.secrets import redact
 from llmcli.system.signals import RETRY_DELAY, interrupt, is_importing
 from llmcli.system.stdio import STDERR, plug_closed_descriptors
 from llmcli.system.text import one_line
+from llmcli.system.waits import Wait
 
 
 class FailureReporter(Protocol):
@@ -68,6 +70,18 @@ class Environment:
     def set_stage(self, stage: str) -> None:
         """Say what the run waits for now, in words for the message of a deadline."""
         self.stage = stage
+
+    @contextmanager
+    def waiting_for(self, awaited: str, state: str = "has not ended") -> Iterator[Wait]:
+        """Say, for the message of a deadline, that `awaited` is waited for, until the block ends.
+
+        `state` is what is missing of it. The Wait tells the user, unless with -q, if it is long.
+        """
+        before, self.stage = self.stage, f"{awaited} {state}"
+        try:
+            yield Wait(awaited, self.note)
+        finally:
+            self.stage = before
 
     def is_terminal(self, descriptor: int) -> bool:
         """Return whether `descriptor` (0, 1 or 2) was open at the start and is a terminal."""

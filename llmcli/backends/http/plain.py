@@ -8,17 +8,16 @@ A short way: without it a completion of 10 events takes FIGURE times as long fro
 `python -m tests.benchmarks short`. Which names of http.client it needs stands in `response`.
 """
 
-import os
 import socket
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from llmcli.backends.http.addresses import open_socket
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.timeouts import Progress
+from llmcli.backends.http.wire import proxy
 from llmcli.backends.thread import next_wait
-from llmcli.config.url import PORTS, host_of, is_loopback, origin
+from llmcli.config.url import PORTS, host_of, origin
 from llmcli.errors import LlmcliError
 
 if TYPE_CHECKING:
@@ -87,11 +86,11 @@ class PlainRequest:
             response.begin()
         except OSError as error:
             # A server that does not read to the end may have answered before it closed the
-            # connection. If it did not, the loss while sending is the reason. With TLS that is an
-            # error of ssl, though TLS is not to blame.
-            if broken:
-                raise BrokenPipeError() from broken
-            raise error
+            # connection, by TLS as well: "ALERT" stands in that error. If it did not, the loss
+            # while sending is the reason; it may be an error of ssl, though TLS is not to blame.
+            if broken is None or "ALERT" in str(error):
+                raise
+            raise BrokenPipeError() from broken
         return response
 
     def _run(self, body: bytes) -> None:
@@ -117,7 +116,10 @@ class PlainRequest:
 
 
 def is_plain(endpoint: Endpoint) -> bool:
-    """Return True if the bytes that requests would send are known, and it would use no proxy."""
+    """Return True if the bytes that requests would send are known.
+
+    It must be reached without a proxy and without a client certificate, too.
+    """
     own = request_headers(Endpoint("")).keys()
     headers = endpoint.headers
     taken = _RESERVED | {name.lower() for name in (*own, endpoint.key_header)}
@@ -127,7 +129,8 @@ def is_plain(endpoint: Endpoint) -> bool:
         and all(_NAME.issuperset(name) and name.lower() not in taken for name in headers)
         and len({name.lower() for name in headers}) == len(headers)
         and all(v and v.isascii() and v.isprintable() and v == v.strip() for v in values)
-        and (is_loopback(endpoint.url) or _no_proxy())
+        and endpoint.client_cert is None
+        and proxy.of_process(endpoint.url) is None
     )
 
 
@@ -147,17 +150,6 @@ def _is_plain_url(url: str) -> bool:
         and bool(query) == bool(mark)
         and _QUERY.issuperset(query)
     )
-
-
-def _no_proxy() -> bool:
-    """Return True if it is certain that no proxy is configured.
-
-    It is never certain on systems other than Linux, which have settings for proxies as well.
-    """
-    # requests finds the variables in lower, upper and mixed case.
-    names = (name for name, value in os.environ.items() if value)
-    proxies = (name for name in map(str.lower, names) if name.endswith("_proxy"))
-    return sys.platform == "linux" and not set(proxies) - {"no_proxy"}
 
 
 def request_head(endpoint: Endpoint, length: int) -> bytes:

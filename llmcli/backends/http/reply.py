@@ -10,14 +10,12 @@ from llmcli.api.types import DONE, Chunk
 from llmcli.backends.http import sse
 from llmcli.backends.http.received import Head
 from llmcli.backends.http.repeated_events import RepeatedEvents
+from llmcli.backends.http.wire.encoding import decoded
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.text import one_line
 
-# Bytes of an error's body that are read; the rest would not be shown.
-_ERROR_BODY = 65536
-# What a compressed error may grow to, in bytes: 300 KiB can hold 300 MiB.
-_MOST_DECODED = 2**20
-_GZIP_OR_ZLIB = 47  # tells zlib to look which of both it is
+# Bytes of an error's body that are read. Some quote the whole request before the reason.
+_ERROR_BODY = 2**20
 # How an event stream begins: with a field (WHATWG HTML, 9.2.6) or a comment.
 _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
@@ -54,8 +52,7 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
 def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
     """Return what the server says of an error, as far as it can be read.
 
-    Gateways compress their error pages whatever was asked for. The status says what failed even
-    where the body is lost, so nothing is raised.
+    The status says what failed even where the body is lost, so nothing is raised.
     """
     body = b""
     try:
@@ -63,16 +60,7 @@ def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
             body += block
     except LlmcliError:
         pass  # the status alone says what failed
-    if encoding in ("identity", ""):
-        return body
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        return b""
-    import zlib  # noqa: PLC0415  # only for a compressed error
-
-    try:
-        return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(body, _MOST_DECODED)
-    except zlib.error:
-        return b""
+    return decoded(body, encoding)
 
 
 def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:

@@ -12,6 +12,7 @@ from typing import Any
 from llmcli.backends.http.chunked import ChunkedBody
 from llmcli.backends.http.head import read_head
 from llmcli.backends.http.timeouts import Progress
+from llmcli.backends.http.wire.framing import settle_length
 
 # Bytes read at once.
 _BLOCK = 65536
@@ -59,6 +60,7 @@ class Response(HTTPResponse):
         self.fp = io.BufferedReader(io.BytesIO(read_head(self._reader)))
         super().begin()
         self.fp = self._reader  # type: ignore[assignment]
+        settle_length(self)
         if self.chunked:
             self._chunks = ChunkedBody(self._reader)
 

@@ -21,6 +21,9 @@ MAX_EVENT_LINES = 20_000
 Warn = Callable[[str], None]
 _BLANK_LINE = b"\n\n"
 _ERROR = b"error:"
+# The event after which nothing comes, and the bytes that it may have with blanks around.
+_END = b"data: [DONE]"
+_LONGEST_END = 32
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -49,10 +52,13 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         except ProtocolError:
             yield batch
             raise
+        if splitter.holds_end():
+            yield [*batch, _END]
+            return
         if batch:
             yield batch
     rest = _significant(splitter.rest())
-    if rest in ([b"data: [DONE]"], [b"data:[DONE]"]) or (len(rest) == 1 and _is_error(rest[0])):
+    if len(rest) == 1 and (_is_end(rest[0]) or _is_error(rest[0])):
         yield rest  # unmistakable, even without the line end and blank line
     elif rest or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
@@ -121,6 +127,15 @@ class _Splitter:
             limit = f"{MAX_EVENT_BYTES // 2**20} MiB"
             raise ProtocolError(f"the server sent an event with a line longer than {limit}")
 
+    def holds_end(self) -> bool:
+        """Return True if the end of the answer has come, with its line end but no blank line.
+
+        Some servers wait then for the client to close the connection.
+        """
+        if len(self._buffer) > _LONGEST_END or not self._buffer.endswith(b"\n"):
+            return False
+        return _is_end(bytes(self._buffer[:-1]))
+
     def rest(self) -> bytes:
         """Return what came after the last blank line."""
         return self._clean(bytes(self._buffer))
@@ -173,6 +188,10 @@ def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
         yield from blocks
     except LlmcliError as error:
         yield error
+
+
+def _is_end(line: bytes) -> bool:
+    return line.startswith(b"data:") and line[5:].strip() == b"[DONE]"
 
 
 def _significant(rest: bytes) -> list[bytes]:

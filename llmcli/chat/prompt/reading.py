@@ -45,12 +45,12 @@ class Input:
         if self.stdin_taken:
             raise UsageError("stdin can be used only once")
         self.stdin_taken = True
-        self.environment.stage = "stdin has not ended"
-        if self.environment.is_terminal(STDIN):
-            self.environment.note("reading the terminal; end with Ctrl-D")
-        elif notice:
-            self._wait_with_notice()
-        return self._read_all(STDIN, "stdin")
+        with self.environment.waiting_for("stdin"):
+            if self.environment.is_terminal(STDIN):
+                self.environment.note("reading the terminal; end with Ctrl-D")
+            elif notice:
+                self._wait_with_notice()
+            return self._read_all(STDIN, "stdin")
 
     def file(self, name: str) -> bytes:
         """Return all of the file `name`; `-` and its synonyms mean stdin.

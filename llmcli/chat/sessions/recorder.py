@@ -75,7 +75,6 @@ class Recorder:
             from llmcli.chat.sessions import store  # noqa: PLC0415  # a plain ask has no session
 
             turn = self._turn(added(known, conversation), None)
-            self._environment.stage = f"session {self._session.name} is held by another process"
             store.append_turn(self._environment, self._session, turn, float("inf"))
             self._kept = True
         if self._sink:

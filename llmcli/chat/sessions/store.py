@@ -103,7 +103,9 @@ def append_turn(environment: Environment, session: Session, turn: Record, patien
     line = request.encode(turn) + b"\n"
     _make_folder(environment, session)
     try:
-        jsonl.append_line(session.path, line, patience)
+        holder = f"another process that holds session {session.name}"
+        with environment.waiting_for(holder) as wait:
+            jsonl.append_line(session.path, line, patience, wait.remind)
     except OSError as error:
         raise WriteError(f"cannot write session {session.name}: {error.strerror}") from None
     with suppress(OSError):  # the turn is on disk; only --continue will not find it

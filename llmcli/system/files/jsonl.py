@@ -30,6 +30,10 @@ def _leave_missing(_folder: Path) -> None:
     pass
 
 
+def _go_on() -> None:
+    pass
+
+
 class _Line:
     """A line that waits to be written, and the result of its write."""
 
@@ -67,6 +71,8 @@ class Journal:
     def __init__(self, path: Path, make_folder: Callable[[Path], None] = _leave_missing) -> None:
         self.path = path
         self.failed: OSError | None = None
+        # Called now and then while another process holds the lock.
+        self.waiting: Callable[[], None] = _go_on
         self._make_folder = make_folder
         self._descriptor: int | None = None
         self._opened_as: Any = None
@@ -171,7 +177,7 @@ class Journal:
                 self._descriptor = self._open()
                 self._opened_as, self._end = os.fstat(self._descriptor), 0
             descriptor = self._descriptor
-            lock(descriptor, until - time.monotonic())
+            lock(descriptor, until - time.monotonic(), self.waiting)
             status = _stat(self.path)
             if status and os.path.samestat(status, self._opened_as):
                 return descriptor, status.st_size
@@ -206,9 +212,18 @@ def write_whole(descriptor: int, line: bytes, end: int) -> None:
         raise
 
 
-def append_line(path: Path, line: bytes, patience: float = float("inf")) -> None:
-    """Append a single `line` to the file at `path`, by the rules of `Journal.append`."""
+def append_line(
+    path: Path,
+    line: bytes,
+    patience: float = float("inf"),
+    waiting: Callable[[], None] = _go_on,
+) -> None:
+    """Append a single `line` to the file at `path`, by the rules of `Journal.append`.
+
+    `waiting` is called now and then while another process holds the lock.
+    """
     journal = Journal(path)
+    journal.waiting = waiting
     try:
         journal.append(line, patience)
     finally:

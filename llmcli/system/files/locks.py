@@ -22,7 +22,7 @@ def lock(
 ) -> None:
     """Take the lock on an open file, and wait up to `patience` seconds for another holder.
 
-    `waiting` is called once if the lock is not free at once. Raise TimeoutError if another process
+    `waiting` is called after each try in vain. Raise TimeoutError if another process
     still holds the lock in the end (it may be a stopped process), OSError for a file that cannot
     be locked, such as a pipe.
     """
@@ -35,8 +35,7 @@ def lock(
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise TimeoutError(0, "another process holds it") from None
-        if pause == _FIRST_PAUSE:
-            waiting()
+        waiting()
         time.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE)
 
