@@ -49,7 +49,7 @@ def build(
 
     `fields` are set unless they are None; `max_tokens` and `reasoning` get the `names` and forms
     that the endpoint and the model know. `extra`, the fields of `-o KEY=VALUE`, wins over all
-    others, whichever of its names a field has.
+    others; its None takes a field out, whichever of its names the field has.
     """
     names, extra = names or FieldNames(), extra or {}
     request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
@@ -59,9 +59,9 @@ def build(
         if value is None:
             continue
         if name == "max_tokens":
-            _set_unless_given(request, extra, TOKEN_LIMITS, _token_limit(names, model), value)
+            _set_unless_taken_out(request, extra, TOKEN_LIMITS, _token_limit(names, model), value)
         elif name == "reasoning":
-            _set_unless_given(request, extra, _REASONING, *_reasoning(value, names.reasoning))
+            _set_unless_taken_out(request, extra, _REASONING, *_reasoning(value, names.reasoning))
         else:
             request[name] = value
     for name, value in extra.items():
@@ -72,11 +72,11 @@ def build(
     return request
 
 
-def _set_unless_given(
+def _set_unless_taken_out(
     request: ChatRequest, extra: Mapping[str, Any], names: Sequence[str], name: str, value: Any
 ) -> None:
-    """Set `name` unless the user has set or taken out the field under one of its `names`."""
-    if not any(other in extra for other in names):
+    """Set `name` unless the user has taken out the field (None) under one of its `names`."""
+    if not any(extra.get(other, value) is None for other in names):
         request[name] = value
 
 

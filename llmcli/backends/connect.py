@@ -102,8 +102,8 @@ def _embedded(environment: Environment) -> Connection:
     if not weights.runtime_installed():
         raise ConfigError(
             "no key and no endpoint is configured, and the embedded model is not installed",
-            hint="set OPENAI_API_KEY or the key of another provider, or LLMCLI_BASE_URL for a "
-            f"server of your own, or {HOW_TO_INSTALL.format('local')}",
+            hint="set LLMCLI_API_KEY or the key of a provider, or LLMCLI_BASE_URL for a server of "
+            f"your own, or {HOW_TO_INSTALL.format('local')}",
         )
     local = weights.local_model(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)

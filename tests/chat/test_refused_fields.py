@@ -195,10 +195,6 @@ def test_null_takes_out_what_llmcli_adds(run: Run, endpoint: Endpoint, config: C
         options = [word for name in out for word in ("-o", f"{name}=null")]
         assert run("ask", "-n", "-m", "gpt-5", *options, "hi").returncode == 0
         assert not set(fields) & server.requests[-1].json.keys()
-    assert run("ask", "-n", "-m", "gpt-5", "-o", "max_tokens=3", "hi").returncode == 0
-    sent = server.requests[-1].json
-    assert sent["max_tokens"] == 3
-    assert "max_completion_tokens" not in sent
 
 
 def test_map_learns_it_once(run: Run, endpoint: Endpoint) -> None:

@@ -117,6 +117,7 @@ def _masked(name: str, settings: Settings) -> Any:
     if name == "headers":
         return {n: "***" if is_secret(n) else v for n, v in value.items()}
     if name == "base_url" and value:
-        _, at, rest = url.shown(value).rpartition("@")
-        return f"***@{rest}" if at else rest
+        # First what stands before an @: a password may hold a ?, where the query would begin.
+        _, at, rest = value.rpartition("@")
+        return f"***@{url.shown(rest)}" if at else url.shown(rest)
     return value
