@@ -3,27 +3,50 @@
 
 _llmcli_config="${LLMCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/config.toml}"
 
-# Offer the words given that begin with the current one. What stands before its last colon is on
-# the line already, as bash sees a word of its own there.
+# Offer the words given that begin with the current one. `pre` is the option that is joined to a
+# value, as in --model=x and -mx. bash takes what stands before = and : as given.
 _llmcli_offer() {
-    local word head=''
-    [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && head="${cur%"${cur##*:}"}"
+    local word
     for word in "$@"; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("${word#"$head"}")
+        [[ $word == "$cur"* ]] && COMPREPLY+=("${pre}${word}")
     done
 }
 
 _llmcli_files() {
     local file
     compopt -o filenames 2>/dev/null
-    while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$cur")
+    while IFS= read -r file; do COMPREPLY+=("$pre$file"); done < <(compgen -f -- "$cur")
 }
 
 _llmcli_at_files() {
     [[ $cur == @* ]] || return
     local file
     compopt -o nospace 2>/dev/null
-    while IFS= read -r file; do COMPREPLY+=("@$file"); done < <(compgen -f -- "${cur#@}")
+    while IFS= read -r file; do COMPREPLY+=("$pre@$file"); done < <(compgen -f -- "${cur#@}")
+}
+
+# The variables of the template that the line names.
+_llmcli_variables() {
+    local i name='' text file
+    for ((i = 1; i < ${#line[@]} - 1; i++)); do
+        case "${line[i]}" in
+        -t | --template) name="${line[i + 1]}" ;;
+        --template=*) name="${line[i]#*=}" ;;
+        -t*) name="${line[i]#-t}" ;;
+        esac
+    done
+    file="$name"
+    [[ $name == */* ]] || file="${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/templates/$name.toml"
+    [[ $name && -f $file && -r $file ]] || return
+    compopt -o nospace 2>/dev/null
+    text="$(< "$file")"
+    text="${text//\{\{/}"
+    while [[ $text =~ \{([A-Za-z_][A-Za-z0-9_]*)\} ]]; do
+        text="${text#*"${BASH_REMATCH[0]}"}"
+        name="${BASH_REMATCH[1]}"
+        [[ $name == stdin || $name == prompt || " ${COMPREPLY[*]} " == *" $pre$name= "* ]] ||
+            _llmcli_offer "$name="
+    done
 }
 
 _llmcli_profiles() {
@@ -64,30 +87,41 @@ _llmcli_templates() { _llmcli_names "${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/te
 _llmcli_sessions() { _llmcli_names "${XDG_STATE_HOME:-$HOME/.local/state}/llmcli/sessions" jsonl; }
 
 _llmcli_efforts() { _llmcli_offer none low medium high; }
+_llmcli_formats() { _llmcli_offer lines jsonl csv; }
+_llmcli_units() { _llmcli_offer day week month model tag session profile command; }
+_llmcli_shells() { _llmcli_offer bash zsh fish; }
+_llmcli_topics() { _llmcli_offer ask map models usage config local session template help completion; }
 
 _llmcli() {
-    local cur='' prev='' words='' command='' word previous='' i
+    local cur='' prev='' pre='' words='' command='' head='' breaks i
     COMPREPLY=()
-    # bash splits words at colons, which model ids contain: join them again.
+    # bash splits words at = : @ as well, which are parts of ours. It replaces what follows the last
+    # = or :, but all of a word that begins with @.
     local -a line=()
-    for ((i = 0; i <= COMP_CWORD; i++)); do
-        word="${COMP_WORDS[i]}"
-        if ((i > 0)) && [[ $word == : || $previous == *: ]]; then
-            line[${#line[@]} - 1]+="$word"
-        else
-            line+=("$word")
-        fi
-        previous="$word"
-    done
+    read -ra line <<< "${COMP_LINE:0:COMP_POINT}"
+    [[ ${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && line+=('')
     cur="${line[${#line[@]} - 1]}"
+    breaks="${COMP_WORDBREAKS//[^=:]/}"
+    [[ $breaks ]] && head="${cur%"${cur##*[$breaks]}"}"
     ((${#line[@]} > 1)) && prev="${line[${#line[@]} - 2]}"
+    if [[ $cur == --*=* ]]; then
+        prev="${cur%%=*}" pre="${cur%%=*}=" cur="${cur#*=}"
+    elif [[ $cur == -[!-]?* ]]; then
+        case "${cur:0:2}" in
+        -O | -f | -j | -m | -o | -p | -s | -t) prev="${cur:0:2}" pre="${cur:0:2}" cur="${cur:2}" ;;
+        esac
+    fi
+    _llmcli_complete
+    ((${#head})) && COMPREPLY=("${COMPREPLY[@]#"$head"}")
+}
 
+_llmcli_complete() {
     # The command: the first word that is no option and no option's value; ask without one.
     local skip=0
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
         if ((skip)); then skip=0; continue; fi
         case "${line[i]}" in
-        --base-url|--cluster|--connect-timeout|--deadline|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
+        --base-url|--by|--cluster|--connect-timeout|--deadline|--file|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--messages|--model|--option|--output|--param|--profile|--reasoning|--repair|--requests|--retries|--rpm|--save-messages|--schema|--seed|--session|--since|--stop|--system|--tag|--temperature|--template|--tool-result|--tools|--top-p|--tpm|--until|--usage-file|-O|-f|-j|-m|-o|-p|-s|-t) skip=1 ;;
         -*) ;;
         config|local|session|template)
             [[ -z $command ]] && { command="${line[i]}"; continue; }
@@ -105,19 +139,22 @@ _llmcli() {
     -s|--system) _llmcli_at_files; return ;;
     --reasoning) _llmcli_efforts; return ;;
     -f|--file|--messages|--save-messages|--tools|--schema|-O|--output|--usage-file|--requests) _llmcli_files; return ;;
+    --format) _llmcli_formats; return ;;
     -m|--model) _llmcli_models; return ;;
     --profile) _llmcli_profiles; return ;;
     --session) _llmcli_sessions; return ;;
     -t|--template) _llmcli_templates; return ;;
-    --base-url|--cluster|--connect-timeout|--deadline|--files|--format|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--param|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o|-p) return ;;
+    --by) _llmcli_units; return ;;
+    -p|--param) _llmcli_variables; return ;;
+    --base-url|--cluster|--connect-timeout|--deadline|--files|--header|--idle-timeout|--jobs|--max-cost|--max-input|--max-tokens|--max-turns|--option|--repair|--retries|--rpm|--seed|--since|--stop|--tag|--temperature|--tool-result|--top-p|--tpm|--until|-j|-o) return ;;
     esac
     if ((${#line[@]} == 2)) && [[ $cur != -* ]]; then
-        words='ask map models usage config local session template'
+        words='ask map models usage config local session template help completion'
     else
-        case "$command" in ask|map|models|usage|config|local|session|template|*' '*) ;; *) command=ask ;; esac
+        case "$command" in ask|map|models|usage|config|local|session|template|help|completion|*' '*) ;; *) command=ask ;; esac
         case "$command" in
     'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
-    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
+    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json -O --output --resume --restart --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
     'models') words='--free --takes --sort --refresh --json --profile --base-url -h --help' ;;
     'usage') words='--since --until --by --json --csv -h --help' ;;
     'config') words='path show check -h --help' ;;
@@ -137,9 +174,11 @@ _llmcli() {
     'template list') words='-h --help' ;;
     'template show') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
     'template edit') words='-h --help' ; [[ $cur == -* ]] || _llmcli_templates ;;
+    'help') words='-h --help' ; [[ $cur == -* ]] || _llmcli_topics ;;
+    'completion') words='-h --help' ; [[ $cur == -* ]] || _llmcli_shells ;;
         esac
     fi
-    [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words
+    [[ $cur == -* || -z $command || $command != ask ]] && [[ -z $pre ]] && _llmcli_offer $words
 }
 
 complete -F _llmcli llmcli

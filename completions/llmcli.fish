@@ -48,12 +48,51 @@ function __llmcli_efforts
     string split ' ' 'none low medium high'
 end
 
+function __llmcli_formats
+    string split ' ' 'lines jsonl csv'
+end
+
+function __llmcli_units
+    string split ' ' 'day week month model tag session profile command'
+end
+
+function __llmcli_shells
+    string split ' ' 'bash zsh fish'
+end
+
+function __llmcli_topics
+    string split ' ' 'ask map models usage config local session template help completion'
+end
+
 function __llmcli_at_files
-    set -l word (commandline -ct)
+    set -l word (string replace -r '^(--[a-z-]*=|-[a-z])' '' -- (commandline -ct))
     string match -q '@*' -- $word; or return
     for file in (string sub -s 2 -- $word)*
         echo @$file
     end
+end
+
+# The variables of the template that the line names.
+function __llmcli_variables
+    set -l line (commandline -op)
+    set -l name
+    for i in (seq 2 (count $line))
+        switch $line[$i]
+            case -t --template
+                set name $line[(math $i + 1)]
+            case '--template=*'
+                set name (string replace -r '^[^=]*=' '' -- $line[$i])
+            case '-t*'
+                set name (string sub -s 3 -- $line[$i])
+        end
+    end
+    set -l base $HOME/.config
+    set -q XDG_CONFIG_HOME; and set base $XDG_CONFIG_HOME
+    set -l file $base/llmcli/templates/$name.toml
+    string match -q '*/*' -- $name; and set file $name
+    test -f "$file" -a -r "$file"; or return
+    string replace -ra '\{\{' '' <$file | string match -rag '\{([A-Za-z_]\w*)\}' \
+        | string match -rv '^(stdin|prompt)$' | sort -u | string replace -r '$' '='
 end
 
 # The command stands first; without one it is ask.
@@ -64,16 +103,17 @@ end
 function __llmcli_in
     set -l words (commandline -opc)
     set -e words[1]
-    if not contains -- "$words[1]" ask map models usage config local session template
+    if not contains -- "$words[1]" ask map models usage config local session template help completion
         set -p words ask
     end
-    if test "$argv[1]" = ask
-        test "$words[1]" = ask
-    else if test (count $argv) -eq 1
-        test "$words" = "$argv"
-    else
-        test "$words[1..2]" = "$argv"
-    end
+    set -l depth (count $argv)
+    test "$words[1..$depth]" = "$argv"
+end
+
+# A group whose subcommand is still to come.
+function __llmcli_group
+    set -l words (commandline -opc)
+    test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
 end
 
 complete -c llmcli -f
@@ -82,27 +122,29 @@ complete -c llmcli -n __llmcli_first -a map -d 'Ask the model once for each line
 complete -c llmcli -n __llmcli_first -a models -d 'Print the models of the endpoint: context, prices, features.'
 complete -c llmcli -n __llmcli_first -a usage -d 'Print what was spent, summed by day, model, tag and the like.'
 complete -c llmcli -n __llmcli_first -a config -d 'Show where settings come from, and check that they work.'
-complete -c llmcli -n '__llmcli_in config' -a path -d 'Print the path of config.toml, which need not exist.'
-complete -c llmcli -n '__llmcli_in config' -a show -d 'Print every setting with its value and where that comes from.'
-complete -c llmcli -n '__llmcli_in config' -a check -d 'Say what works, what does not, and how to mend it.'
+complete -c llmcli -n '__llmcli_group config' -a path -d 'Print the path of config.toml, which need not exist.'
+complete -c llmcli -n '__llmcli_group config' -a show -d 'Print every setting with its value and where that comes from.'
+complete -c llmcli -n '__llmcli_group config' -a check -d 'Say what works, what does not, and how to mend it.'
 complete -c llmcli -n __llmcli_first -a local -d 'Fetch, list and remove the embedded model, which needs no key.'
-complete -c llmcli -n '__llmcli_in local' -a pull -d 'Fetch the weights now and print their path.'
-complete -c llmcli -n '__llmcli_in local' -a list -d 'Print the embedded models on this machine.'
-complete -c llmcli -n '__llmcli_in local' -a remove -d 'Remove the weights from this machine. The next use fetches them again.'
+complete -c llmcli -n '__llmcli_group local' -a pull -d 'Fetch the weights now and print their path.'
+complete -c llmcli -n '__llmcli_group local' -a list -d 'Print the embedded models on this machine.'
+complete -c llmcli -n '__llmcli_group local' -a remove -d 'Remove the weights from this machine. The next use fetches them again.'
 complete -c llmcli -n __llmcli_first -a session -d 'List, show, export and remove conversations of `ask --session`.'
-complete -c llmcli -n '__llmcli_in session' -a list -d 'Print the sessions, the most recently used first.'
-complete -c llmcli -n '__llmcli_in session' -a show -d 'Print a conversation.'
-complete -c llmcli -n '__llmcli_in session' -a export -d 'Print a conversation for `ask --messages`, as the next request would send it.'
-complete -c llmcli -n '__llmcli_in session' -a remove -d 'Remove conversations.'
+complete -c llmcli -n '__llmcli_group session' -a list -d 'Print the sessions, the most recently used first.'
+complete -c llmcli -n '__llmcli_group session' -a show -d 'Print a conversation.'
+complete -c llmcli -n '__llmcli_group session' -a export -d 'Print a conversation for `ask --messages`, as the next request would send it.'
+complete -c llmcli -n '__llmcli_group session' -a remove -d 'Remove conversations.'
 complete -c llmcli -n __llmcli_first -a template -d 'List, show and edit saved prompts, for `ask -t NAME`.'
-complete -c llmcli -n '__llmcli_in template' -a list -d 'Print the templates.'
-complete -c llmcli -n '__llmcli_in template' -a show -d 'Print a template as it stands in its file.'
-complete -c llmcli -n '__llmcli_in template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
+complete -c llmcli -n '__llmcli_group template' -a list -d 'Print the templates.'
+complete -c llmcli -n '__llmcli_group template' -a show -d 'Print a template as it stands in its file.'
+complete -c llmcli -n '__llmcli_group template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
+complete -c llmcli -n __llmcli_first -a help -d 'Show the help of a command. Nothing is sent to a model.'
+complete -c llmcli -n __llmcli_first -a completion -d 'Print the script that completes the command line in a shell.'
 complete -c llmcli -n '__llmcli_in ask' -s n -l no-stdin -d 'Never touch stdin (for loops).'
 complete -c llmcli -n '__llmcli_in ask' -s f -l file -r -F -d 'Add a text or image file; - is stdin. Repeatable.'
 complete -c llmcli -n '__llmcli_in ask' -s s -l system -x -a '(__llmcli_at_files)' -d 'System message.'
 complete -c llmcli -n '__llmcli_in ask' -s t -l template -x -a '(__llmcli_templates)' -d 'A saved prompt.'
-complete -c llmcli -n '__llmcli_in ask' -s p -l param -x -d 'Variable of the template. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -s p -l param -x -a '(__llmcli_variables)' -d 'Variable of the template. Repeatable.'
 complete -c llmcli -n '__llmcli_in ask' -l max-input -x -d 'Refuse input beyond this size.'
 complete -c llmcli -n '__llmcli_in ask' -l session -x -a '(__llmcli_sessions)' -d 'Keep the conversation under this name.'
 complete -c llmcli -n '__llmcli_in ask' -s c -l continue -d 'Go on with the last session of this terminal.'
@@ -129,10 +171,10 @@ complete -c llmcli -n '__llmcli_in ask' -s o -l option -x -d 'Any other body fie
 complete -c llmcli -n '__llmcli_in ask' -l no-stream -d 'Ask for the answer in one piece.'
 complete -c llmcli -n '__llmcli_in ask' -l profile -x -a '(__llmcli_profiles)' -d 'A profile of config.toml, or a provider.'
 complete -c llmcli -n '__llmcli_in ask' -l base-url -x -d 'Endpoint, without /chat/completions.'
-complete -c llmcli -n '__llmcli_in ask' -l header -x -d 'Further request header. Repeatable.'
-complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'Time limit to connect. [10]'
-complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Time limit of silence. [60; 300 with --no-stream]'
-complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [3600]'
+complete -c llmcli -n '__llmcli_in ask' -l header -x -d 'Further request header, or NAME: VALUE. Repeatable.'
+complete -c llmcli -n '__llmcli_in ask' -l connect-timeout -x -d 'Time limit to connect. [10s]'
+complete -c llmcli -n '__llmcli_in ask' -l idle-timeout -x -d 'Time limit of silence. [60s; 5m with --no-stream]'
+complete -c llmcli -n '__llmcli_in ask' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [1h]'
 complete -c llmcli -n '__llmcli_in ask' -l retries -x -d 'Times to try again after a temporary failure. [3]'
 complete -c llmcli -n '__llmcli_in ask' -l max-cost -x -d 'Send nothing that could cost more than this.'
 complete -c llmcli -n '__llmcli_in ask' -l tag -x -d 'Name in the ledger and for budgets.'
@@ -153,9 +195,9 @@ complete -c llmcli -n '__llmcli_in map' -s n -l no-stdin -d 'Never touch stdin (
 complete -c llmcli -n '__llmcli_in map' -s f -l file -r -F -d 'Add a text or image file; - is stdin. Repeatable.'
 complete -c llmcli -n '__llmcli_in map' -s s -l system -x -a '(__llmcli_at_files)' -d 'System message.'
 complete -c llmcli -n '__llmcli_in map' -s t -l template -x -a '(__llmcli_templates)' -d 'A saved prompt.'
-complete -c llmcli -n '__llmcli_in map' -s p -l param -x -d 'Variable of the template. Repeatable.'
+complete -c llmcli -n '__llmcli_in map' -s p -l param -x -a '(__llmcli_variables)' -d 'Variable of the template. Repeatable.'
 complete -c llmcli -n '__llmcli_in map' -l max-input -x -d 'Refuse input beyond this size.'
-complete -c llmcli -n '__llmcli_in map' -l format -x -d 'lines, jsonl or csv. [lines; by content if PROMPT has {field}]'
+complete -c llmcli -n '__llmcli_in map' -l format -x -a '(__llmcli_formats)' -d 'lines, jsonl or csv. [lines; by content if PROMPT has {field}]'
 complete -c llmcli -n '__llmcli_in map' -s 0 -l null -d 'Records end with NUL, not newline.'
 complete -c llmcli -n '__llmcli_in map' -l files -x -d 'Each file that matches is a record. Repeatable.'
 complete -c llmcli -n '__llmcli_in map' -l requests -r -F -d 'OpenAI batch file; batch format comes out.'
@@ -166,7 +208,8 @@ complete -c llmcli -n '__llmcli_in map' -l cluster -x -d 'Scheduler of a Dask cl
 complete -c llmcli -n '__llmcli_in map' -l json -d 'One JSON object a record.'
 complete -c llmcli -n '__llmcli_in map' -s O -l output -r -F -d 'Keep the answers here.'
 complete -c llmcli -n '__llmcli_in map' -l resume -d 'Go on with FILE: only what has no answer there.'
-complete -c llmcli -n '__llmcli_in map' -l retry-failed -d 'Only what has failed in FILE.'
+complete -c llmcli -n '__llmcli_in map' -l restart -d 'Begin anew, even if FILE has a run that did not end.'
+complete -c llmcli -n '__llmcli_in map' -l retry-failed -d 'Only what has failed in FILE, all of it.'
 complete -c llmcli -n '__llmcli_in map' -l unordered -d 'Answers as they come, not in the order of the input.'
 complete -c llmcli -n '__llmcli_in map' -s q -l quiet -d 'No summary, no warnings.'
 complete -c llmcli -n '__llmcli_in map' -s v -l verbose -d 'Show each request, retry and failure.'
@@ -192,10 +235,10 @@ complete -c llmcli -n '__llmcli_in map' -s o -l option -x -d 'Any other body fie
 complete -c llmcli -n '__llmcli_in map' -l no-stream -d 'Ask for the answer in one piece.'
 complete -c llmcli -n '__llmcli_in map' -l profile -x -a '(__llmcli_profiles)' -d 'A profile of config.toml, or a provider.'
 complete -c llmcli -n '__llmcli_in map' -l base-url -x -d 'Endpoint, without /chat/completions.'
-complete -c llmcli -n '__llmcli_in map' -l header -x -d 'Further request header. Repeatable.'
-complete -c llmcli -n '__llmcli_in map' -l connect-timeout -x -d 'Time limit to connect. [10]'
-complete -c llmcli -n '__llmcli_in map' -l idle-timeout -x -d 'Time limit of silence. [60; 300 with --no-stream]'
-complete -c llmcli -n '__llmcli_in map' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [3600]'
+complete -c llmcli -n '__llmcli_in map' -l header -x -d 'Further request header, or NAME: VALUE. Repeatable.'
+complete -c llmcli -n '__llmcli_in map' -l connect-timeout -x -d 'Time limit to connect. [10s]'
+complete -c llmcli -n '__llmcli_in map' -l idle-timeout -x -d 'Time limit of silence. [60s; 5m with --no-stream]'
+complete -c llmcli -n '__llmcli_in map' -l deadline -x -d 'Time limit of the run, or of each record of map; 0: none. [1h]'
 complete -c llmcli -n '__llmcli_in map' -l retries -x -d 'Times to try again after a temporary failure. [3]'
 complete -c llmcli -n '__llmcli_in map' -l max-cost -x -d 'Send nothing that could cost more than this.'
 complete -c llmcli -n '__llmcli_in map' -l tag -x -d 'Name in the ledger and for budgets.'
@@ -211,7 +254,7 @@ complete -c llmcli -n '__llmcli_in models' -l base-url -x -d 'Endpoint to ask.'
 complete -c llmcli -n '__llmcli_in models' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in usage' -l since -x -d '2026-11-24, 2026-11, 7d. [30d]'
 complete -c llmcli -n '__llmcli_in usage' -l until -x -d 'The last day. [today]'
-complete -c llmcli -n '__llmcli_in usage' -l by -d 'What to sum by.'
+complete -c llmcli -n '__llmcli_in usage' -l by -x -a '(__llmcli_units)' -d 'What to sum by: day, week, month, model, tag, session, profile, command.'
 complete -c llmcli -n '__llmcli_in usage' -l json -d 'As JSON.'
 complete -c llmcli -n '__llmcli_in usage' -l csv -d 'As CSV with a heading.'
 complete -c llmcli -n '__llmcli_in usage' -s h -l help -d 'Show this message and exit.'
@@ -240,3 +283,7 @@ complete -c llmcli -n '__llmcli_in template show' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template show' -s h -l help -d 'Show this message and exit.'
 complete -c llmcli -n '__llmcli_in template edit' -a '(__llmcli_templates)'
 complete -c llmcli -n '__llmcli_in template edit' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in help' -a '(__llmcli_topics)'
+complete -c llmcli -n '__llmcli_in help' -s h -l help -d 'Show this message and exit.'
+complete -c llmcli -n '__llmcli_in completion' -a '(__llmcli_shells)'
+complete -c llmcli -n '__llmcli_in completion' -s h -l help -d 'Show this message and exit.'

@@ -9,10 +9,7 @@ Interrupted and ReaderGone end the process by a signal. They derive from BaseExc
 
 from enum import IntEnum
 from signal import Signals
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from typing import Self
+from typing import Any, ClassVar, Self
 
 # The hint of an error about a missing extra; the placeholder is the name of the extra.
 HOW_TO_INSTALL = "install llmcli[{0}] (from a clone: pip install '.[{0}]')"
@@ -54,11 +51,10 @@ class ExitCode(IntEnum):
     TRY_LATER = 75, "429, `Retry-After` beyond the deadline, or a file in use by another run", "yes"
     PROTOCOL = 76, "TLS verification, a redirect, no such endpoint, neither events nor JSON", "no"
     AUTH = 77, "401, 403", "no"
-    CONFIG = (
-        78,
+    CONFIG = (78,
         "no key, no model, malformed config, `api_key_command` failed, an extra not installed",
         "no",
-    )
+    )  # fmt: skip
     TOO_LONG = 80, "the context length exceeded, 413", "after splitting"
     NO_MODEL = 81, "404 for the model", "no"
     FILTERED = 82, "`content_filter` or a refusal", "no"
@@ -164,7 +160,7 @@ class LlmcliError(Ending, Exception):
         """Return the name of the exit code, such as `try-later`."""
         return self.exit_code.kind
 
-    def replaced(self, **changes: Any) -> "Self":
+    def replaced(self, **changes: Any) -> Self:
         """Return a copy of this error, notes included, with `changes` to its attributes."""
         other = type(self).__new__(type(self), *self.args)
         vars(other).update(vars(self), **changes)
@@ -219,6 +215,10 @@ class WriteError(LlmcliError, exit_code=ExitCode.IO):
 
 class TryLater(LlmcliError, exit_code=ExitCode.TRY_LATER):
     """The server asks to come back later, or another run uses the same file."""
+
+
+class LockHeld(TryLater):
+    """Another process holds the lock of a file that this run needs."""
 
 
 class ProtocolError(LlmcliError, exit_code=ExitCode.PROTOCOL):

@@ -129,5 +129,5 @@ def test_every_command_is_known_everywhere() -> None:
     """A new one that is missing from a table is found here."""
     names = tuple(command.path[0] for command in tree().commands)
     assert names == tuple(COMMANDS)
-    for name in names:
+    for name in set(names) - {"help", "completion"}:  # these two show what others say
         assert f"llmcli {name}" in README

@@ -148,7 +148,8 @@ def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
-            raise UsageError(f"-o {pair!r} is not KEY=VALUE", hint="such as -o top_k=5")
+            hint = f"write -o {key}=VALUE" if key else "such as -o top_k=5"
+            raise UsageError(f"-o {pair!r} is not KEY=VALUE", hint=hint)
         if key in RESERVED:
             raise UsageError(f"-o {key} cannot be set", hint=f"use {RESERVED[key]}")
         try:

@@ -126,7 +126,7 @@ def open_backend(
 
     target, pool = endpoint(environment, settings, connection), None
     if workers:
-        from llmcli.backends.http.pool import Pool  # noqa: PLC0415  # loads requests
+        from llmcli.backends.http.by_requests.pool import Pool  # noqa: PLC0415  # loads requests
 
         pool = Pool(target, workers)
     return lambda trace: completions.stream(target, trace, pool)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api import messages
 from llmcli.api.request import TOKEN_LIMITS, choices_of
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TRANSPORT = ("stream", "stream_options")
 # Hexadecimal digits of a key: 128 bits, with which no two records will ever share one.
 _KEY_DIGITS = 32
+# Made once, as json.dumps makes one for each call.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Plan:
     `model` is None if each request of a batch file names its own. `stream` is False if the answer
     is asked for in one piece. `attachments` are the files of -f, which go with each record.
     `params` are the values of -p, such as `language=French`. `toolbox` has the tools that the model
-    may call, and `shape` the form that the answer must have.
+    may call, and `shape` the form that the answer must have. `endpoint` is its base URL, or an
+    empty text for a model in this process.
     """
 
     settings: Settings
@@ -50,6 +53,7 @@ class Plan:
     params: Sequence[str]
     toolbox: "Toolbox | None"
     shape: Shape
+    endpoint: str
 
     @cached_property
     def required_fields(self) -> list[str]:
@@ -91,22 +95,28 @@ class Plan:
                     request = self._batch_request(record) if of_batch else self._request(record)
                 except LlmcliError as error:
                     problem = error
-            key = self._key(record, request)
-            yield Task(index, key, record.value, request, problem, custom_id, given)
+            key, former = self._keys(record, request)
+            yield Task(index, key, record.value, request, problem, custom_id, former, given)
 
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
-        files = Attachments(
-            (*self.attachments.texts, *record.files.texts),
-            (*self.attachments.images, *record.files.images),
-        )
+        files = self.attachments
+        if record.files.texts or record.files.images:
+            files = Attachments(
+                (*files.texts, *record.files.texts), (*files.images, *record.files.images)
+            )
         content = files.with_prompt(text)
         if not content:
             raise BadRequest("the prompt is empty")
         said = messages.assemble(system, [], [], content)
+        return cast(ChatRequest, {**self._frame, "messages": said})
+
+    @cached_property
+    def _frame(self) -> ChatRequest:
+        """Return what the requests of all records have in common: all but the messages."""
         assert self.model is not None
         return draft.body(
-            self.settings, said, self.toolbox, self.shape, self.model, stream=self.stream
+            self.settings, [], self.toolbox, self.shape, self.model, stream=self.stream
         )
 
     def _wording(self, record: Record) -> tuple[str | None, list[str]]:
@@ -145,16 +155,18 @@ class Plan:
             ours = {name: value for name, value in ours.items() if name not in TOKEN_LIMITS}
         return {**ours, **own, "model": model}
 
-    def _key(self, record: Record, request: ChatRequest | None) -> str:
-        """Return a hash of all that decides the answer of a record.
+    def _keys(self, record: Record, request: ChatRequest | None) -> tuple[str, str]:
+        """Return a hash of all that decides the answer of a record, and the one of 0.1.
 
-        That is the record, the request with its prompt, model and parameters, and the shape that
-        the answer must have.
+        That is the record, the request with its prompt, model and parameters, the shape that the
+        answer must have, and the endpoint, which 0.1 did not count.
         """
         asked = {k: v for k, v in (request or {}).items() if k not in _TRANSPORT}
         value: list[Any] = [record.value, asked]
         # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:
             value.append([self.shape.schema, self.shape.extract, self.shape.yes_no])
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:_KEY_DIGITS]
+        digest = hashlib.sha256(_ENCODER.encode(value).encode())
+        former = digest.hexdigest()[:_KEY_DIGITS]
+        digest.update(self.endpoint.encode())
+        return digest.hexdigest()[:_KEY_DIGITS], former

@@ -112,6 +112,8 @@ class Run:
         self._finish()
         if self.tally.failed:
             raise self._failure()
+        if self.results and self.results.counts.given_up:
+            raise SomeFailed(f"map: {self.tally.summary()}")
         self.environment.note(f"map: {self.tally.summary()}")
 
     def _finish(self) -> None:
@@ -152,16 +154,20 @@ class Run:
         self._hand_out(work.results(tasks, self.window, stop_if_useless))
 
     def _hand_out(self, outcomes: Iterator[Outcome | None]) -> None:
-        # Records in a row that were not asked. Only those in front of an answer get their gap, so
-        # that an output which was ended does not end in empty lines.
-        gaps = 0
+        # Records in a row that were not asked, or that failed before any was answered. Only those
+        # in front of an answer get their gap: an output that was ended does not end in empty lines,
+        # and one without any answer has none.
+        tally = self.tally
         for outcome in outcomes:
             if outcome is None or (outcome.fatal and not outcome.sent):
-                gaps += 1
+                tally.gaps += 1
                 continue
-            if self.sink and self.window and gaps:
-                self.sink.write(self.form.gap * gaps)
-            gaps = 0
+            if self.form.gap and outcome.error is not None and not tally.done:
+                tally.gaps += 1
+            elif tally.gaps:
+                if self.sink and self.window:
+                    self.sink.write(self.form.gap * tally.gaps)
+                tally.gaps = 0
             self._write(outcome)
             if self.bar:
                 self.bar.update()
@@ -187,8 +193,8 @@ class Run:
         task = outcome.task
         if self.results:
             self.results.add(task.index, self.form.to_line(outcome))
-        elif self.sink and (text := self.form.shown(outcome, terminal=self.sink.terminal)):
-            self.sink.write(text)
+        elif self.sink and (outcome.error is None or self.tally.done or not self.form.gap):
+            self.sink.write(self.form.shown(outcome, terminal=self.sink.terminal))
         self.tally.add(outcome)
 
     def _failure(self) -> LlmcliError:

@@ -11,10 +11,11 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Results, is_begun, is_regular, remaining
+from llmcli.batch.results.store import Begin, Results, is_begun, is_regular, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
+from llmcli.batch.task import Outcome, Task
 from llmcli.batch.worker import RecordRules
 from llmcli.chat import draft, setup
 from llmcli.chat.conversation import Limits
@@ -75,10 +76,11 @@ def run_map(environment: Environment, options: MapOptions, words: str | None) ->
 def _check(options: MapOptions, words: str | None) -> None:
     """Raise UsageError for an option that is not valid, or options that exclude each other."""
     output, given = options.results, options.prompt
-    if output.resume and output.retry_failed:
-        raise UsageError("--resume and --retry-failed exclude each other")
-    if (output.resume or output.retry_failed) and output.output in (None, "-"):
-        raise UsageError("--resume and --retry-failed need the FILE of -O")
+    ways = [output.resume, output.retry_failed, output.restart]
+    if sum(ways) > 1:
+        raise UsageError("--resume, --retry-failed and --restart exclude each other")
+    if any(ways) and output.output in (None, "-"):
+        raise UsageError("--resume, --retry-failed and --restart need the FILE of -O")
     rpm = options.pace.rpm
     if rpm is not None and not _SLOWEST <= rpm <= _FASTEST:
         bounds = f"between {_SLOWEST:g} and {_FASTEST:.0f}"
@@ -89,7 +91,8 @@ def _check(options: MapOptions, words: str | None) -> None:
         problem = "--approve cannot be used with map: it asks at the terminal, one call at a time"
         raise UsageError(problem)
     if given.param and not given.template:
-        raise UsageError("-p gives a template's variable; name the template with -t")
+        hint = "name the template with -t; a prompt needs no option"
+        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
     if options.input.files and words and os.path.exists(words):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"
@@ -134,6 +137,7 @@ def _plan(
         given.param or [],
         draft.toolbox_of(files, options.tools),
         draft.shape_of(files, options.shape),
+        chosen.base_url or "",
     )
 
 
@@ -177,6 +181,7 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
     """
     output = options.results
     name, resume = output.output, output.resume or output.retry_failed
+    begin = Begin.RESUME if resume else Begin.RESTART if output.restart else Begin.NEW
     if name in (None, "-"):
         return None
     if not is_regular(name):
@@ -187,7 +192,8 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
         raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
     if output.dry_run and not (resume and is_begun(name)):
         return None
-    return Results(environment, name, form, resume=resume, ordered=not output.unordered)
+    ordered, again = not output.unordered, output.retry_failed
+    return Results(environment, name, form, begin, ordered=ordered, retry_failed=again)
 
 
 def _run(
@@ -215,14 +221,21 @@ def _workers(environment: Environment, options: MapOptions, work: Work) -> Worke
         return dask.workers(work, options.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
-    return Workers(own, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
+
+    def answer(task: Task) -> Outcome | None:
+        outcome = own(task)
+        if outcome is not None and outcome.fatal:
+            own.stop()  # at once: the thread of the results would come to it some requests later
+        return outcome
+
+    return Workers(answer, own.stop, threads(width), width, abandon=own.abandon, finish=own.finish)
 
 
 def _bar(
     environment: Environment, options: MapOptions, tally: Tally, source: Records, sink: Sink | None
 ) -> Bar | None:
     """Return a progress bar; None without a terminal, or where it would stand among answers."""
-    if options.results.quiet or not environment.is_terminal(STDERR):
+    if environment.quiet or not environment.is_terminal(STDERR):
         return None
     if sink is not None and sink.terminal and environment.is_terminal(STDOUT):
         return None

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
-from llmcli.batch import pauses
-from llmcli.batch.rate_limit import Pace
+from llmcli.batch.pace import pauses
+from llmcli.batch.pace.rate_limit import Pace
 from llmcli.batch.worker import Answerer, RecordRules
 from llmcli.config import headers
 from llmcli.config.options import AccountOptions
@@ -80,10 +80,13 @@ def answerer(environment: Environment, work: Work, *, will_finish: bool = True) 
     """
     purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=will_finish)
     payer = accounts.account(environment, work.settings, work.account, purpose)
+    if payer.spent and payer.recorded:
+        # Here, as the first time may take long, and the threads would wait for each other.
+        payer.spent.prepare()
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
-    pace = Pace(work.caps.workers, work.caps.rpm, work.caps.tpm)
+    pace = Pace(work.caps.rpm, work.caps.tpm)
     if will_finish:  # a worker of a cluster has nobody to tell
         pauses.watch(pace.pause, environment.note)
     return Answerer(environment, work.rules, backend, payer, pace, _runner(environment, work))

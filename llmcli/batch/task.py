@@ -15,9 +15,10 @@ class Task:
     """A record to be answered.
 
     `index` is its number in the input, from 0; `value` the record as JSON; `key` a hash of the
-    record and its request, by which a later run knows it again. `custom_id` is the name that a
-    batch file gives it. `given` are the names of the fields of the request that the user has set.
-    `request` is None if a `problem` keeps the record from being asked.
+    record, its request and the endpoint, by which a later run knows it again. `custom_id` is the
+    name that a batch file gives it. `request` is None if a `problem` keeps the record from being
+    asked. `former_key` is the key that 0.1 gave it, without the endpoint. `given` are the names of
+    the fields of the request that the user has set.
     """
 
     index: int
@@ -26,6 +27,7 @@ class Task:
     request: ChatRequest | None = None
     problem: LlmcliError | None = None
     custom_id: str | None = None
+    former_key: str = ""
     given: frozenset[str] = frozenset()
 
 

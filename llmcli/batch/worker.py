@@ -1,8 +1,6 @@
 """The answer to one record of `map`: what `ask` does, but silent, and in many threads at once."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from llmcli.api.refused_fields import OwnFields
@@ -11,16 +9,15 @@ from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
 from llmcli.api.reply.judgement import Demands
 from llmcli.api.reply.tool_calls import as_json
-from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.backends.connect import Backend
-from llmcli.batch.rate_limit import Pace, Stopped
+from llmcli.batch.pace.rate_limit import Pace, Stopped
+from llmcli.batch.sender import Listener, Sender, is_busy
 from llmcli.batch.task import Outcome, Task
 from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
-from llmcli.chat.observer import Silent
 from llmcli.chat.report import report
 from llmcli.chat.response_format import Shape, instructed
 from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying, without_refused
@@ -29,14 +26,16 @@ from llmcli.errors import (
     BudgetExceeded,
     ConfigError,
     LlmcliError,
+    LockHeld,
     NoModel,
     OutOfResources,
     PaymentRequired,
+    ProtocolError,
+    ServerError,
     TryLater,
     Unbounded,
     WriteError,
 )
-from llmcli.spending import estimate
 from llmcli.spending.account import Account
 from llmcli.spending.bill import Bill
 from llmcli.spending.meter import Meter, not_recorded
@@ -47,13 +46,8 @@ if TYPE_CHECKING:
     from llmcli.tools.runner import Runner
 
 # The errors that every other request of the run would end with as well.
-_FATAL = (AuthError, BudgetExceeded, ConfigError, NoModel, OutOfResources, PaymentRequired,
+_FATAL = (AuthError, BudgetExceeded, ConfigError, LockHeld, OutOfResources, PaymentRequired,
           WriteError)  # fmt: skip
-# The HTTP statuses by which a server asks for fewer requests: 429 (RFC 6585), 503 (RFC 9110), and
-# 529, which Anthropic and others send when they are overloaded.
-_BUSY = (429, 503, 529)
-# How many tokens --tpm reserves for an answer that nothing bounds, until a longer one was seen.
-_USUAL_ANSWER = 1000
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ class Answerer:
         self._account = account
         self._pace = pace
         self._runner = runner
-        self._longest_answer = _USUAL_ANSWER
+        self._sender = Sender(pace, account, rules.deadline, again=rules.retries > 0)
         self._fields = OwnFields()
 
     def __call__(self, task: Task) -> Outcome | None:
@@ -147,8 +141,6 @@ class Answerer:
     def _call(self, task: Task) -> Call:
         environment, rules = self._environment, self._rules
         trace = Trace(redact=environment.redact, deadline=rules.deadline)
-        if rules.deadline:
-            trace.until = trace.started + rules.deadline
         if rules.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
         model = (task.request or {}).get("model", rules.model)
@@ -167,11 +159,11 @@ class Answerer:
             raise task.problem
         stream, rules = self._backend(call.trace), self._rules
         payer = self._account.of_model(call.model or rules.model)
-        meter, silent = Meter(payer, call.bill, call.trace), Silent(call)
+        meter, listener = Meter(payer, call.bill, call.trace), Listener(call)
         policy = RetryPolicy(
             rules.retries,
             lambda: call.trace.until - time.monotonic(),
-            lambda error: self._pace.may_retry(has_time=bool(error.retry_after)),
+            lambda _error: self._pace.may_retry(),
             lambda seconds, _failure: self._pace.rest(seconds),
         )
 
@@ -180,72 +172,55 @@ class Answerer:
 
             def send(sent: ChatRequest) -> Completion:
                 def once() -> Completion:
-                    return complete(stream, sent, call, silent, rules.demands)
+                    return complete(stream, sent, call, listener, rules.demands)
 
-                return meter.around(sent, once, self._turn(sent, call))
+                return self._sender.send(
+                    task.index, sent, call, listener,
+                    lambda turn: meter.around(sent, once, turn),
+                )  # fmt: skip
 
             def attempt() -> Completion:
                 return without_refused(send, whole, task.given, self._fields, call)
 
-            return retrying(attempt, silent, policy, call.trace)
+            return retrying(attempt, listener, policy, call.trace)
 
-        answer = converse(ask, task.request, self._runner, rules.shape, rules.limits, silent)
+        answer = converse(ask, task.request, self._runner, rules.shape, rules.limits, listener)
         return _text(answer, call)
-
-    @contextmanager
-    def _turn(self, request: ChatRequest, call: Call) -> Iterator[None]:
-        """Wait for a turn, hold it while the request is sent, and report how that went to the pace.
-
-        Raises Stopped if the run is ending.
-        """
-        reserved = self._most_tokens(request) if self._pace.counts_tokens else 0
-        with self._pace.turn(reserved) as started:
-            try:
-                yield
-            except LlmcliError as error:
-                if error.status in _BUSY or isinstance(error, TryLater):
-                    self._pace.overloaded(started, _retry_after(error))
-                raise
-            finally:
-                self._settle(started, reserved, call)
-            self._pace.succeeded()
-
-    def _most_tokens(self, request: ChatRequest) -> int:
-        """Return how many tokens the request and its answer may have, to keep to --tpm."""
-        bound = estimate.bound(request, self._account.model, None)
-        return bound.input + (bound.output or self._longest_answer)
-
-    def _settle(self, started: float, reserved: int, call: Call) -> None:
-        """Report the tokens that were used to the pace.
-
-        If the server does not report them, those that were reserved count.
-        """
-        if not self._pace.counts_tokens:
-            return
-        used = Tokens.of(call.accumulator.usage)
-        if used.completion is not None:
-            self._longest_answer = max(self._longest_answer, used.completion)
-            self._pace.settle(started, reserved, (used.prompt or 0) + used.completion)
 
     def _failed(self, task: Task, call: Call, error: LlmcliError) -> Outcome:
         if self._rules.verbose:
             self._environment.say(f"record {task.index}: {error}")
-        too_late = isinstance(error, TryLater) and (error.retry_after or 0) > LONGEST_RETRY_AFTER
         # A malformed record counts as sent: its failure belongs to the output like an answer.
         sent = bool(call.trace.attempts) or task.problem is not None
         # A request of a batch file may name its own model and its own limit of tokens. Then a model
         # that does not exist, or a missing limit, says nothing about the other requests.
         of_request = isinstance(error, (NoModel, Unbounded))
         own = of_request and task.custom_id is not None
-        fatal = (too_late or isinstance(error, _FATAL)) and not own
+        for_all = isinstance(error, _FATAL) or self._is_in_vain(error)
         return Outcome(
             task,
             report(call, error),
             error=error,
             sent=sent,
-            fatal=fatal and not task.problem,
+            fatal=for_all and not own and not task.problem,
             warnings=tuple(call.trace.warnings),
         )
+
+    def _is_in_vain(self, error: LlmcliError) -> bool:
+        """Return True if no request has succeeded, and none will by what `error` says.
+
+        It says that the model is not known, the endpoint is another one (a wrong URL, a redirect, a
+        certificate that is not trusted), or the server does not take a request in time.
+        """
+        if self._sender.succeeded:
+            return False
+        if isinstance(error, ProtocolError):
+            # Without advice it is about the text of one answer.
+            return error.status is not None or error.hint is not None
+        if isinstance(error, TryLater):
+            # One that is transient was not sent again, as --retries 0 forbids that.
+            return not error.transient or (error.retry_after or 0) > LONGEST_RETRY_AFTER
+        return isinstance(error, NoModel) or (isinstance(error, ServerError) and is_busy(error))
 
 
 def _text(answer: Answer, call: Call) -> str:
@@ -260,9 +235,3 @@ def _text(answer: Answer, call: Call) -> str:
         return "\n".join(map(as_json, answer.calls))
     text = shaped.found.get("answer", shaped.text)
     return call.accumulator.text if text is None else str(text)
-
-
-def _retry_after(error: LlmcliError) -> float | None:
-    """Return how many seconds the server asks to wait; None if it is too long to wait for."""
-    seconds = error.retry_after
-    return seconds if seconds and seconds <= LONGEST_RETRY_AFTER else None

@@ -68,7 +68,7 @@ def retrying(
                 raise
             wait = delay(number, error.retry_after)
             if error.retry_after and wait > min(LONGEST_RETRY_AFTER, policy.remaining()):
-                raise _too_long(error) from error
+                raise too_long(error) from error
             if wait > policy.remaining() or not policy.allowed(error):
                 raise
             wait = _stretched(wait, error, policy)
@@ -97,7 +97,8 @@ def delay(number: int, retry_after: float | None) -> float:
     return random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**number))
 
 
-def _too_long(error: LlmcliError) -> TryLater:
+def too_long(error: LlmcliError) -> TryLater:
+    """Return the error for a server that asks to wait longer than is waited for."""
     seconds = error.retry_after or 0
     later = TryLater(
         f"{error.message}; the server asks to wait {seconds:.0f} s",

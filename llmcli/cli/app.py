@@ -21,8 +21,8 @@ from llmcli.chat.call import Call
 from llmcli.chat.presenter import Output
 from llmcli.cli.command_table import COMMANDS
 from llmcli.cli.parser import assembled
+from llmcli.cli.usage_errors import usage_error
 from llmcli.config.options import Argument, AskOptions, Option, OutputOptions
-from llmcli.errors import UsageError
 from llmcli.system.dataclass import fields
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import print_line
@@ -31,11 +31,11 @@ from llmcli.system.stdio import print_line
 class Invocation(NamedTuple):
     """What a command finds as the `obj` of Typer's context.
 
-    `implicit` is True if the user left out the command `ask`.
+    `alone` is True for a prompt that is a single word beside nothing else, not even `ask`.
     """
 
     environment: Environment
-    implicit: bool
+    alone: bool
 
 
 class Commands(TyperGroup):
@@ -105,8 +105,8 @@ def llmcli(
       llmcli ask --json hi | jq -r '.choices[0].message.content'
       llmcli config check
 
-    `llmcli "words with a space"` and `... | llmcli` mean `llmcli ask`; a single word needs it, as
-    it could be a mistyped command. See `llmcli ask --help`.
+    `llmcli "words with a space"` and `... | llmcli` mean `llmcli ask`; a single word that stands
+    alone needs it, as it could be a mistyped command. See `llmcli ask --help`.
     """
 
 
@@ -123,20 +123,20 @@ def app() -> typer.Typer:
     return whole
 
 
-def run_typer(arguments: Sequence[str], environment: Environment, *, implicit: bool) -> int:
+def run_typer(arguments: Sequence[str], environment: Environment, *, alone: bool) -> int:
     """Run the command line and return its exit code.
 
-    `implicit` is True if the user left out the command `ask`. Raises UsageError for arguments that
-    are wrong, any other LlmcliError where the run fails, and Interrupted or ReaderGone where a
-    signal must end the process.
+    `alone` is that of Invocation. Raises UsageError for arguments that are wrong, any other
+    LlmcliError where the run fails, and Interrupted or ReaderGone where a signal must end the
+    process.
     """
-    invocation = Invocation(environment, implicit)
+    invocation = Invocation(environment, alone)
     try:
         code = app()(arguments, prog_name="llmcli", standalone_mode=False, obj=invocation)
     except TyperException as error:
         if arguments[0] == "ask":
             environment.renderer = environment.renderer or _renderer(environment, arguments)
-        raise _usage_error(error, arguments) from None
+        raise usage_error(error, arguments) from None
     return code if isinstance(code, int) else 0
 
 
@@ -151,15 +151,6 @@ def _renderer(environment: Environment, arguments: Sequence[str]) -> Output:
     return Output(environment, AskOptions(output=output), Call(Trace()))
 
 
-def _usage_error(error: TyperException, arguments: Sequence[str]) -> UsageError:
-    # Typer writes sentences such as "No such option: --x. Did you mean --y?"; our messages begin
-    # with a small letter and join their parts by semicolons.
-    message = error.format_message().replace("\n", " ").rstrip(".?").replace(". Did", "; did")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else f"llmcli {arguments[0]}"
-    return UsageError(message[:1].lower() + message[1:], hint=f"see {command} --help")
-
-
 def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
     """Return `command(environment, options, words)` as a function that Typer can call.
 
@@ -172,8 +163,8 @@ def spread(command: Callable[..., Any], kind: type[Any]) -> Callable[..., Any]:
 
     def spread_out(context: Any, words: Any, **values: Any) -> Any:
         invocation: Invocation = context.obj
-        implicit = {"implicit": invocation.implicit} if command.__name__ == "ask" else {}
-        return command(invocation.environment, assembled(kind, values), words, **implicit)
+        alone = {"alone": invocation.alone} if command.__name__ == "ask" else {}
+        return command(invocation.environment, assembled(kind, values), words, **alone)
 
     parameters = [
         _parameter("context", typer.Context, inspect.Parameter.empty),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from llmcli.chat import setup
 from llmcli.chat.prompt import content, reading
-from llmcli.cli.command_table import COMMANDS
 from llmcli.config.options import AskOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
@@ -16,13 +15,12 @@ if TYPE_CHECKING:
     from llmcli.chat.sessions.history import Session
 
 
-def check_words(words: Sequence[str], *, implicit: bool) -> str:
+def check_words(environment: Environment, words: Sequence[str], *, alone: bool) -> str:
     """Return the prompt that `words` make.
 
-    `implicit` is True if the user left out the command `ask`. Then a single word could be a
-    misspelt command, which must not cost money by being sent to a model. Raises UsageError for
-    such a word, for the name of a command that stands behind options, for a prompt of white space,
-    and for `-` beside other words; BadRequest for words that are not UTF-8.
+    `alone` is True for a single word that could be a mistyped command: it is a prompt only with
+    text on stdin, whose beginning is waited for. Raises UsageError where there is none, and for a
+    prompt of white space and for `-` beside other words; BadRequest for words that are not UTF-8.
     """
     text = reading.words(words)
     if words and not text.strip():
@@ -30,14 +28,13 @@ def check_words(words: Sequence[str], *, implicit: bool) -> str:
     if len(words) > 1 and "-" in (words[0], words[-1]):
         hint = "to put stdin into a PROMPT, write {stdin}"
         raise UsageError("`-` cannot be combined with other words", hint=hint)
-    if implicit and words:
-        # In the hint, `--` keeps a prompt with a dash in front from being read as an option.
-        dashes = "-- " if text.startswith("-") else ""
-        hint = f"to ask the model, put `ask` first: `llmcli ask {dashes}{text}`"
-        if words[0] in COMMANDS:
-            raise UsageError(f"{words[0]} is a command: put it before its options", hint=hint)
-        if len(words) == 1 and text != "-" and not any(c.isspace() for c in text):
-            raise UsageError(f"no such command: {text}", hint=hint)
+    if alone and not (content.has_stdin(environment) and reading.stdin_begins(environment)):
+        from llmcli.cli.habits import foreign_command  # noqa: PLC0415  # for a refused word only
+
+        leads_on = foreign_command(text)
+        ask = f"to ask the model, put `ask` first: `llmcli ask {text}`"
+        hint = f"{leads_on}; {ask}" if leads_on else ask
+        raise UsageError(f"no such command: {text}", hint=hint)
     return text
 
 
@@ -51,7 +48,8 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
     if talk.session is not None and talk.go_on:
         raise UsageError("--session and --continue exclude each other")
     if given.param and not given.template:
-        raise UsageError("-p gives a template's variable; name the template with -t")
+        hint = "name the template with -t; a prompt needs no option"
+        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
     if nothing and (given.no_stdin or not content.has_stdin(environment)):
         stdin = "" if given.no_stdin else ", or pipe text in, or `-` to type it"

@@ -14,6 +14,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.spending import budget
 from llmcli.spending.account import price_of
+from llmcli.spending.spent import Spent
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.system.suggestions import near_names
@@ -100,7 +101,7 @@ def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
     limits = budget.parse_budget(settings.budget, settings.source("budget"))
     if limits and not settings.ledger:
         raise budget.ledger_missing("ledger = false")
-    for limit, usd in (budget.spent(environment, limits) if limits else {}).items():
+    for limit, usd in (Spent(environment, limits).sums() if limits else {}).items():
         yield Finding(f"budget      {limit}: {dollars(usd)} spent or in flight")
 
 

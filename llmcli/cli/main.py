@@ -11,41 +11,13 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from llmcli.cli import parser
-from llmcli.cli.command_table import COMMANDS
+from llmcli.cli.first_word import with_command
 from llmcli.config.options import AskOptions
-from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone, UsageError
+from llmcli.errors import Interrupted, LlmcliError, OutOfResources, ReaderGone
 from llmcli.system.environment import Environment
 from llmcli.system.short_ways import is_on
 from llmcli.system.signals import die_by_signal, leave, limit_cleanup
 from llmcli.system.stdio import STDERR, CheckedStdout, arguments
-from llmcli.system.suggestions import near_names
-
-
-def with_default_command(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """Return the arguments with the command `ask` in front where the user left it out.
-
-    The second value is True if `ask` was left out. `help` and `help COMMAND` become `--help`.
-    Raises UsageError where the first of several words is nearly the name of a command: a misspelt
-    command must not be sent to a model as a prompt.
-    """
-    first = arguments[0] if arguments else ""
-    if first == "help" and (len(arguments) == 1 or arguments[1] in COMMANDS):
-        return [*arguments[1:], "--help"], False
-    if first in COMMANDS or first in ("--help", "-h", "--version"):
-        return list(arguments), False
-    # A word with a dash in front is an option of `ask`, even where it resembles a command's name.
-    # A single word is refused later, by checks.check_words.
-    if len(arguments) > 1 and not first.startswith("-") and (near := _near_command(first)):
-        raise UsageError(
-            f"no such command: {first}",
-            hint=f"did you mean `llmcli {near}`? To ask the model, `llmcli ask {first} …`",
-        )
-    return ["ask", *arguments], True
-
-
-def _near_command(word: str) -> str:
-    """Return the name of the command that `word` probably misspells, or an empty text."""
-    return "".join(near_names(word, COMMANDS, likeness=0.75))
 
 
 def run_command(arguments: Sequence[str], environment: Environment) -> int:
@@ -54,16 +26,16 @@ def run_command(arguments: Sequence[str], environment: Environment) -> int:
     Raises LlmcliError where the run fails, Interrupted or ReaderGone where a signal must end the
     process.
     """
-    arguments, implicit = with_default_command(arguments)
+    arguments, alone = with_command(arguments)
     if arguments[0] == "ask":
         from llmcli.cli.commands.ask import ask  # noqa: PLC0415  # other commands do without it
 
         plain = parser.parse_arguments(arguments[1:], AskOptions) if is_on("command-line") else None
         if plain is not None:
-            return ask(environment, *plain, implicit=implicit)
+            return ask(environment, *plain, alone=alone)
     from llmcli.cli import app  # noqa: PLC0415  # brings Typer, which a plain `ask` does without
 
-    return app.run_typer(arguments, environment, implicit=implicit)
+    return app.run_typer(arguments, environment, alone=alone)
 
 
 def _guarded(arguments: Sequence[str], environment: Environment) -> int:

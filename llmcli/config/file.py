@@ -8,6 +8,7 @@ somebody else.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from llmcli.config.settings import KIND_NAMES, SETTINGS, Settings, check_ranges,
 from llmcli.errors import ConfigError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
+from llmcli.system.files.regular import read_regular
 from llmcli.system.suggestions import did_you_mean
 
 # The sources of values for this run only; all other sources are tables of config.toml.
@@ -59,12 +61,13 @@ def resolve(
     elif name:
         layers.append((f"{path} [profiles.{name}]", _profile(profiles, name, path)))
     layers.append(("environment", _from_variables(environment.variables)))
-    if not environment.quiet:
-        for warning in endpoints.misspelt(environment.variables):
-            environment.say_once(warning)
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
     settings = _combined(layers, name)
+    environment.quiet = environment.quiet or settings.quiet
+    if not environment.quiet:
+        for warning in endpoints.misspelt(environment.variables):
+            environment.say_once(warning)
     if provider and (source := settings.source("base_url")) == f"provider {provider.name}":
         settings = replace(settings, provider=provider.name)
     elif provider and source == "LLMCLI_BASE_URL":
@@ -116,7 +119,7 @@ def load_config(path: Path) -> dict[str, Any]:
     setting or a wrong type, or that others can read although a header in it is secret.
     """
     try:
-        data = path.read_bytes()
+        data = b"" if str(path) == os.devnull else read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:

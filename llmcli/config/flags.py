@@ -1,5 +1,6 @@
 """The options of the command line that stand for settings, read as values of settings."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,10 +44,15 @@ def _headers(pairs: Sequence[str]) -> dict[str, str]:
     """Return the headers of `NAME=VALUE` pairs. Raises UsageError."""
     headers = {}
     for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise UsageError(f"--header {name!r} is not NAME=VALUE")
-        headers[name] = value
+        # A name has neither of the two signs, so the first one ends it.
+        name = re.split("[=:]", pair, maxsplit=1)[0]
+        sign, value = pair[len(name) : len(name) + 1], pair[len(name) + 1 :]
+        if not (name and sign):
+            # The pair is not shown: it may be a key whose name was forgotten.
+            hint = "such as --header 'X-Team: blue'"
+            raise UsageError("--header must be NAME=VALUE or 'NAME: VALUE'", hint=hint)
+        # As curl does, white space behind a colon is left out.
+        headers[name] = value.strip(" \t") if sign == ":" else value
     try:
         check_headers(headers)
     except ConfigError as error:

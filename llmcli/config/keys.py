@@ -4,6 +4,7 @@ A key is never shown, logged or stored; messages show `Key.fingerprint` in its p
 """
 
 import os
+import re
 import resource
 import stat
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,10 @@ from llmcli.config.paths import path_of
 from llmcli.config.providers import CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.config.url import host_of, is_loopback
-from llmcli.errors import HOW_TO_INSTALL, ConfigError, deadline_reached
+from llmcli.errors import HOW_TO_INSTALL, ConfigError, LlmcliError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
+from llmcli.system.files.regular import open_regular
 
 # The service under which `keyring set llmcli default` stores a key.
 KEYRING_SERVICE = "llmcli"
@@ -189,9 +191,10 @@ def _from_file(path: Path) -> Key:
     Raises ConfigError if the file cannot be read or if other users can read it.
     """
     try:
-        with path.open("rb") as file:
+        # A shell makes a pipe of <(pass show key), whose mode does not say who can read it.
+        is_open = re.fullmatch(r"/(dev|proc/self)/fd/\d+", str(path)) is not None
+        with path.open("rb") if is_open else open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
-            # A shell makes a pipe of <(pass show key), whose mode does not say who can read it.
             if stat.S_ISREG(mode) and mode & 0o077:
                 problem = f"api_key_file {path} can be read by others"
                 raise ConfigError(problem, hint=f"chmod 600 {path}")
@@ -218,6 +221,8 @@ def _from_keyring(name: str, *, required: bool) -> Key | None:
 
     try:
         value = keyring.get_password(KEYRING_SERVICE, name)
+    except LlmcliError:  # the deadline
+        raise
     except Exception as error:  # noqa: BLE001  # each backend of keyring raises errors of its own
         if required:
             raise ConfigError(f"the keyring cannot be read: {error}") from None

@@ -79,8 +79,11 @@ class ResultOptions:
     resume: Annotated[
         bool, Option("--resume", help="Go on with FILE: only what has no answer there.")
     ] = False
+    restart: Annotated[
+        bool, Option("--restart", help="Begin anew, even if FILE has a run that did not end.")
+    ] = False
     retry_failed: Annotated[
-        bool, Option("--retry-failed", help="Only what has failed in FILE.")
+        bool, Option("--retry-failed", help="Only what has failed in FILE, all of it.")
     ] = False
     unordered: Annotated[
         bool, Option("--unordered", help="Answers as they come, not in the order of the input.")

@@ -18,6 +18,7 @@ from llmcli.config import url
 from llmcli.system.dataclass import asdict
 from llmcli.system.environment import Environment
 from llmcli.system.files.atomic_file import replace_file
+from llmcli.system.files.regular import read_regular
 
 # The version of the form of the JSON file; a file of another version is ignored.
 _VERSION = 1
@@ -93,7 +94,7 @@ def _read(environment: Environment, base_url: str) -> dict[str, Any]:
         paths.append(_file_of_0_1(environment, base_url))
     for path in paths:
         try:
-            content = json.loads(path.read_bytes())
+            content = json.loads(read_regular(path))
             break
         except FileNotFoundError:
             continue

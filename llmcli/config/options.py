@@ -9,6 +9,7 @@ command line `llmcli.cli.app` turns them into options of Typer.
 from typing import Annotated, Any
 
 from llmcli.system.dataclass import dataclass
+from llmcli.system.duration import Seconds
 
 
 class Option:
@@ -57,7 +58,9 @@ class PromptOptions:
     ] = None
     param: Annotated[
         list[str] | None,
-        Option("--param", "-p", metavar="NAME=VALUE", help="Variable of the template. Repeatable."),
+        Option(
+            "--param", "-p", metavar="VARIABLE=VALUE", help="Variable of the template. Repeatable."
+        ),
     ] = None
     max_input: Annotated[
         str, Option("--max-input", metavar="SIZE", help="Refuse input beyond this size.")
@@ -204,26 +207,34 @@ class ConnectionOptions:
     ] = None
     header: Annotated[
         list[str] | None,
-        Option("--header", metavar="NAME=VALUE", help="Further request header. Repeatable."),
+        Option(
+            "--header",
+            metavar="NAME=VALUE",
+            help="Further request header, or NAME: VALUE. Repeatable.",
+        ),
     ] = None
     connect_timeout: Annotated[
-        float | None,
-        Option("--connect-timeout", metavar="SECONDS", help="Time limit to connect. [10]"),
+        Seconds | None,
+        Option(
+            "--connect-timeout", metavar="TIME", parser=Seconds, help="Time limit to connect. [10s]"
+        ),
     ] = None
     idle_timeout: Annotated[
-        float | None,
+        Seconds | None,
         Option(
             "--idle-timeout",
-            metavar="SECONDS",
-            help="Time limit of silence. [60; 300 with --no-stream]",
+            metavar="TIME",
+            parser=Seconds,
+            help="Time limit of silence. [60s; 5m with --no-stream]",
         ),
     ] = None
     deadline: Annotated[
-        float | None,
+        Seconds | None,
         Option(
             "--deadline",
-            metavar="SECONDS",
-            help="Time limit of the run, or of each record of map; 0: none. [3600]",
+            metavar="TIME",
+            parser=Seconds,
+            help="Time limit of the run, or of each record of map; 0: none. [1h]",
         ),
     ] = None
     retries: Annotated[

@@ -10,6 +10,7 @@ from llmcli.config import url
 from llmcli.config.providers import DEFAULT_BASE_URL
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass, field, fields
+from llmcli.system.duration import Seconds
 from llmcli.system.suggestions import did_you_mean
 
 # The default endpoint wants HTTP-Referer to name the program, which has no web site to name.
@@ -24,6 +25,7 @@ KIND_NAMES = {
     str: "a text",
     int: "a whole number",
     float: "a number",
+    Seconds: "a time in seconds, or such as 90s, 5m or 1.5h",
     bool: "true or false",
     list: "a list",
     dict: "a table",
@@ -76,14 +78,15 @@ class Settings:
     )
     client_key: str | None = _setting(str, None, "PEM file with the key of client_cert")
     allow_http: bool = _setting(bool, False, "send the key over http:// without a warning")
-    connect_timeout: float = _setting(float, 10.0, "seconds to connect")
-    idle_timeout: float = _setting(float, 60.0, "seconds of silence that end a call")
-    deadline: float = _setting(float, 3600.0, "seconds for the whole run; 0: none")
+    connect_timeout: float = _setting(Seconds, 10.0, "seconds to connect, or such as `90s`, `5m`")
+    idle_timeout: float = _setting(Seconds, 60.0, "time of silence that ends a call")
+    deadline: float = _setting(Seconds, 3600.0, "time for the whole run; 0: none")
     retries: int = _setting(int, 3, "times a temporary failure is tried again")
     think_tags: str = _setting(
         str, REASONING, "what stands in <think> at an answer's beginning: reasoning or text"
     )
     tag: str | None = _setting(str, None, "name in the ledger, to sum and to budget by")
+    quiet: bool = _setting(bool, False, "no usage line and no warnings, as with -q")
     ledger: bool = _setting(bool, True, "record what requests cost")
     budget: dict[str, Any] = _setting(dict, {}, "most USD: day, month, tag.NAME.day, timezone")
     prices: dict[str, Any] = _setting(dict, {}, "USD per million tokens, by model; see Money")
@@ -161,6 +164,8 @@ def checked(key: str, value: Any, where: str) -> Any:
     kind = setting.metadata["kind"]
     if kind is float and type(value) is int:
         return float(value)
+    if kind is Seconds:
+        return _seconds(key, value, where)
     if kind is list and isinstance(value, str):
         # The text of api_key_command is a command line, to be split as a shell would split it.
         return value if key == "api_key_command" else [value]
@@ -171,6 +176,15 @@ def checked(key: str, value: Any, where: str) -> Any:
         raise ConfigError(f"{where}: {key} must be {KIND_NAMES[kind]}{shown}")
     _check_items(key, value, where)
     return value
+
+
+def _seconds(key: str, value: Any, where: str) -> Seconds:
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            return Seconds(value)
+        except ValueError:
+            pass
+    raise ConfigError(f"{where}: {key} must be {KIND_NAMES[Seconds]}, not {value!r}")
 
 
 def _check_items(key: str, value: Any, where: str) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -11,14 +12,18 @@ from llmcli.system.environment import Environment
 from llmcli.system.files.atomic_file import AtomicFile
 from llmcli.system.stdio import STDOUT, write_all
 
+# Bytes that are written at once where there are more.
+_BLOCK = 1 << 18
+
 
 class Sink(Protocol):
     """A place that an answer is written to.
 
-    `retractable` says whether `clear` can take back what was written, `terminal` whether a person
-    reads it on a terminal.
+    `place` names it for messages. `retractable` says whether `clear` can take back what was
+    written, `terminal` whether a person reads it on a terminal.
     """
 
+    place: str
     retractable: bool
     terminal: bool
 
@@ -45,6 +50,7 @@ class Sink(Protocol):
 class StdoutSink:
     """The sink that is stdout, where nothing can be taken back."""
 
+    place = "stdout"
     retractable = False
 
     def __init__(self) -> None:
@@ -78,7 +84,7 @@ class FileSink:
     terminal = False
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self._name = self.place = name
         self._written = self._keep = 0  # bytes: the size of the file, and what `clear` leaves
         try:
             # The target of a symbolic link is replaced, and the link stays.
@@ -161,7 +167,7 @@ class DeviceSink(StdoutSink):
     """
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.place = name
         try:
             if match := _OPEN.fullmatch(name):
                 # Opened anew, a file behind the descriptor would be written from its start.
@@ -200,6 +206,27 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
         return FileSink(name)
     # A directory is a FileSink, too, which says what is wrong with it.
     return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
+
+
+def write_file(environment: Environment, name: str, lines: Iterable[bytes]) -> int:
+    """Replace the file `name` by `lines` in one step, and return how many bytes those have.
+
+    Raise CantCreate and WriteError as a sink does, and what `lines` raises; the file then stays.
+    """
+    sink, size, waiting = open_sink(environment, name), 0, bytearray()
+    try:
+        for line in lines:
+            waiting += line
+            if len(waiting) > _BLOCK:
+                sink.write(bytes(waiting))
+                size += len(waiting)
+                waiting.clear()
+        sink.write(bytes(waiting))
+        sink.commit()
+    except BaseException:
+        sink.abort(keep=False)
+        raise
+    return size + len(waiting)
 
 
 def _umask() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from llmcli.api.reply.completion import Delta
 from llmcli.api.reply.tool_calls import as_json
 from llmcli.api.types import Message, ToolCall
-from llmcli.errors import AnswerCut, Interrupted, LlmcliError, TimedOut, Truncated
+from llmcli.errors import AnswerCut, Interrupted, LlmcliError
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
 from llmcli.system.text import harmless
@@ -89,8 +89,8 @@ class TextRenderer:
             self._end_line()
         if kept := self._sink.abort(keep=True):
             error.add_note(f"partial answer kept in {kept}")
-        elif self._begun and isinstance(error, (TimedOut, Truncated)):
-            error.add_note("partial answer kept")
+        elif self._begun and not isinstance(error, Interrupted):
+            error.add_note(f"partial answer kept on {self._sink.place}")
 
     def _write(self, text: str) -> None:
         self._begun, self._last = True, text[-1]  # before the write, which a signal can end

@@ -1,6 +1,5 @@
 """Accounts: the price, the limits and the ledger for the requests of one run."""
 
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
@@ -19,6 +18,7 @@ from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.spending.budget import Budget
+    from llmcli.spending.spent import Spent
 
 # The entry of the setting `prices` for every model that has no entry of its own.
 _ANY_MODEL = "*"
@@ -31,10 +31,9 @@ class Account:
 
     `labels` stand in the ledger beside each request. `model` is the model as the endpoint listed
     it, and `price` its price per token; both are None where they are not known. `recorded` says
-    whether the ledger is kept. `budget` has the limits over all runs, `allowance` the limit of this
-    run (--max-cost). `budget_lock` is held between reading a budget and recording the request, so
-    that two threads do not both spend what is left. `of_model` returns the account for another
-    model in the same run, which shares all but labels, model and price.
+    whether the ledger is kept. `budget` has the limits over all runs, and `spent` what counts
+    against them; `allowance` is the limit of this run (--max-cost). `of_model` returns the account
+    for another model in the same run, which shares all but labels, model and price.
     """
 
     environment: Environment
@@ -45,7 +44,7 @@ class Account:
     budget: "Budget | None"
     allowance: Allowance
     ledger: Ledger
-    budget_lock: threading.Lock
+    spent: "Spent | None"
     of_model: Callable[[str], "Account"]
 
 
@@ -78,7 +77,7 @@ def account(
     recorded = settings.ledger and not options.no_ledger
     # Under a budget each cost is written at once, because other runs read it to see what is left.
     ledger = Ledger(environment, lazily=purpose.many and limits is None)
-    shared = recorded, limits, Allowance(max_cost(options)), ledger, threading.Lock()
+    shared = recorded, limits, Allowance(max_cost(options)), ledger, _spent(environment, limits)
 
     @cache
     def of_model(name: str) -> Account:
@@ -110,6 +109,14 @@ def _budget(settings: Settings, options: AccountOptions) -> "Budget | None":
     if limits and limits.limits_for(settings.tag) and (options.no_ledger or not settings.ledger):
         raise budget.ledger_missing("--no-ledger" if settings.ledger else "ledger = false")
     return limits
+
+
+def _spent(environment: Environment, limits: "Budget | None") -> "Spent | None":
+    if limits is None:
+        return None
+    from llmcli.spending.spent import Spent  # noqa: PLC0415  # loaded only for a budget
+
+    return Spent(environment, limits)
 
 
 def max_cost(options: AccountOptions) -> Decimal | None:

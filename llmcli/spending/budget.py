@@ -1,23 +1,22 @@
 """Budgets: limits of what all runs together may spend in a day or month, in all or for a tag."""
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 from llmcli.api.reply.cost import amount, dollars
-from llmcli.errors import BudgetExceeded, ConfigError, WriteError
-from llmcli.spending import calendar, ledger, summary
+from llmcli.errors import BudgetExceeded, ConfigError, LockHeld, WriteError
+from llmcli.spending import calendar, ledger
 from llmcli.spending.calendar import Zone
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.files import private_dirs
-from llmcli.system.files.locks import lock_file
+from llmcli.system.files import jsonl, private_dirs
+from llmcli.system.files.locks import lock, unlock
 
 PERIODS = ("day", "month")
-# Seconds to wait for a run that holds the lock, which takes milliseconds unless it was stopped.
-_PATIENCE = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,12 @@ class Limit:
     period: str
     usd: Decimal
     tag: str | None = None
+
+    def counts(self, day: str, tag: str | None, today: date) -> bool:
+        """Return whether what was spent on `day` with `tag` counts against this limit today."""
+        now = today.isoformat()
+        in_period = day == now if self.period == "day" else day[:7] == now[:7]
+        return in_period and self.tag in (None, tag)
 
     def __str__(self) -> str:
         of = f" of tag {self.tag}" if self.tag is not None else ""
@@ -102,48 +107,18 @@ def _limit(period: str, usd: Any, tag: str | None, where: str) -> Limit:
     return Limit(period, value, tag)
 
 
-def spent(environment: Environment, budget: Budget) -> dict[Limit, Decimal]:
-    """Return the USD that count against each limit in the current day or month.
-
-    A request that has not ended counts at its estimate. Raises WriteError if the ledger cannot be
-    read, because then no request may be sent.
-    """
-    today = budget.zone.today()
-    first = today.replace(day=1)
-    sums: dict[Limit, Decimal] = dict.fromkeys(budget.limits, Decimal(0))
-    for month in calendar.months(first, today):
-        path, day_of = ledger.file(environment, month), budget.zone.day_of
-        try:
-            rollup = summary.of_file(path, day_of, budget.zone.name)
-        except OSError as error:
-            raise WriteError(f"cannot read the ledger {path}: {error.strerror}") from None
-        for (day, _, tag, *_), total in rollup.all_sums(day_of):
-            for limit in budget.limits:
-                if _counts(limit, str(day), tag, today):
-                    sums[limit] += total.usd
-    return sums
-
-
-def _counts(limit: Limit, day: str, tag: str | None, today: date) -> bool:
-    """Return whether what was spent on `day` with `tag` counts against `limit` today."""
-    now = today.isoformat()
-    in_period = day == now if limit.period == "day" else day[:7] == now[:7]
-    return in_period and limit.tag in (None, tag)
-
-
-def check_budget(environment: Environment, budget: Budget, tag: str | None, usd: Decimal) -> None:
+def check(limits: Budget, spent: Mapping[Limit, Decimal], tag: str | None, usd: Decimal) -> None:
     """Raise BudgetExceeded if a request with `tag` that costs `usd` would exceed a limit.
 
-    A request that costs nothing never does, even if a limit is exceeded already. Raises WriteError
-    if the ledger cannot be read.
+    `spent` is what counts against each limit already. A request that costs nothing never exceeds
+    one, even if that is exceeded already.
     """
-    sums = spent(environment, budget)
-    for limit in budget.limits_for(tag):
-        if usd and sums[limit] + usd > limit.usd:
+    for limit in limits.limits_for(tag):
+        if usd and spent[limit] + usd > limit.usd:
             raise BudgetExceeded(
-                f"{limit}, would be exceeded: {dollars(sums[limit])} is spent or in "
+                f"{limit}, would be exceeded: {dollars(spent[limit])} is spent or in "
                 f"flight, and this request may cost {dollars(usd)}; it was not sent",
-                hint=f"the next {limit.period} begins at {_next_start(limit, budget.zone)}",
+                hint=f"the next {limit.period} begins at {_next_start(limit, limits.zone)}",
             )
 
 
@@ -155,26 +130,54 @@ def _next_start(limit: Limit, zone: Zone) -> str:
     return zone.start_of(following).strftime("%Y-%m-%dT%H:%MZ")
 
 
-@contextmanager
-def exclusive(environment: Environment) -> Iterator[None]:
-    """Keep all other runs from reading the budget until the block ends.
+class Exclusive:
+    """The lock that keeps all other runs from reading the budget.
 
-    Within the block a run reads what is left of the budget and records its own request. Without
-    the lock two runs could both take the last cent. Raises WriteError if the lock cannot be had,
-    ConfigError if the directory of the ledger is open to other users.
+    Under it a run reads what is left of the budget and records its own request. Without it two runs
+    could both take the last cent.
     """
-    path = ledger.folder(environment) / ".lock"
-    try:
-        private_dirs.check_private(environment.state_directory)
-        private_dirs.make_private(path.parent)
-        with ExitStack() as stack:
-            with environment.waiting_for("another run that holds the budget") as wait:
-                stack.enter_context(lock_file(path, _PATIENCE, wait.remind))
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._path = ledger.folder(environment) / ".lock"
+        self._descriptor: int | None = None
+
+    def _is_open(self) -> bool:
+        """Return whether the file is open, and nobody has removed it since."""
+        if self._descriptor is None:
+            return False
+        if jsonl.is_still_at(os.fstat(self._descriptor), self._path):
+            return True
+        os.close(self._descriptor)
+        self._descriptor = None
+        return False
+
+    @contextmanager
+    def held(self, patience: float) -> Iterator[None]:
+        """Hold the lock until the block ends.
+
+        Raises LockHeld if another run holds it for `patience` seconds, WriteError if there can be
+        no lock, ConfigError if the directory of the ledger is open to other users.
+        """
+        try:
+            if not self._is_open():
+                private_dirs.check_private(self._environment.state_directory)
+                private_dirs.make_private(self._path.parent)
+                # It stays open, and the file stays: if it were removed, two runs could hold locks
+                # on two files of the same name.
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                self._descriptor = os.open(self._path, flags, 0o600)
+            assert self._descriptor is not None
+            with self._environment.waiting_for("another run that holds the budget") as wait:
+                lock(self._descriptor, patience, wait.remind)
+        except TimeoutError:
+            problem = f"another run holds {self._path}, so the budget cannot be kept"
+            hint = "nothing was sent; try again when it has ended"
+            raise LockHeld(problem, hint=hint) from None
+        except OSError as error:
+            problem = f"a budget needs the ledger, but cannot lock {self._path}: {error.strerror}"
+            raise WriteError(problem) from None
+        try:
             yield
-    except TimeoutError:
-        problem = f"other runs have held {path} for {_PATIENCE:g} s"
-        raise WriteError(problem, hint="try again when they have ended") from None
-    except OSError as error:
-        raise WriteError(
-            f"a budget needs the ledger, but cannot lock {path}: {error.strerror}"
-        ) from None
+        finally:
+            unlock(self._descriptor)

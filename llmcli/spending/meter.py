@@ -105,15 +105,10 @@ class Meter:
         Raises BudgetExceeded if a budget forbids the request. An error of the ledger is raised only
         where a budget depends on it; else it is a warning, as the answer matters more.
         """
-        account, environment = self.account, self.account.environment
+        account = self.account
         if account.budget and account.budget.limits_for(account.labels.tag):
-            from llmcli.spending import budget  # noqa: PLC0415  # loaded only for a budget
-
-            usd = self._known(bound)
-            # The inner lock is for other processes and gives up after a time; the outer one keeps
-            # the threads of this process from competing for the inner one.
-            with account.budget_lock, budget.exclusive(environment):
-                budget.check_budget(environment, account.budget, account.labels.tag, usd)
+            assert account.spent
+            with account.spent.reserved(account.labels.tag, self._known(bound)):
                 return account.ledger.begin(account.labels, bound.cost)
         if not account.recorded:
             return None

@@ -17,9 +17,10 @@ from llmcli.api.reply.usage import tokens
 from llmcli.spending.ledger import INTENT
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.files.atomic_file import replace_file
+from llmcli.system.files.regular import open_regular, read_regular
 
 # The version of the form of a checkpoint; one of another version is ignored.
-_VERSION = 1
+_VERSION = 2
 # Bytes that must be new in the ledger before the checkpoint is written again: a few lines are read
 # faster than it is written.
 _CHECKPOINT_EVERY = 65536
@@ -36,9 +37,13 @@ _MISFITS = (
 # and decoded only if no settlement follows, so half of the lines need no decoding.
 _ID = slice(8, 24)
 _EVENT = slice(37, 37 + len(INTENT))
-# What requests are summed by. A Key has a value for each of them; DayOf gives the day of a time.
-KEYS = ("day", "model", "tag", "session", "profile", "command")
+# What requests are summed by, but for sessions. A Key has a value for each of them; DayOf gives the
+# day of a time.
+KEYS = ("day", "model", "tag", "profile", "command")
 Key = tuple[str | None, ...]
+# The day and the name of a session. A ledger may have more sessions than all else together, so they
+# do not multiply the other sums.
+SessionKey = tuple[str, str]
 DayOf = Callable[[str], str]
 
 
@@ -67,16 +72,22 @@ class Sum:
         for name in self.__dataclass_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
+    def subtract(self, other: "Sum") -> None:
+        """Subtract every figure of `other` from that of this sum."""
+        for name in self.__dataclass_fields__:
+            setattr(self, name, getattr(self, name) - getattr(other, name))
+
 
 @dataclass
 class Rollup:
     """The sums of one ledger file up to the byte `offset`.
 
-    `sums` has the requests that are settled. `open` maps the id of each other request to the line
-    of its intent.
+    `sums` has the requests that are settled, and `sessions` those among them that belong to a
+    session. `open` maps the id of each other request to the line of its intent.
     """
 
     sums: dict[Key, Sum] = field(default_factory=dict)
+    sessions: dict[SessionKey, Sum] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     offset: int = 0
 
@@ -85,7 +96,7 @@ class Rollup:
         if line[_EVENT] == INTENT and line.startswith('{"id": "'):
             self.open[line[_ID]] = line
             return
-        record = _parse(line)
+        record = parse(line)
         if record is None:
             return
         self.open.pop(str(record.get("id")), None)
@@ -94,6 +105,8 @@ class Rollup:
         if total is None:
             total = self.sums[key] = Sum()
         _settle(total, record)
+        if (session := record.get("session")) is not None:
+            _settle(self.sessions.setdefault((str(key[0]), session), Sum()), record)
 
     def all_sums(self, day_of: DayOf) -> Iterator[tuple[Key, Sum]]:
         """Yield the sums of the settled requests, then each other request at its estimate.
@@ -102,11 +115,34 @@ class Rollup:
         """
         yield from self.sums.items()
         for line in self.open.values():
-            if record := _parse(line):
+            if record := parse(line):
                 yield _key(record, day_of), _unsettled(record)
 
+    def sums_of_sessions(self, day_of: DayOf) -> Iterator[tuple[tuple[str, str | None], Sum]]:
+        """Yield the day, the session and the sum of requests; the session is None where none is.
 
-def _parse(line: str) -> dict[str, Any] | None:
+        A day and a session can come several times.
+        """
+        others: dict[str, Sum] = {}
+        for key, total in self.sums.items():
+            others.setdefault(str(key[0]), Sum()).add(total)
+        for (day, session), total in self.sessions.items():
+            others.setdefault(day, Sum()).subtract(total)
+            yield (day, session), total
+        for day, total in others.items():
+            if total.requests > 0:
+                yield (day, None), total
+        for line in self.open.values():
+            if record := parse(line):
+                yield (day_of(record["time"]), record.get("session")), _unsettled(record)
+
+    def usd_by_day_and_tag(self) -> Iterator[tuple[tuple[str, str | None], Decimal]]:
+        """Yield a day, a tag and what settled requests have cost; they can come several times."""
+        for (day, _, tag, *_), total in self.sums.items():
+            yield (str(day), tag), total.usd
+
+
+def parse(line: str) -> dict[str, Any] | None:
     """Return the record in `line`; None if it is not one of the ledger."""
     try:
         record = _DECODER.decode(line)
@@ -114,13 +150,13 @@ def _parse(line: str) -> dict[str, Any] | None:
         return None
     if not isinstance(record, dict) or not isinstance(record.get("time"), str):
         return None
-    names = [record.get(name) for name in ("id", *KEYS[1:])]
+    names = [record.get(name) for name in ("id", "session", *KEYS[1:])]
     return record if all(name is None or isinstance(name, str) for name in names) else None
 
 
 def _key(record: dict[str, Any], day_of: DayOf) -> Key:
     get = record.get
-    account = (get("model"), get("tag"), get("session"), get("profile"), get("command"))
+    account = (get("model"), get("tag"), get("profile"), get("command"))
     return (day_of(record["time"]), *account)
 
 
@@ -154,7 +190,7 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
     written where that is worth it. Raises OSError if the ledger cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             rollup = _checkpoint(path, file, zone)
             start = rollup.offset
             file.seek(start)
@@ -166,7 +202,7 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
             if rollup.offset - start > _CHECKPOINT_EVERY:
                 with suppress(OSError):  # a directory that is read-only
                     _save(path, file, rollup, zone)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Rollup()
     return rollup
 
@@ -187,14 +223,15 @@ def _proof(file: Any, offset: int) -> str:
 def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
     """Return what the checkpoint of the ledger says; no sums if it does not fit or is damaged."""
     try:
-        saved = json.loads(_checkpoint_path(path).read_bytes())
+        saved = json.loads(read_regular(_checkpoint_path(path)))
         offset, proof = saved["offset"], saved["proof"]
         fits = (saved["version"], saved["zone"]) == (_VERSION, zone) and isinstance(offset, int)
         if not fits or not proof.endswith("\n") or _proof(file, offset) != proof:
             return Rollup()
         sums = {_whole_key(key): _sum(numbers) for key, numbers in saved["sums"]}
+        sessions = {(str(day), str(name)): _sum(of) for (day, name), of in saved["sessions"]}
         opened = {str(identity): str(line) for identity, line in saved["open"].items()}
-        return Rollup(sums, opened, offset)
+        return Rollup(sums, sessions, opened, offset)
     except _MISFITS:
         return Rollup()
 
@@ -223,13 +260,17 @@ def _sum(numbers: list[Any]) -> Sum:
 def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:
     """Write the checkpoint of the ledger at `path`, open as `file`. Raises OSError."""
     names = Sum.__dataclass_fields__
-    sums = [[key, [getattr(s, n) for n in names]] for key, s in rollup.sums.items()]
+    sums, sessions = (
+        [[key, [getattr(s, n) for n in names]] for key, s in table.items()]
+        for table in (rollup.sums, rollup.sessions)
+    )
     content = {
         "version": _VERSION,
         "zone": zone,
         "offset": rollup.offset,
         "proof": _proof(file, rollup.offset),
         "sums": sums,
+        "sessions": sessions,
         "open": rollup.open,
     }
     replace_file(_checkpoint_path(path), json.dumps(content, default=str).encode())

@@ -21,9 +21,21 @@ from llmcli.errors import (
 )
 from llmcli.system.secrets import redact
 from llmcli.system.signals import RETRY_DELAY, interrupt, is_importing
-from llmcli.system.stdio import STDERR, plug_closed_descriptors
+from llmcli.system.stdio import STDERR, ends_open_line, plug_closed_descriptors
 from llmcli.system.text import one_line
 from llmcli.system.waits import Wait
+
+# Not even root can create a file there; messages show the name.
+_NO_HOME = "/dev/null/no-home"
+
+
+def _home_of_account() -> str:
+    import pwd  # noqa: PLC0415  # for a process without HOME only
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # a container with a user of its own number
+        return _NO_HOME
 
 
 class FailureReporter(Protocol):
@@ -90,12 +102,15 @@ class Environment:
     def say(self, line: str) -> None:
         """Write `line` to stderr as one line, without secrets and without control characters.
 
+        A newline goes first if stdout is the same file, and the text there does not end in one.
+
         A failure to write it is ignored: the answer must not be lost because stderr is closed or
         its disk is full.
         """
         try:
             text = one_line(self.redact(line))
-            os.write(STDERR, f"llmcli: {text}\n".encode(errors="replace"))
+            begin = "\n" if ends_open_line(STDERR) else ""
+            os.write(STDERR, f"{begin}llmcli: {text}\n".encode(errors="replace"))
         except OSError:
             pass
 
@@ -155,11 +170,21 @@ class Environment:
 
     @property
     def home(self) -> Path:
-        """Return the home directory; /nonexistent if the user has none."""
-        home = self.variables.get("HOME") or os.path.expanduser("~")
-        # A relative path, such as "~" itself, would lead into the working directory, whose files
-        # must never be read as configuration.
-        return Path(home if os.path.isabs(home) else "/nonexistent")
+        """Return the home directory; a path below which there can be no file if the user has none.
+
+        A home that does not exist is none, as root could create it. Neither is /nonexistent: it is
+        the home of accounts without one (Debian Policy Manual, section 9.2.3).
+        """
+        home = self.variables.get("HOME") or _home_of_account()
+        # A relative path would lead into the working directory, whose files must never be read as
+        # configuration.
+        is_home = os.path.isabs(home) and home.rstrip("/") != "/nonexistent" and os.path.isdir(home)
+        return Path(home if is_home else _NO_HOME)
+
+    @property
+    def has_home(self) -> bool:
+        """Return whether the user has a home directory."""
+        return self.home != Path(_NO_HOME)
 
     def _directory(self, variable: str, default: str) -> Path:
         # The XDG Base Directory Specification says to ignore a relative path.

@@ -12,7 +12,7 @@ NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
     "plain-request",  # backends/http/plain.py
-    "repeated-events",  # backends/http/repeated_events.py
+    "repeated-events",  # backends/http/reply/repeated_events.py
     "version",  # cli/entry.py
 )
 _GIVEN = os.environ.get("LLMCLI_SHORT", "")

@@ -11,6 +11,8 @@ from llmcli.errors import (
 )
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+# The descriptors whose last text does not end in a newline.
+_open_lines: set[int] = set()
 
 
 def plug_closed_descriptors() -> frozenset[int]:
@@ -63,6 +65,10 @@ def write_all(descriptor: int, data: bytes) -> None:
 
     Raise ReaderGone if the reader closed its end (EPIPE), WriteError for any other failure.
     """
+    if data[-1:] == b"\n":
+        _open_lines.discard(descriptor)
+    elif data:
+        _open_lines.add(descriptor)
     rest = memoryview(data)
     while rest:
         try:
@@ -74,6 +80,25 @@ def write_all(descriptor: int, data: bytes) -> None:
             raise ReaderGone from None
         except OSError as error:
             raise WriteError(f"write error: {error.strerror}") from error
+
+
+def ends_open_line(descriptor: int) -> bool:
+    """Return whether the last text in the file of `descriptor` lacks its newline; forget that.
+
+    Only what `write_all` wrote counts, to this descriptor or another one of the same file: the same
+    terminal, or the file of `2>&1`.
+    """
+    target = os.fstat(descriptor)
+    same = {one for one in _open_lines if _is_file_of(one, target)}
+    _open_lines.difference_update(same)
+    return bool(same)
+
+
+def _is_file_of(descriptor: int, target: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), target)
+    except OSError:  # closed by now
+        return False
 
 
 def print_line(line: str) -> None:

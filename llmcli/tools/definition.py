@@ -11,6 +11,7 @@ from typing import Any
 
 from llmcli.errors import BadRequest
 from llmcli.system.dataclass import dataclass, field
+from llmcli.system.duration import Seconds
 from llmcli.system.suggestions import did_you_mean
 
 # The default and the most of `timeout`, in seconds, and of `max_output`, in bytes.
@@ -133,8 +134,16 @@ def _tool(entry: dict[str, Any], where: str) -> Tool | None:
 
 
 def _number(entry: dict[str, Any], key: str, default: float, most: float, where: str) -> float:
-    """Return the positive number `key` of a definition. Raises BadRequest if it is above `most`."""
+    """Return the positive number `key` of a definition; a time may be a text such as `5m`.
+
+    Raises BadRequest for anything else, and if it is above `most`.
+    """
     value = entry.get(key, default)
+    if key == "timeout" and isinstance(value, str):
+        try:
+            value = Seconds(value)
+        except ValueError:
+            value = None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= most:
         raise BadRequest(f"{where}: {key} must be above 0 and at most {most:,.10g}")
     return value

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.batch.pauses import Pauses
-from llmcli.batch.rate_limit import Pace
+from llmcli.batch.pace.pauses import Pauses
+from llmcli.batch.pace.rate_limit import Pace
 from tests.support.endpoint import Script, Server, answer, in_turn
 from tests.support.faults import error
 from tests.support.program import Run
@@ -36,7 +36,7 @@ def test_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_pause_of_the_pace() -> None:
-    pace = Pace(2, rpm=1)
+    pace = Pace(rpm=1)
     assert pace.pause() <= 0
     with pace.turn():
         assert pace.pause() == 0
@@ -50,7 +50,7 @@ def test_a_server_that_asks_to_wait(
     folder = tmp_path / "impatient"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(
-        "from llmcli.batch import pauses\nfrom llmcli.system import waits\n"
+        "from llmcli.batch.pace import pauses\nfrom llmcli.system import waits\n"
         "waits.NOTICE_AFTER = 0.0\npauses._PERIOD = 0.05\n"
     )
     env["PYTHONPATH"] = str(folder)

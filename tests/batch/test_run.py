@@ -2,30 +2,85 @@
 
 import signal
 import socket
+import ssl
 import subprocess
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from tests.support.echo import Echo, Handler, lines, rows
+from tests.support.endpoint import listening
 from tests.support.mapping import WINDOW, Process
 from tests.support.program import KEY, PROGRAM, Run, one_line
 
+# What a server says to every request: status, body, exit code.
+FOR_ALL = {
+    "key": (401, {"error": {"message": "no"}}, 77),
+    "money": (402, {"error": {"message": "no"}}, 83),
+    "quota": (429, {"error": {"message": "no", "code": "insufficient_quota"}}, 83),
+    "model": (404, {"error": {"message": "no", "code": "model_not_found"}}, 81),
+    "url": (404, {"detail": "Not Found"}, 76),
+    "redirect": (301, {}, 76),
+}
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(401, 77), (402, 83), (404, 81)], ids=["key", "money", "model"]
-)
-def test_what_would_fail_for_all_stops_it(run: Run, echo: Echo, status: int, code: int) -> None:
-    def fault(handler: Handler, text: str, _number: int) -> bool:
-        error = {"message": "no", "code": "model_not_found" if status == 404 else status}
-        handler.whole(status, {"error": error})
+
+@pytest.mark.parametrize("name", FOR_ALL)
+def test_what_would_fail_for_all_stops_it(run: Run, echo: Echo, name: str) -> None:
+    status, body, code = FOR_ALL[name]
+
+    def fault(handler: Handler, _text: str, _number: int) -> bool:
+        handler.whole(status, body)
         return True
 
     echo.fault = fault
     done = run("map", "-j", "4", "{}", input=lines(1000))
     assert done.returncode == code, done.stderr
-    assert len(echo.bodies) <= 4 * WINDOW
+    assert len(echo.bodies) <= 4 + 4
     assert KEY.encode() not in done.stderr
+
+
+@pytest.mark.parametrize("name", FOR_ALL)
+def test_after_an_answer_only_key_and_money_stop_it(run: Run, echo: Echo, name: str) -> None:
+    status, body, code = FOR_ALL[name]
+
+    def fault(handler: Handler, text: str, _number: int) -> bool | None:
+        if text in ("r0", "r9"):
+            return None
+        handler.whole(status, body)
+        return True
+
+    echo.fault = fault
+    done = run("map", "--json", "-j", "1", "{}", input=lines(10))
+    always = name in ("key", "money", "quota")
+    assert done.returncode == (code if always else 3), done.stderr
+    assert len(echo.bodies) == (2 if always else 10)
+
+
+def test_a_certificate_that_is_not_trusted_ends_it(
+    run: Run, env: dict[str, str], tmp_path: Path
+) -> None:
+    certificate = tmp_path / "own.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    command += ["-keyout", str(certificate), "-out", str(tmp_path / "certificate")]
+    subprocess.run(command, check=True, capture_output=True)
+    with certificate.open("ab") as file:
+        file.write((tmp_path / "certificate").read_bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    connections = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        with suppress(OSError):
+            context.wrap_socket(connection, server_side=True)
+
+    with listening(serve) as port:
+        env.update(LLMCLI_BASE_URL=f"https://127.0.0.1:{port}/v1", LLMCLI_MODEL="m")
+        done = run("map", "-j", "4", "{}", input=lines(500))
+    assert done.returncode == 76, done.stderr
+    assert len(connections) <= 4 + 4
 
 
 def test_a_refusal_for_all_is_acted_on_at_once(run: Run, echo: Echo) -> None:
@@ -109,3 +164,19 @@ def test_what_could_not_be_written_is_not_done(run: Run, echo: Echo) -> None:
         done = run("map", "-j", "1", "{}", input=lines(4), stdout=full)
     assert done.returncode == 74
     assert "map: 0 done" in one_line(done.stderr)
+
+
+def test_nothing_answered_prints_no_empty_lines(run: Run, echo: Echo) -> None:
+    refused = {"r0", "r1", "r2"}
+
+    def fault(handler: Handler, text: str, _number: int) -> bool | None:
+        return handler.refuse(400) if text in refused else None
+
+    echo.fault = fault
+    done = run("map", "{}", input=lines(3))
+    assert (done.returncode, done.stdout) == (3, b"")
+    done = run("map", "{}", input=lines(5))
+    assert done.stdout == b"\n\n\nanswer to r3\nanswer to r4\n"
+    refused |= {"r4"}
+    done = run("map", "{}", input=lines(5))
+    assert done.stdout == b"\n\n\nanswer to r3\n\n"

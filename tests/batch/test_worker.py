@@ -113,6 +113,22 @@ class Storm:
         return None
 
 
+def test_a_storm_of_refusals_alone_loses_nothing(run: Run, echo: Echo) -> None:
+    """One in five comes too early, with a time or without one: each is asked again."""
+    chance = random.Random(3)
+
+    def fault(handler: Handler, _text: str, _number: int) -> bool | None:
+        with echo.lock:
+            what = chance.random()
+        named = {"Retry_After": "1"} if what < 0.02 else {}
+        return handler.refuse(429 if what < 0.1 else 503, **named) if what < 0.2 else None
+
+    echo.fault = fault
+    done = run("map", "--json", "-j", "16", "--retries", "1", "{}", input=lines(60))
+    assert done.returncode == 0, done.stderr
+    assert [row["index"] for row in rows(done.stdout)] == list(range(60))
+
+
 @pytest.mark.parametrize("options", [[], ["--no-stream"]], ids=["stream", "whole"])
 def test_a_storm(run: Run, echo: Echo, options: list[str]) -> None:
     echo.fault = Storm()

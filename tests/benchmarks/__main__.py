@@ -4,12 +4,14 @@ import argparse
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    budget,
     calls,
     installed,
     interrupt,
     ledger,
     lines,
     report,
+    resume,
     short_ways,
     start,
     stream,
@@ -24,12 +26,14 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "volume": volume.main,
     "calls": calls.main,
     "map": lines.main,
+    "budget": budget.main,
+    "resume": resume.main,
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),
     "short": short_ways.main,
     "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map"}
+_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map", "budget", "resume"}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.completions import bash, shell
-from tests.support.program import ROOT
+from tests.support.program import ROOT, Run
 from tests.support.terminals import read_until
 
 Complete = Callable[[str], set[str]]
+TEMPLATE = '''
+system = "You say {{thing}} to {name}."
+prompt = """Review {what} for {name}: {stdin} {prompt}"""
+'''
 CONFIG = """model = "vendor/big:8b"
 [profiles.work]
 model = "vendor/small"
@@ -26,7 +31,7 @@ def places(home: Path) -> dict[str, str]:
     files = {
         ".config/llmcli/config.toml": CONFIG,
         ".cache/llmcli/models/example.org.txt": "other/one\nother/two:free\n",
-        ".config/llmcli/templates/review.toml": "",
+        ".config/llmcli/templates/review.toml": TEMPLATE,
         ".local/state/llmcli/sessions/plan.jsonl": "",
         "notes.txt": "",
     }
@@ -168,3 +173,73 @@ def test_names_of_templates_and_sessions(complete: Complete) -> None:
     assert complete("llmcli --continue --template r") == {"review"}
     assert {"plan"} <= complete("llmcli session remove ")
     assert {"list", "show", "remove", "export"} <= complete("llmcli session ")
+
+
+def values(offered: set[str]) -> set[str]:
+    """What is offered as a value: a shell may offer the option that is joined to it as well."""
+    return {re.sub(r"^(--[a-z-]+=|-[a-z](?=[^-]))?@?", "", one) for one in offered}
+
+
+def test_a_value_that_is_joined_to_its_option(complete: Complete) -> None:
+    assert values(complete("llmcli ask --model=vendor/s")) == {"vendor/small"}
+    assert values(complete("llmcli ask -mvendor/s")) == {"vendor/small"}
+    assert values(complete("llmcli --model=vendor/s")) == {"vendor/small"}
+    assert values(complete("llmcli -mvendor/s")) == {"vendor/small"}
+    assert values(complete("llmcli ask --reasoning=l")) == {"low"}
+    assert values(complete("llmcli ask -tre")) == {"review"}
+    assert "notes.txt" in values(complete("llmcli ask --file=not"))
+
+
+def test_files_behind_an_at_sign(complete: Complete) -> None:
+    assert values(complete("llmcli ask -s @not")) == {"notes.txt"}
+    assert values(complete("llmcli ask --system=@not")) == {"notes.txt"}
+    assert values(complete("llmcli ask hi -s @not")) == {"notes.txt"}
+
+
+def test_options_behind_a_prompt(complete: Complete) -> None:
+    for line in ("llmcli ask hi --mod", "llmcli hi there --mod", "llmcli -q hi --mod"):
+        assert "--model" in complete(line)
+    assert complete("llmcli ask hi --reasoning ") == {"none", "low", "medium", "high"}
+
+
+def test_values_that_are_words(complete: Complete) -> None:
+    assert complete("llmcli map --format ") == {"lines", "jsonl", "csv"}
+    units = {"day", "week", "month", "model", "tag", "session", "profile", "command"}
+    assert complete("llmcli usage --by ") == units
+    assert complete("llmcli usage --by m") == {"month", "model"}
+    assert complete("llmcli completion ") - {"-h", "--help"} == {"bash", "zsh", "fish"}
+    assert complete("llmcli help ma") == {"map"}
+
+
+def test_variables_of_the_template(complete: Complete) -> None:
+    assert complete("llmcli ask -t review -p ") == {"name=", "what="}
+    assert complete("llmcli ask --template review --param w") == {"what="}
+    assert complete("llmcli ask -p ") == set()
+
+
+@pytest.mark.parametrize("name", ["llmcli.bash", "_llmcli", "llmcli.fish"])
+def test_the_command_prints_the_same_script(run: Run, name: str) -> None:
+    shell_name = {"_llmcli": "zsh"}.get(name, name.rpartition(".")[2])
+    done = run("completion", shell_name)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (ROOT / "completions" / name).read_bytes()
+
+
+def test_bash_completes_joined_values_on_a_terminal(places: dict[str, str]) -> None:
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [shell("bash"), "--norc", "--noprofile", "-i"],
+        env=places,
+        cwd=places["HOME"],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        start_new_session=True,
+    ) as process:
+        os.close(child)
+        os.write(parent, f"source {ROOT}/completions/llmcli.bash; PS1='READY''> '\n".encode())
+        read_until(parent, b"READY> ")
+        os.write(parent, b"llmcli --model=other/t\t -mvendor/s\t -s @not\t\x01echo '<'\x05'>'\n")
+        read_until(parent, b"<llmcli --model=other/two:free -mvendor/small -s @notes.txt>")
+        process.kill()
+    os.close(parent)

@@ -115,7 +115,7 @@ def by_typer(arguments: list[str]) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
     alone.command()(spread(noted, AskOptions))
     try:
-        alone(arguments, standalone_mode=False, obj=Invocation(NO_ENVIRONMENT, implicit=False))
+        alone(arguments, standalone_mode=False, obj=Invocation(NO_ENVIRONMENT, alone=False))
     except Exception:  # noqa: BLE001  # whatever Typer raises, it is an error
         return None
     return found[0] if found else None
@@ -157,7 +157,7 @@ def test_each_option_is_read_without_typer() -> None:
 def test_nothing_of_a_definition_is_overlooked() -> None:
     for group in fields(AskOptions):
         for field in fields(group.type):
-            assert set(field.type.__metadata__[0].about) <= {"metavar", "help", "min"}
+            assert set(field.type.__metadata__[0].about) <= {"metavar", "help", "min", "parser"}
 
 
 def test_the_whole_app_knows_each_command() -> None:

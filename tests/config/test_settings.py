@@ -145,15 +145,6 @@ def test_a_config_named_but_missing_is_an_error(
     assert "LLMCLI_CONFIG names /nonexistent/typo.toml" in one_line(done.stderr)
 
 
-def test_the_deadline_holds_for_reading_the_config(
-    run: Run, endpoint: Endpoint, env: dict[str, str], tmp_path: Path
-) -> None:
-    endpoint(answer("x"))
-    os.mkfifo(tmp_path / "config.toml")
-    env["LLMCLI_CONFIG"] = str(tmp_path / "config.toml")
-    assert run("ask", "--deadline", "1", "hi").returncode == 124
-
-
 def test_a_locale_without_utf8(
     run: Run, endpoint: Endpoint, env: dict[str, str], config: Config
 ) -> None:

@@ -3,27 +3,50 @@
 
 _llmcli_config="${LLMCLI_CONFIG:-${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/config.toml}"
 
-# Offer the words given that begin with the current one. What stands before its last colon is on
-# the line already, as bash sees a word of its own there.
+# Offer the words given that begin with the current one. `pre` is the option that is joined to a
+# value, as in --model=x and -mx. bash takes what stands before = and : as given.
 _llmcli_offer() {
-    local word head=''
-    [[ $cur == *:* && $COMP_WORDBREAKS == *:* ]] && head="${cur%"${cur##*:}"}"
-    for word in "$@"; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("${word#"$head"}")
+    local word
+    for word in "$$@"; do
+        [[ $$word == "$$cur"* ]] && COMPREPLY+=("$${pre}$${word}")
     done
 }
 
 _llmcli_files() {
     local file
     compopt -o filenames 2>/dev/null
-    while IFS= read -r file; do COMPREPLY+=("$file"); done < <(compgen -f -- "$cur")
+    while IFS= read -r file; do COMPREPLY+=("$$pre$$file"); done < <(compgen -f -- "$$cur")
 }
 
 _llmcli_at_files() {
-    [[ $cur == @* ]] || return
+    [[ $$cur == @* ]] || return
     local file
     compopt -o nospace 2>/dev/null
-    while IFS= read -r file; do COMPREPLY+=("@$file"); done < <(compgen -f -- "${cur#@}")
+    while IFS= read -r file; do COMPREPLY+=("$$pre@$$file"); done < <(compgen -f -- "$${cur#@}")
+}
+
+# The variables of the template that the line names.
+_llmcli_variables() {
+    local i name='' text file
+    for ((i = 1; i < $${#line[@]} - 1; i++)); do
+        case "$${line[i]}" in
+        -t | --template) name="$${line[i + 1]}" ;;
+        --template=*) name="$${line[i]#*=}" ;;
+        -t*) name="$${line[i]#-t}" ;;
+        esac
+    done
+    file="$$name"
+    [[ $$name == */* ]] || file="$${XDG_CONFIG_HOME:-$$HOME/.config}/llmcli/templates/$$name.toml"
+    [[ $$name && -f $$file && -r $$file ]] || return
+    compopt -o nospace 2>/dev/null
+    text="$$(< "$$file")"
+    text="$${text//\{\{/}"
+    while [[ $$text =~ \{([A-Za-z_][A-Za-z0-9_]*)\} ]]; do
+        text="$${text#*"$${BASH_REMATCH[0]}"}"
+        name="$${BASH_REMATCH[1]}"
+        [[ $$name == stdin || $$name == prompt || " $${COMPREPLY[*]} " == *" $$pre$$name= "* ]] ||
+            _llmcli_offer "$$name="
+    done
 }
 
 _llmcli_profiles() {
@@ -63,25 +86,32 @@ _llmcli_templates() { _llmcli_names "${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/te
 
 _llmcli_sessions() { _llmcli_names "${XDG_STATE_HOME:-$HOME/.local/state}/llmcli/sessions" jsonl; }
 
-_llmcli_efforts() { _llmcli_offer none low medium high; }
+${static}
 
 _llmcli() {
-    local cur='' prev='' words='' command='' word previous='' i
+    local cur='' prev='' pre='' words='' command='' head='' breaks i
     COMPREPLY=()
-    # bash splits words at colons, which model ids contain: join them again.
+    # bash splits words at = : @ as well, which are parts of ours. It replaces what follows the last
+    # = or :, but all of a word that begins with @.
     local -a line=()
-    for ((i = 0; i <= COMP_CWORD; i++)); do
-        word="${COMP_WORDS[i]}"
-        if ((i > 0)) && [[ $word == : || $previous == *: ]]; then
-            line[${#line[@]} - 1]+="$word"
-        else
-            line+=("$word")
-        fi
-        previous="$word"
-    done
-    cur="${line[${#line[@]} - 1]}"
-    ((${#line[@]} > 1)) && prev="${line[${#line[@]} - 2]}"
+    read -ra line <<< "$${COMP_LINE:0:COMP_POINT}"
+    [[ $${COMP_LINE:0:COMP_POINT} == *[[:space:]] ]] && line+=('')
+    cur="$${line[$${#line[@]} - 1]}"
+    breaks="$${COMP_WORDBREAKS//[^=:]/}"
+    [[ $$breaks ]] && head="$${cur%"$${cur##*[$$breaks]}"}"
+    (($${#line[@]} > 1)) && prev="$${line[$${#line[@]} - 2]}"
+    if [[ $$cur == --*=* ]]; then
+        prev="$${cur%%=*}" pre="$${cur%%=*}=" cur="$${cur#*=}"
+    elif [[ $$cur == -[!-]?* ]]; then
+        case "$${cur:0:2}" in
+        ${short_taking}) prev="$${cur:0:2}" pre="$${cur:0:2}" cur="$${cur:2}" ;;
+        esac
+    fi
+    _llmcli_complete
+    (($${#head})) && COMPREPLY=("$${COMPREPLY[@]#"$$head"}")
+}
 
+_llmcli_complete() {
     # The command: the first word that is no option and no option's value; ask without one.
     local skip=0
     for ((i = 1; i < ${#line[@]} - 1; i++)); do
@@ -112,7 +142,7 @@ ${values}
 ${cases}
         esac
     fi
-    [[ $cur == -* || -z $command || $command != ask ]] && _llmcli_offer $words
+    [[ $cur == -* || -z $command || $command != ask ]] && [[ -z $pre ]] && _llmcli_offer $words
 }
 
 complete -F _llmcli llmcli

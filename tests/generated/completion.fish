@@ -44,16 +44,37 @@ function __llmcli_sessions
     end
 end
 
-function __llmcli_efforts
-    string split ' ' 'none low medium high'
-end
+${static}
 
 function __llmcli_at_files
-    set -l word (commandline -ct)
-    string match -q '@*' -- $word; or return
-    for file in (string sub -s 2 -- $word)*
-        echo @$file
+    set -l word (string replace -r '^(--[a-z-]*=|-[a-z])' '' -- (commandline -ct))
+    string match -q '@*' -- $$word; or return
+    for file in (string sub -s 2 -- $$word)*
+        echo @$$file
     end
+end
+
+# The variables of the template that the line names.
+function __llmcli_variables
+    set -l line (commandline -op)
+    set -l name
+    for i in (seq 2 (count $$line))
+        switch $$line[$$i]
+            case -t --template
+                set name $$line[(math $$i + 1)]
+            case '--template=*'
+                set name (string replace -r '^[^=]*=' '' -- $$line[$$i])
+            case '-t*'
+                set name (string sub -s 3 -- $$line[$$i])
+        end
+    end
+    set -l base $$HOME/.config
+    set -q XDG_CONFIG_HOME; and set base $$XDG_CONFIG_HOME
+    set -l file $$base/llmcli/templates/$$name.toml
+    string match -q '*/*' -- $$name; and set file $$name
+    test -f "$$file" -a -r "$$file"; or return
+    string replace -ra '\{\{' '' <$$file | string match -rag '\{([A-Za-z_]\w*)\}' \
+        | string match -rv '^(stdin|prompt)$$' | sort -u | string replace -r '$$' '='
 end
 
 # The command stands first; without one it is ask.
@@ -67,13 +88,14 @@ function __llmcli_in
     if not contains -- "$words[1]" ${commands}
         set -p words ask
     end
-    if test "$argv[1]" = ask
-        test "$words[1]" = ask
-    else if test (count $argv) -eq 1
-        test "$words" = "$argv"
-    else
-        test "$words[1..2]" = "$argv"
-    end
+    set -l depth (count $argv)
+    test "$words[1..$depth]" = "$argv"
+end
+
+# A group whose subcommand is still to come.
+function __llmcli_group
+    set -l words (commandline -opc)
+    test (count $words) -eq 2 -a "$words[2]" = "$argv[1]"
 end
 
 complete -c llmcli -f

@@ -49,9 +49,23 @@ _llmcli_sessions() {
   compadd -- $files
 }
 
-_llmcli_efforts() {
-  compadd -- none low medium high
+# The variables of the template that the line names.
+_llmcli_variables() {
+  local name=${opt_args[-t]:-${opt_args[--template]}} text file
+  local -a names match
+  name=${(Q)name}
+  file=$name
+  [[ $name == */* ]] || file=${XDG_CONFIG_HOME:-$HOME/.config}/llmcli/templates/$name.toml
+  [[ -n $name && -f $file && -r $file ]] || return 1
+  text=${"$(<$file)"//'{{'/}
+  while [[ $text =~ '\{([A-Za-z_][A-Za-z0-9_]*)\}' ]]; do
+    text=${text#*"{$match[1]}"}
+    [[ $match[1] == (stdin|prompt) ]] || names+=($match[1]=)
+  done
+  compadd -S '' -- ${(u)names}
 }
+
+${static}
 
 ${functions}
 

@@ -6,6 +6,9 @@ Names are read from local files by the shell itself: a TAB starts no Python and 
 from pathlib import Path
 from string import Template
 
+from llmcli.cli.command_table import COMMANDS
+from llmcli.cli.commands.completion import Shell
+from llmcli.cli.commands.usage import By
 from tests.generated.tree import Command, Option, tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,16 +25,32 @@ KINDS = {
     "SESSION": "sessions",
     "FILE|JSON": "files",
     "EFFORT": "efforts",
+    "FORMAT": "formats",
+    "UNIT": "units",
+    "SHELL": "shells",
+    "TOPIC": "topics",
+    "VARIABLE=VALUE": "variables",
+}
+# The kinds whose names never change.
+STATIC = {
+    "efforts": "none low medium high",
+    "formats": "lines jsonl csv",
+    "units": " ".join(By),
+    "shells": " ".join(Shell),
+    "topics": " ".join(COMMANDS),
 }
 
 
 def files() -> dict[Path, str]:
+    """The scripts: for packagers, and in the package for `llmcli completion`."""
     root = tree()
-    return {
-        ROOT / "completions" / "llmcli.bash": _fill("bash", root, _bash(root)),
-        ROOT / "completions" / "_llmcli": _fill("zsh", root, _zsh(root)),
-        ROOT / "completions" / "llmcli.fish": _fill("fish", root, _fish(root)),
+    scripts = {
+        "llmcli.bash": _fill("bash", root, _bash(root)),
+        "_llmcli": _fill("zsh", root, _zsh(root)),
+        "llmcli.fish": _fill("fish", root, _fish(root)),
     }
+    folders = (ROOT / "completions", ROOT / "llmcli" / "cli" / "completions")
+    return {folder / name: text for folder in folders for name, text in scripts.items()}
 
 
 def _fill(shell: str, root: Command, parts: dict[str, str]) -> str:
@@ -74,12 +93,14 @@ def _bash(root: Command) -> dict[str, str]:
     plain = sorted({n for o in everything if o.metavar and o.metavar not in KINDS for n in o.names})
     values.append(f"    {'|'.join(plain)}) return ;;")
     groups = "|".join(c.path[0] for c in root.commands if c.commands)
-    taking = "|".join(sorted({n for o in everything if o.metavar for n in o.names}))
+    taking = sorted({n for o in everything if o.metavar for n in o.names})
     return {
+        "static": "\n".join(f"_llmcli_{k}() {{ _llmcli_offer {v}; }}" for k, v in STATIC.items()),
+        "short_taking": " | ".join(name for name in taking if not name.startswith("--")),
         "cases": "\n".join(cases),
         "values": "\n".join(values),
         "groups": groups,
-        "taking": taking,
+        "taking": "|".join(taking),
     }
 
 
@@ -90,7 +111,7 @@ def _zsh(root: Command) -> dict[str, str]:
             continue
         name = "_".join(command.path)
         specs = [_zsh_spec(option) for option in command.options]
-        rest = "'*:: :'" if command.path == ("ask",) else ""
+        rest = "'*: :'" if command.path == ("ask",) else ""
         if kind := _kind(command):
             rest = f"'*:{command.argument}:_llmcli_{kind}'"
         body = " \\\n    ".join(["_arguments -s -S", *specs, *([rest] if rest else [])])
@@ -100,7 +121,12 @@ def _zsh(root: Command) -> dict[str, str]:
     for group in (c for c in root.commands if c.commands):
         entries = "\n".join(f"      {_zsh_entry(c)}" for c in group.commands)
         groups.append(f"    {group.path[0]})\n      entries=(\n{entries}\n      ) ;;")
-    return {"functions": "\n\n".join(functions), "top": top, "groups": "\n".join(groups)}
+    return {
+        "functions": "\n\n".join(functions),
+        "static": "\n".join(f"_llmcli_{k}() {{ compadd -- {v} }}" for k, v in STATIC.items()),
+        "top": top,
+        "groups": "\n".join(groups),
+    }
 
 
 def _zsh_entry(command: Command) -> str:
@@ -113,7 +139,10 @@ def _zsh_spec(option: Option) -> str:
     if option.metavar:
         value = f":{option.metavar.replace(':', ' ')}:{_zsh_action(option.metavar)}"
     prefix = "*" if option.repeatable else f"({' '.join(option.names)})"
-    specs = [_quote(f"{prefix}{name}[{help_text}]{value}") for name in option.names]
+    # `=` and `+` let a value be joined to the name, as in --model=x and -mx.
+    joined = {True: "=", False: "+"} if option.metavar else {True: "", False: ""}
+    names = [name + joined[name.startswith("--")] for name in option.names]
+    specs = [_quote(f"{prefix}{name}[{help_text}]{value}") for name in names]
     return " \\\n    ".join(specs)
 
 
@@ -128,7 +157,7 @@ def _fish(root: Command) -> dict[str, str]:
         lines.append(f"complete -c llmcli -n __llmcli_first -a {command.path[0]} {_about(command)}")
         for sub in command.commands:
             lines.append(
-                f"complete -c llmcli -n '__llmcli_in {command.path[0]}' "
+                f"complete -c llmcli -n '__llmcli_group {command.path[0]}' "
                 f"-a {sub.path[-1]} {_about(sub)}"
             )
     for command in root.walk():
@@ -137,7 +166,9 @@ def _fish(root: Command) -> dict[str, str]:
             if kind := _kind(command):
                 lines.append(f"complete -c llmcli {condition} -a '(__llmcli_{kind})'")
             lines += [f"complete -c llmcli {condition} {_fish_option(o)}" for o in command.options]
-    return {"lines": "\n".join(lines)}
+    static = "function __llmcli_{}\n    string split ' ' '{}'\nend"
+    made = [static.format(kind, names) for kind, names in STATIC.items()]
+    return {"lines": "\n".join(lines), "static": "\n\n".join(made)}
 
 
 def _about(command: Command) -> str:

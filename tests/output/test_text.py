@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.endpoint import Request, Script, Server, Wire, chunk
 from tests.support.program import PROGRAM, shell
 
@@ -86,7 +88,7 @@ def test_partial_text_comes_before_the_error_that_came_with_it(
     for last in ({"error": {"message": "overloaded"}}, [1]):
         endpoint(in_segments(TEN[:-2] + b"\r\n" + frames(last)))
         done = shell(env, '"$0" ask -n -q --retries 0 hi 2>&1', tmp_path)
-        assert done.stdout.startswith(TEXT + b"llmcli: ") and done.returncode
+        assert done.stdout.startswith(TEXT + b"\nllmcli: ") and done.returncode
 
 
 def test_thinking_and_text_that_arrive_together_keep_their_order(
@@ -96,3 +98,18 @@ def test_thinking_and_text_that_arrive_together_keep_their_order(
     endpoint(in_segments(frames(*thought, chunk("a"), chunk("b\n"), thought[0], chunk("c"))))
     done = shell(env, '"$0" ask -n -q --show-reasoning hi 2>&1', tmp_path)
     assert done.stdout == b"hm well\nab\nhm \nc\n"
+
+
+@pytest.mark.parametrize("output", ["", "> both", "-O /dev/stdout"])
+def test_an_error_begins_a_line_of_its_own(
+    endpoint: Endpoint, env: dict[str, str], tmp_path: Path, output: str
+) -> None:
+    """Where stdout and stderr are one file; in two files stdout gets nothing more."""
+    endpoint(in_segments(frames(chunk("some"), {"error": {"message": "overloaded"}})))
+    script = f'"$0" ask -n -q --retries 0 hi {output} 2>&1'
+    done = shell(env, script, tmp_path)
+    both = (tmp_path / "both").read_bytes() if "both" in output else done.stdout
+    assert both.startswith(b"some\nllmcli: overloaded (model m); partial answer kept on ")
+    apart = shell(env, '"$0" ask -n -q --retries 0 hi', tmp_path)
+    assert apart.stdout == b"some"
+    assert apart.stderr == b"llmcli: overloaded (model m); partial answer kept on stdout\n"

@@ -8,6 +8,9 @@ import pytest
 
 from tests.support.program import ROOT
 
+# As bash has them by itself: white space, quotes and @><=;|&(:
+BREAKS = r"""$' \t\n"\'@><=;|&(:'"""
+
 
 def shell(name: str) -> str:
     path = shutil.which(name)
@@ -18,13 +21,12 @@ def shell(name: str) -> str:
 
 
 def bash(places: dict[str, str], line: str) -> set[str]:
-    """What bash offers for `line`. Its own splitting at : and = is imitated."""
+    """What bash offers for `line`: what follows the last of the characters it breaks words at."""
     script = f"""
     source {ROOT}/completions/llmcli.bash
     compopt() {{ :; }}
-    COMP_WORDBREAKS=' :='
-    COMP_LINE={line!r} COMP_WORDS=({line.replace(":", " : ")}{" ''" if line.endswith(" ") else ""})
-    COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+    COMP_WORDBREAKS={BREAKS}
+    COMP_LINE={line!r} COMP_POINT={len(line)}
     _llmcli
     printf '%s\\n' "${{COMPREPLY[@]}}"
     """

@@ -10,7 +10,7 @@ from typing import Any
 from llmcli.api import errors
 from llmcli.api.reply.judgement import Demands
 from llmcli.api.trace import Trace
-from llmcli.backends.http import reply
+from llmcli.backends.http.reply import chunks as reply
 from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.observer import Silent

@@ -121,7 +121,10 @@ def test_failure_on_a_terminal_has_a_line_of_its_own(
     with on_a_terminal([PROGRAM, "ask", "hi"], env) as (process, terminal):
         shown = read_all(terminal)
         assert process.wait(120) == 85
-    assert shown == b"hm\r\nsome\r\nllmcli: connection lost after 4 chars; partial answer kept\r\n"
+    assert (
+        shown
+        == b"hm\r\nsome\r\nllmcli: connection lost after 4 chars; partial answer kept on stdout\r\n"
+    )
 
 
 def test_no_colour_and_no_box_anywhere(run: Run, endpoint: Endpoint, env: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from llmcli.backends.embedded import smollm2
 from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
 from llmcli.errors import BadRequest, ConfigError, NoInput
+from llmcli.system.files.regular import open_regular
 
 # In tokens: the length that the embedded model was trained for. More only costs memory.
 _CONTEXT = 8192
@@ -124,7 +125,7 @@ def check_weights(weights: Path) -> None:
     not exist, ConfigError if it cannot be read or does not begin with GGUF's magic number.
     """
     try:
-        with weights.open("rb") as file:
+        with open_regular(weights) as file:
             magic = file.read(4)
     except FileNotFoundError:
         raise NoInput(f"the model file {weights} does not exist") from None

@@ -19,8 +19,8 @@ from llmcli.errors import AuthError, NetworkError
 from llmcli.system.short_ways import is_on
 
 if TYPE_CHECKING:
-    from llmcli.backends.http.pool import Pool
-    from llmcli.backends.http.received import Head, Received
+    from llmcli.backends.http.by_requests.pool import Pool
+    from llmcli.backends.http.reply.received import Head, Received
 
 
 def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stream:
@@ -82,7 +82,7 @@ def _answer(
             head = _head(received)
         finally:
             trace.sent = progress.sent
-        from llmcli.backends.http import reply  # noqa: PLC0415  # after the request was sent
+        from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # after the request was sent
 
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
@@ -90,9 +90,9 @@ def _answer(
         attempt["status"] = head.status
         trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
         blocks = cast(Iterator[bytes], received)
-        reply.check_head(head, blocks, trace.redact)
+        chunks.check_head(head, blocks, trace.redact)
         trace.stage("the answer is not complete")
-        for batch in reply.chunks(blocks, headers.get("content-type", ""), trace):
+        for batch in chunks.chunks(blocks, headers.get("content-type", ""), trace):
             progress.mark_alive()
             yield batch
             # A reader of stdout that pauses does not count as silence of the server.
@@ -106,11 +106,11 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """
     progress = _progress(endpoint, trace)
     received = _send(endpoint, "GET", join(endpoint.base_url, path), None, progress)
-    from llmcli.backends.http import reply  # noqa: PLC0415  # loads sseclient
+    from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # loads sseclient
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
-    reply.check_head(head, blocks, trace.redact)
-    return reply.parse_value(b"".join(reply.bounded(blocks)), trace.redact)
+    chunks.check_head(head, blocks, trace.redact)
+    return chunks.parse_value(b"".join(chunks.bounded(blocks)), trace.redact)
 
 
 def _head(received: "Received") -> "Head":
@@ -148,12 +148,12 @@ def _send(
     plain = None
     if body is not None and is_on("plain-request") and is_plain(endpoint):
         plain = PlainRequest(endpoint, body, progress)
-    from llmcli.backends.http import reply  # noqa: F401, PLC0415  # loaded while the server works
+    from llmcli.backends.http.reply import chunks  # noqa: F401, PLC0415  # loaded while the server works
 
     if plain:
         yield from plain.receive()
         return
-    from llmcli.backends.http import client  # noqa: PLC0415  # loads requests
+    from llmcli.backends.http.by_requests import client  # noqa: PLC0415  # loads requests
 
     def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
         received = http.receive(body, progress)

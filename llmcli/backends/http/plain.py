@@ -12,17 +12,17 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from llmcli.backends.http.addresses import open_socket
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.http.wire import proxy
+from llmcli.backends.http.wire.addresses import open_socket
 from llmcli.backends.thread import next_wait
 from llmcli.config.url import PORTS, host_of, origin
 from llmcli.errors import LlmcliError
 
 if TYPE_CHECKING:
-    from llmcli.backends.http.received import Received
-    from llmcli.backends.http.response import Response
+    from llmcli.backends.http.reply.received import Received
+    from llmcli.backends.http.reply.response import Response
 
 # Bytes sent at once.
 _BLOCK = 65536
@@ -57,7 +57,8 @@ class PlainRequest:
         Raises an LlmcliError before the head if no reply begins, or after it if the reply breaks
         off; also what the progress raises when that takes too long.
         """
-        from llmcli.backends.http import errors, received  # noqa: PLC0415  # while the server works
+        from llmcli.backends.http import errors  # noqa: PLC0415  # while the server works
+        from llmcli.backends.http.reply import received  # noqa: PLC0415  # the same
 
         try:
             try:
@@ -79,7 +80,7 @@ class PlainRequest:
         broken = self._error
         if self._connection is None or isinstance(broken, (TimeoutError, LlmcliError)):
             raise broken or OSError("not connected")
-        from llmcli.backends.http.response import Response  # noqa: PLC0415  # loads http.client
+        from llmcli.backends.http.reply.response import Response  # noqa: PLC0415  # loads http.client
 
         response = Response(self._connection, self._progress, method="POST")
         try:

@@ -5,13 +5,15 @@ Each line is one write. If a process is killed within it, the next process remov
 
 import errno
 import fcntl
+import json
 import os
+import re
 import struct
 import subprocess
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from llmcli.errors import CantCreate, TryLater, WriteError
-from llmcli.system.dataclass import dataclass
 from llmcli.system.files import jsonl
 from llmcli.system.files.locks import lock
 
@@ -30,20 +32,32 @@ _LONGEST_HEAD = max(map(len, _HEADS))
 _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
 
 
-@dataclass(frozen=True)
-class Entry:
+# How a line of JSON or text begins: its key and its number, and the record of JSON.
+_BEGIN = re.compile(r'\{"key": "([0-9a-f]{32})", "index": (\d{1,9}), ("input": )?')
+# A record that is a text, and how an answer goes on, which may be followed by anything.
+_TEXT_RECORD = re.compile(r'"(?:[^"\\]|\\.)*"')
+_OK = '"ok": true, '
+_DECODER = json.JSONDecoder()
+# The exit codes of failures that the record itself causes, so that asking again is in vain: a bad
+# request, too long, filtered, cut at its limit of tokens, a tool.
+_ITS_OWN = (65, 80, 82, 86, 87)
+
+
+class Entry(NamedTuple):
     """What a line of the file says of one record.
 
     `offset` is where the line begins, in bytes. `form` is TEXT, JSON or BATCH_LINES. `key` is the
-    hash of the record and its request. `ok` is False for a failure. `index` is the number of the
-    record in the input of the run that wrote the line, from 0; -1 if the line does not say.
+    hash of the record and its request. `ok` is False for a failure, `its_own` True for one that the
+    record itself caused. `number` is that of the record in the input of the run that wrote the
+    line, from 0; -1 if the line does not say.
     """
 
     offset: int
     form: str
     key: str
     ok: bool
-    index: int
+    its_own: bool
+    number: int
 
 
 class ResultFile:
@@ -169,6 +183,18 @@ def holds_lines(path: str) -> bool:
     return len(head) == _LONGEST_HEAD and _is_result(head)
 
 
+def number_of_lines(path: str) -> int:
+    """Return the number of line ends in the file at `path`; 0 if it cannot be read."""
+    count = 0
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(_BLOCK):
+                count += block.count(b"\n")
+    except OSError:
+        pass
+    return count
+
+
 def _is_result(text: bytes) -> bool:
     """Return True if `text` is the beginning of a line of results, however short it is."""
     return any(text.startswith(head[: len(text)]) for head in _HEADS)
@@ -176,17 +202,50 @@ def _is_result(text: bytes) -> bool:
 
 def _entry(offset: int, text: bytes) -> Entry | None:
     """Return the entry of the line that begins at `offset`; None if it is not a result of map."""
+    if answer := _answer(offset, text):
+        return answer
     value = jsonl.parse_record(text) if _is_result(text) else None
     if value is None:
         return None
+    about = value.get("llmcli")
+    about = about if isinstance(about, dict) else {}
     if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
-        about = value.get("llmcli") or {}
-        key, ok = value["id"].removeprefix(BATCH), value.get("error") is None
-        return Entry(offset, BATCH_LINES, key, ok, about.get("index", -1))
-    if not isinstance(value.get("key"), str):
+        key, ok, form = value["id"].removeprefix(BATCH), value.get("error") is None, BATCH_LINES
+    elif isinstance(value.get("key"), str):
+        key, ok, form = value["key"], value.get("ok") is True, JSON if "input" in value else TEXT
+    else:
         return None
-    form = JSON if "input" in value else TEXT
-    return Entry(offset, form, value["key"], value.get("ok") is True, value.get("index", -1))
+    source = value if form == TEXT else about
+    number = about.get("index", -1) if form == BATCH_LINES else value.get("index", -1)
+    its_own = not ok and source.get("exit_code") in _ITS_OWN
+    return Entry(offset, form, key, ok, its_own, number if isinstance(number, int) else -1)
+
+
+def _answer(offset: int, text: bytes) -> Entry | None:
+    """Return the entry of a whole line of JSON or text with an answer; None for any other line.
+
+    Most lines are such, and a file may have millions of them: only their beginning is read.
+    """
+    line = text.decode(errors="replace")
+    begin = _BEGIN.match(line)
+    if begin is None or not line.endswith("}\n"):
+        return None
+    end, form = begin.end(), TEXT
+    if begin[3]:
+        form = JSON
+        if plain := _TEXT_RECORD.match(line, end):
+            end = plain.end()
+        else:
+            try:
+                end = _DECODER.raw_decode(line, end)[1]
+            except (ValueError, RecursionError):
+                return None
+        if not line.startswith(", ", end):
+            return None
+        end += 2
+    if not line.startswith(_OK, end):
+        return None
+    return Entry(offset, form, begin[1], True, False, int(begin[2]))
 
 
 def _holder(descriptor: int) -> str:

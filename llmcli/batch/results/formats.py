@@ -113,6 +113,8 @@ class TextForm:
         """Return the JSON line that keeps the text."""
         task = outcome.task
         about = {"key": task.key, "index": task.index, "ok": outcome.error is None}
+        if outcome.error is not None:
+            about["exit_code"] = int(outcome.error.exit_code)
         return line({**about, "text": outcome.text})
 
     def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:

@@ -24,15 +24,15 @@ class Tally:
     """The counts of a run, which `add` brings up to date.
 
     `done` and `kinds` count the records that were answered and that failed, the latter by the kind
-    of failure. `cost` is in USD, without the `unknown` answers whose cost is not known. `warnings`
-    has the number of records for each warning. `earlier_runs` returns words on what earlier runs
-    did, or an empty text.
+    of failure, `gaps` those whose empty lines are not written yet. `cost` is in USD, without the
+    `unknown` answers whose cost is not known. `warnings` has the number of records for each
+    warning. `earlier_runs` returns words on what earlier runs did, or an empty text.
     """
 
     def __init__(self, earlier_runs: Callable[[], str]) -> None:
         self.started = time.monotonic()
         self.earlier_runs = earlier_runs
-        self.done = 0
+        self.done = self.gaps = 0
         self.kinds: Counter[str] = Counter()
         self.first_failure: str | None = None
         self.warnings: Counter[str] = Counter()

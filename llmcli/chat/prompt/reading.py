@@ -2,7 +2,6 @@
 
 import os
 import select
-import time
 from collections.abc import Sequence
 
 from llmcli.errors import BadRequest, NoInput, UsageError
@@ -49,7 +48,7 @@ class Input:
             if self.environment.is_terminal(STDIN):
                 self.environment.note("reading the terminal; end with Ctrl-D")
             elif notice:
-                self._wait_with_notice()
+                _wait_with_notice(self.environment)
             return self._read_all(STDIN, "stdin")
 
     def file(self, name: str) -> bytes:
@@ -80,11 +79,6 @@ class Input:
             return check_text(value, option)
         return decoded(self.file(value[1:]), f"{option} {value}").rstrip("\r\n")
 
-    def _wait_with_notice(self) -> None:
-        until = time.monotonic() + _NOTICE_AFTER
-        if not select.select([STDIN], [], [], max(until - time.monotonic(), 0))[0]:
-            self.environment.say("waiting for stdin; -n ignores it")
-
     def _read_all(self, descriptor: int, name: str) -> bytes:
         blocks: list[bytes] = []
         while block := read_block(descriptor, name, _BLOCK):
@@ -96,13 +90,45 @@ class Input:
         return b"".join(blocks)
 
 
+def _wait_with_notice(environment: Environment) -> None:
+    if not select.select([STDIN], [], [], _NOTICE_AFTER)[0]:
+        environment.say_once("waiting for stdin; -n ignores it")
+
+
+def stdin_begins(environment: Environment) -> bool:
+    """Wait for the beginning or the end of stdin, without reading it; return whether it begins.
+
+    After two seconds the user is told that it is waited for.
+    """
+    import fcntl  # noqa: PLC0415  # for a prompt of a single word only
+    import termios  # noqa: PLC0415
+
+    environment.stage = "stdin has not begun"
+    _wait_with_notice(environment)
+    select.select([STDIN], [], [])
+    try:
+        # The number of bytes that can be read at once, which is 0 at the end.
+        waiting = fcntl.ioctl(STDIN, termios.FIONREAD, bytes(4))
+    except OSError:  # a device such as /dev/null
+        return False
+    return any(waiting)
+
+
 def open_file(name: str) -> int:
-    """Return a descriptor that reads the file `name`; raise NoInput if it cannot be opened."""
+    """Return a descriptor that reads the file `name`.
+
+    Raise NoInput if it cannot be opened, UsageError if it is a URL.
+    """
     try:
         # Whatever the locale says: arguments were decoded from UTF-8 in the same way.
         path = name.encode("utf-8", "surrogateescape")
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
+        scheme = name.partition("://")[0]
+        if scheme != name and scheme.isalpha():
+            # The rest is not shown, as a URL may hold a password.
+            problem = f"{scheme}://… is a URL, and only files are read"
+            raise UsageError(problem, hint='pipe it in: curl -s URL | llmcli "…"') from None
         raise _unreadable(name, error) from None
 
 

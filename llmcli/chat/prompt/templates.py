@@ -1,17 +1,18 @@
 """Templates: saved prompts in TOML files, with variables, a system message and settings."""
 
-import stat
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from llmcli.chat.named_file import named_file
+from llmcli.chat.named_file import files_in, named_file
 from llmcli.chat.prompt.content import STDIN_PLACE, Filled, Wording
 from llmcli.chat.prompt.placeholders import WORD, pattern
 from llmcli.config import file, settings
 from llmcli.errors import ConfigError, NoInput, UsageError
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
+from llmcli.system.files.regular import read_regular
 from llmcli.system.suggestions import did_you_mean
 from llmcli.system.text import check_text
 
@@ -119,8 +120,11 @@ def template_path(environment: Environment, name: str) -> Path:
 
 
 def template_names(environment: Environment) -> list[str]:
-    """Return the names of the templates in the configuration directory, sorted."""
-    return sorted(path.stem for path in environment.templates_directory.glob(f"*{SUFFIX}"))
+    """Return the names of the templates in the configuration directory, sorted.
+
+    Raise NoInput if the directory cannot be read.
+    """
+    return [path.stem for path in files_in(environment.templates_directory, SUFFIX)]
 
 
 def load_template(environment: Environment, name: str) -> Template:
@@ -131,13 +135,12 @@ def load_template(environment: Environment, name: str) -> Template:
     """
     path = template_path(environment, name)
     try:
-        # Checked first, since a pipe of that name might be waited for without end.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise NoInput(f"template {path} is not a regular file")
-        data = path.read_bytes()
+        data = read_regular(path)
     except (FileNotFoundError, NotADirectoryError):
         near = did_you_mean(name, template_names(environment), most=3, likeness=0.5)
         hint = near or "see `llmcli template list`"
+        if re.fullmatch(r"[0-9.]+", name):
+            hint = f"the temperature is --temperature {name}"
         raise NoInput(f"there is no template {name}", hint=hint) from None
     except OSError as error:
         raise NoInput(f"cannot read template {path}: {error.strerror}") from None

@@ -5,7 +5,6 @@ Its name is kept in one small file for each terminal, and in another for all ter
 
 import os
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from llmcli.chat.sessions.history import Session
@@ -13,6 +12,7 @@ from llmcli.errors import NoInput
 from llmcli.system.environment import Environment
 from llmcli.system.files import private_dirs
 from llmcli.system.files.atomic_file import replace_file
+from llmcli.system.files.regular import read_regular
 
 _OF_ALL = "all"
 # Seconds (one day) after its last use until the file of a terminal that seems gone is removed.
@@ -70,12 +70,19 @@ def _leads(pid: int) -> bool:
 def last_name(environment: Environment) -> tuple[str, bool]:
     """Return the name of the last session, and whether it is the last of this terminal.
 
-    Raise NoInput if there is none, and ConfigError if other users could have written the name.
+    Raise NoInput if there is none or it cannot be read, and ConfigError if other users could have
+    written the name.
     """
     private_dirs.check_private(environment.state_directory)
     for key in (_terminal(), _OF_ALL):
-        with suppress(OSError):
-            name = (_folder(environment) / key).read_text("utf-8", "surrogateescape")
-            return name, key != _OF_ALL
+        path = _folder(environment) / key
+        try:
+            name = read_regular(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            hint = "remove it, or name the session with --session"
+            raise NoInput(f"cannot read {path}: {error.strerror}", hint=hint) from None
+        return name.decode("utf-8", "surrogateescape"), key != _OF_ALL
     hint = "begin one with --session NAME; a plain ask is not kept"
     raise NoInput("there is no session to go on with", hint=hint)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from llmcli.api import messages, request
-from llmcli.chat.named_file import named_file
+from llmcli.chat.named_file import files_in, named_file
 from llmcli.chat.sessions import last
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import CantCreate, NoInput, WriteError
@@ -115,11 +115,11 @@ def append_turn(environment: Environment, session: Session, turn: Record, patien
 def session_names(environment: Environment) -> Iterator[str]:
     """Yield the names of the sessions in the state directory, the last used first.
 
-    Raise ConfigError if other users could change the directory.
+    Raise ConfigError if other users could change the directory, NoInput if it cannot be read.
     """
     private_dirs.check_private(environment.state_directory)
     dated = []
-    for path in _directory(environment).glob(f"*{SUFFIX}"):
+    for path in files_in(_directory(environment), SUFFIX):
         with suppress(OSError):  # removed meanwhile, or a link to nowhere
             dated.append((path.stat().st_mtime, path))
     yield from (path.stem for _, path in sorted(dated, reverse=True))

@@ -26,7 +26,7 @@ from llmcli.system.stdio import STDOUT, write_all
 
 
 def ask(
-    environment: Environment, options: AskOptions, words: Words = None, *, implicit: bool = False
+    environment: Environment, options: AskOptions, words: Words = None, *, alone: bool = False
 ) -> int:
     """Stream one completion to stdout. This is the default command.
 
@@ -50,7 +50,7 @@ def ask(
     # Before anything can fail: from now on failures are reported in the form of --json or --events.
     environment.renderer = output = Output(environment, options, call)
 
-    text = checks.check_words(words or [], implicit=implicit)
+    text = checks.check_words(environment, words or [], alone=alone)
     checks.check_given(environment, options, text)
     template = setup.template(environment, options.prompt)
     filled = template.fill(options.prompt.param or [], text) if template else Filled.of(text)

@@ -9,7 +9,7 @@ from llmcli.cli import doctor
 from llmcli.config import file, keys, url
 from llmcli.config.headers import is_secret
 from llmcli.config.settings import DOCS, Settings
-from llmcli.errors import LlmcliError
+from llmcli.errors import LlmcliError, NoInput
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import print_line
 from llmcli.system.text import harmless
@@ -49,7 +49,13 @@ def print_path(context: typer.Context) -> None:
     Example:
       $EDITOR "$(llmcli config path)"
     """
-    print_line(str(context.obj.environment.config_file))
+    environment: Environment = context.obj.environment
+    path = environment.config_file
+    if not environment.has_home and environment.home in path.parents:
+        raise NoInput(
+            "there is no home directory", hint="set HOME, XDG_CONFIG_HOME or LLMCLI_CONFIG"
+        )
+    print_line(str(path))
 
 
 @app.command("show")
@@ -99,6 +105,7 @@ def check_settings(
     except LlmcliError as error:
         print_line(f"FAIL  config      {error}")
         raise typer.Exit(error.exit_code) from None
+    environment.start_deadline(settings.deadline)
     # The first failure decides the exit code: those after it may only follow from it.
     exit_code = 0
     for finding in doctor.examine(environment, settings):

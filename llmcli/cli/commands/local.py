@@ -3,6 +3,7 @@
 import typer
 
 from llmcli.backends.embedded import download, weights
+from llmcli.config import file
 from llmcli.errors import NoInput
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import print_line
@@ -35,7 +36,9 @@ def pull(context: typer.Context) -> None:
     Example:
       llmcli local pull
     """
-    print_line(str(download.fetch_weights(context.obj.environment)))
+    environment: Environment = context.obj.environment
+    environment.start_deadline(file.resolve(environment, {}, None).deadline)
+    print_line(str(download.fetch_weights(environment)))
 
 
 @app.command("list")

@@ -10,6 +10,7 @@ import typer
 from llmcli.chat.prompt import templates
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
 from llmcli.system.environment import Environment
+from llmcli.system.files.regular import open_regular
 from llmcli.system.stdio import STDIN, STDOUT, print_line
 from llmcli.system.text import harmless, one_line
 
@@ -93,11 +94,13 @@ def edit_template(context: typer.Context, name: Name) -> None:
     path = templates.template_path(environment, name)
     new = not path.exists()
     try:
+        if not new:
+            open_regular(path).close()
         path.parent.mkdir(parents=True, exist_ok=True)
         if new:
             path.write_text(_NEW, "utf-8")
     except OSError as error:
-        raise CantCreate(f"cannot create {path}: {error.strerror}") from None
+        raise CantCreate(f"cannot write {path}: {error.strerror}") from None
     try:
         _edit(environment, str(path))
     finally:

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -53,7 +54,9 @@ def usage(
     until: Annotated[
         str | None, typer.Option("--until", metavar="DAY", help="The last day. [today]")
     ] = None,
-    by: Annotated[By, typer.Option("--by", help="What to sum by.")] = By.day,
+    by: Annotated[
+        By, typer.Option("--by", metavar="UNIT", help=f"What to sum by: {', '.join(By)}.")
+    ] = By.day,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV with a heading.")] = False,
@@ -73,6 +76,7 @@ def usage(
     if as_json and as_csv:
         raise UsageError("--json and --csv exclude each other")
     settings = file.resolve(environment, {}, None)
+    environment.start_deadline(settings.deadline)
     zone = budget.zone_of(settings.budget, settings.source("budget"))
     last = _day(until, zone, "--until", last=True) if until is not None else zone.today()
     first = _day(since, zone, "--since") if since is not None else last - timedelta(days=_DAYS - 1)
@@ -132,9 +136,14 @@ def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By)
             rollup = summary.of_file(path, zone.day_of, zone.name)
         except OSError as error:
             raise NoInput(f"cannot read the ledger {path}: {error.strerror}") from None
-        for key, part in rollup.all_sums(zone.day_of):
+        of_sessions = by is By.session
+        parts: Iterator[tuple[tuple[str | None, ...], Sum]] = (
+            rollup.sums_of_sessions(zone.day_of) if of_sessions else rollup.all_sums(zone.day_of)
+        )
+        for key, part in parts:
             if first.isoformat() <= str(key[0]) <= last.isoformat():
-                sums.setdefault(_group_of(key, by), Sum()).add(part)
+                group = (key[1] or "-") if of_sessions else _group_of(key, by)
+                sums.setdefault(group, Sum()).add(part)
     if by in (By.day, By.week, By.month):
         return dict(sorted(sums.items()))
     return dict(sorted(sums.items(), key=lambda item: (-item[1].usd, item[0])))

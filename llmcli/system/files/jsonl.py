@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llmcli.system.files.locks import lock, unlock
+from llmcli.system.files.regular import check_regular, open_regular
 
 _BLOCK = 65536
 # Seconds for which one lock serves while other threads bring more lines. Longer, and the other
@@ -176,6 +177,7 @@ class Journal:
             if self._descriptor is None:
                 self._descriptor = self._open()
                 self._opened_as, self._end = os.fstat(self._descriptor), 0
+                check_regular(self._opened_as.st_mode)
             descriptor = self._descriptor
             lock(descriptor, until - time.monotonic(), self.waiting)
             status = _stat(self.path)
@@ -282,7 +284,7 @@ def read_records(path: Path) -> Iterator[tuple[int, Record | None]]:
     The record is None for a line that is not a JSON object. Blank lines and a torn last line are
     left out. Raise OSError if the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         for number, line in enumerate(file, 1):
             record = parse_record(line)
             is_whole = line.endswith(b"\n") or not _is_torn(line)

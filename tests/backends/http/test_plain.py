@@ -10,10 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from llmcli.backends.http.client import Client
+from llmcli.backends.http.by_requests.client import Client
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.plain import PlainRequest, is_plain, request_head
-from llmcli.backends.http.received import Received
+from llmcli.backends.http.reply.received import Received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.config.keys import Key
 from tests.support.endpoint import listening
@@ -107,19 +107,16 @@ print(head.status, body, {{"requests", "urllib3"}} & set(sys.modules))
         assert len(came) == 1
 
 
-@pytest.mark.parametrize(
-    "name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "http_proxy", "Https_Proxy"]
-)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 def test_nothing_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    for variable in ("http_proxy", "https_proxy", "all_proxy"):
+    for variable in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.upper(), raising=False)
-    monkeypatch.setattr(sys, "platform", "linux")
     far = Endpoint("https://api.example.com/v1")
     assert is_plain(far)
+    assert not is_plain(Endpoint(far.base_url, client_cert="me.pem"))
     monkeypatch.setenv(name, "http://127.0.0.1:1")
     assert not is_plain(far)
     assert is_plain(Endpoint("http://127.0.0.1:1234/v1"))
-    monkeypatch.delenv(name)
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert not is_plain(far)
+    monkeypatch.setenv("NO_PROXY", ".example.com")
+    assert is_plain(far)

@@ -75,9 +75,12 @@ def test_another_model_or_parameter_is_asked_again(
     assert done.returncode == 0
     assert len(echo.bodies) == 6
     assert "resumed: 0 done before, 3 changed, 0 new" in one_line(done.stderr)
-    assert (tmp_path / "out").read_bytes().startswith(old)
+    assert (tmp_path / "out.stale").read_bytes() == old
+    new = (tmp_path / "out").read_bytes()
     run("map", "--json", "-O", "out", "--resume", "--no-stream", "{}", input=lines(3))
     assert len(echo.bodies) == 6
+    assert (tmp_path / "out").read_bytes() == old
+    assert (tmp_path / "out.stale").read_bytes() == new
 
 
 def test_failed_ones_are_asked_again(run: Run, echo: Echo, tmp_path: Path) -> None:
@@ -119,18 +122,18 @@ def test_yesterdays_file_is_replaced_only_at_the_end(
 def test_a_failure_that_was_tried_again_before_a_kill_is_gone(
     run: Run, echo: Echo, env: dict[str, str], tmp_path: Path
 ) -> None:
-    bad, out = {"r2"}, tmp_path / "out"
+    bad, out = {"r2", "r3"}, tmp_path / "out"
     echo.fault = lambda handler, text, _n: text in bad and handler.refuse(400)
     run("map", "--json", "-O", "out", "{}", input=lines(4))
     bad.clear()
-    echo.hold("r4")
-    (tmp_path / "in").write_bytes(lines(5))
-    process = start(env, tmp_path, "--json", "-O", "out", "--resume")
-    wait_until(lambda: echo.asked["r4"] and out.read_bytes().count(b"\n") == 5)
+    echo.hold("r3")
+    (tmp_path / "in").write_bytes(lines(4))
+    process = start(env, tmp_path, "--json", "-O", "out", "--retry-failed")
+    wait_until(lambda: echo.asked["r3"] == 2 and out.read_bytes().count(b"\n") == 5)
     kill(process)
     echo.release()
-    assert run("map", "--json", "-O", "out", "--resume", "{}", input=lines(5)).returncode == 0
-    assert [(row["index"], row["ok"]) for row in rows_in(out)] == [(n, True) for n in range(5)]
+    assert run("map", "--json", "-O", "out", "--retry-failed", "{}", input=lines(4)).returncode == 0
+    assert [(row["index"], row["ok"]) for row in rows_in(out)] == [(n, True) for n in range(4)]
     assert echo.asked["r2"] == 2
 
 

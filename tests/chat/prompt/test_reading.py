@@ -37,7 +37,7 @@ def content(server: Server) -> Any:
         (["before {stdin} after"], b"THE INPUT\n", "before THE INPUT after"),
         (["ask", "3", "-", "2"], b"", "3 - 2"),
         (["ask", "--", "--help"], b"", "--help"),
-        (["help", "me", "with", "this"], b"", "help me with this"),
+        (["hello", "to", "all"], b"", "hello to all"),
         (["-n", "only words"], b"not this", "only words"),
         (["ask", "hi"], b"", "hi"),
         (["ask", "hi"], b"\xef\xbb\xbfwith a mark", "with a mark\n\nhi"),

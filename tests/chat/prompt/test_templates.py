@@ -236,4 +236,4 @@ def test_a_dash_with_a_template_is_stdin(run: Run, endpoint: Endpoint, tmp_path:
     os.mkfifo(tmp_path / "fifo")
     done = run("ask", "-t", "./fifo", "hi")
     assert done.returncode == 66
-    assert "is not a regular file" in one_line(done.stderr)
+    assert "fifo: it is a FIFO, not a regular file" in one_line(done.stderr)

@@ -14,8 +14,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from llmcli.backends.http import timeouts
-from llmcli.backends.http.addresses import open_socket
-from llmcli.backends.http.response import Response
+from llmcli.backends.http.reply.response import Response
+from llmcli.backends.http.wire.addresses import open_socket
 from llmcli.backends.thread import Put, in_thread
 
 # The class below is mixed into both kinds of connection; type checkers see one of them.

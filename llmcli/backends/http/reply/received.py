@@ -8,7 +8,7 @@ from llmcli.errors import LlmcliError
 from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from llmcli.backends.http.response import Response
+    from llmcli.backends.http.reply.response import Response
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 
-from llmcli.backends.http import connections, errors, errors_of_requests
+from llmcli.backends.http import errors
+from llmcli.backends.http.by_requests import connections
+from llmcli.backends.http.by_requests import errors as errors_of_requests
 from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
-from llmcli.backends.http.received import Received, received
+from llmcli.backends.http.reply.received import Received, received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.http.wire import proxy, proxy_errors
 from llmcli.config.url import host_of
@@ -192,6 +194,6 @@ class _Adapter(HTTPAdapter):
 
 
 def _socks_pools() -> Any:
-    from llmcli.backends.http import socks  # noqa: PLC0415  # needs the extra `socks`
+    from llmcli.backends.http.by_requests import socks  # noqa: PLC0415  # needs the extra `socks`
 
     return socks.POOLS

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llmcli.backends.http import addresses
+from llmcli.backends.http.wire import addresses
 from tests.support.endpoint import answer, serving
 from tests.support.program import Run, one_line
 
@@ -70,7 +70,12 @@ def test_an_address_that_refuses_is_passed_over(
 
 def test_silent_dns_ends_a_record(run: Run, env: dict[str, str], home: Path) -> None:
     (home / "sitecustomize.py").write_text(
-        "import socket, threading\nsocket.getaddrinfo = lambda *_, **__: threading.Event().wait()\n"
+        "import socket, threading\n"
+        "right = socket.getaddrinfo\n"
+        "def getaddrinfo(host, port, **named):\n"
+        "    if named['flags'] == 0: threading.Event().wait()\n"
+        "    return right(host, port, **named)\n"
+        "socket.getaddrinfo = getaddrinfo\n"
     )
     env["PYTHONPATH"] = str(home)
     options = ("-m", "m", "--base-url", "http://many.invalid/v1", "--retries", "0", "--json")

@@ -7,9 +7,9 @@ and shuts down the socket of one that has taken too long; that ends the system c
 import threading
 from contextlib import closing
 
-from llmcli.backends.http.client import Client
+from llmcli.backends.http.by_requests.client import Client
 from llmcli.backends.http.endpoint import Endpoint
-from llmcli.backends.http.received import Received
+from llmcli.backends.http.reply.received import Received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.errors import LlmcliError, TimedOut
 

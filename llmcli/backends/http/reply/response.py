@@ -9,10 +9,10 @@ from collections.abc import Callable
 from http.client import HTTPResponse, IncompleteRead
 from typing import Any
 
-from llmcli.backends.http.chunked import ChunkedBody
-from llmcli.backends.http.head import read_head
+from llmcli.backends.http.reply.chunked import ChunkedBody
+from llmcli.backends.http.reply.framing import settle_length
+from llmcli.backends.http.reply.head import read_head
 from llmcli.backends.http.timeouts import Progress
-from llmcli.backends.http.wire.framing import settle_length
 
 # Bytes read at once.
 _BLOCK = 65536

@@ -7,10 +7,10 @@ from typing import Any
 from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, Chunk
-from llmcli.backends.http import sse
-from llmcli.backends.http.received import Head
-from llmcli.backends.http.repeated_events import RepeatedEvents
-from llmcli.backends.http.wire.encoding import decoded
+from llmcli.backends.http.reply import sse
+from llmcli.backends.http.reply.encoding import decoded
+from llmcli.backends.http.reply.received import Head
+from llmcli.backends.http.reply.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.text import one_line
 

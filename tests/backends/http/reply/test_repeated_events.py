@@ -13,8 +13,9 @@ from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.reply.choice.text_buffer import TextBuffer
 from llmcli.api.trace import Trace
 from llmcli.api.types import Chunk
-from llmcli.backends.http import reply, sse
-from llmcli.backends.http.repeated_events import RepeatedEvents
+from llmcli.backends.http.reply import chunks as reply
+from llmcli.backends.http.reply import sse
+from llmcli.backends.http.reply.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError
 
 ODD = [None, "", "x", "y", 0, 1, True, 1.0, [], ["a"], {}, {"a": ["b"]}, {"c": 1}]

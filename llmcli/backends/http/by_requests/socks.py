@@ -7,7 +7,7 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
-from llmcli.backends.http.connections import Connection
+from llmcli.backends.http.by_requests.connections import Connection
 
 
 class _Plain(Connection, SOCKSConnection):

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from llmcli.api.reply.judgement import Demands
 from llmcli.api.trace import Trace
-from llmcli.backends.http import completions, sse
+from llmcli.backends.http import completions
 from llmcli.backends.http import endpoint as backend
+from llmcli.backends.http.reply import sse
 from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.observer import Silent
