@@ -192,9 +192,7 @@ def endpoint(
     key = None
     if not header_rules.credential_header(settings, base_url):
         key = keys.find(environment, settings, base_url)
-    known = providers.of_url(base_url)
-    wants_key = known is not None and (known is CLINE or known.name == settings.provider)
-    if need_key and wants_key and not (key or secret):
+    if need_key and not (key or secret) and wants_key(settings, base_url):
         raise keys.missing(settings, base_url)
     plain = base_url.startswith("http://") and not url.is_loopback(base_url)
     if key and plain and not settings.allow_http:
@@ -211,6 +209,12 @@ def endpoint(
         connect_timeout=settings.connect_timeout,
         idle_timeout=settings.idle_timeout,
     )
+
+
+def wants_key(settings: Settings, base_url: str) -> bool:
+    """Return whether nothing is sent to `base_url` without a key: the default one, a provider."""
+    known = providers.of_url(base_url)
+    return known is not None and (known is CLINE or known.name == settings.provider)
 
 
 def key_header(settings: Settings, base_url: str) -> str:

@@ -146,15 +146,12 @@ def _endpoint(environment: Environment, settings: Settings, base_url: str) -> It
         yield Finding(f"model       {error}", error)
     connection = Connection(settings.model or "", base_url)
     try:
-        endpoint = connect.endpoint(environment, settings, connection)
+        endpoint = connect.endpoint(environment, settings, connection, need_key=False)
     except LlmcliError as error:
         yield Finding(f"key         {error}", error)
-        try:  # many endpoints list their models to anybody
-            endpoint = connect.endpoint(environment, settings, connection, need_key=False)
-        except LlmcliError:
-            return
-    else:
-        yield _key(settings, endpoint)
+        return
+    # Without its key it is asked as well: many endpoints list their models to anybody.
+    yield _key(settings, endpoint)
     yield from _connection(environment, settings, endpoint)
 
 
@@ -163,7 +160,10 @@ def _key(settings: Settings, endpoint: "Endpoint") -> Finding:
         return Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
     if header := headers.credential_header(settings, endpoint.base_url):
         return Finding(f"key         none is sent, but your header {header}")
-    hint = keys.missing(settings, endpoint.base_url).hint
+    missing = keys.missing(settings, endpoint.base_url)
+    if connect.wants_key(settings, endpoint.base_url):
+        return Finding(f"key         {missing}", missing)
+    hint = missing.hint
     return Finding(f"key         not set; if the server needs one, {hint}", remark=True)
 
 
