@@ -91,6 +91,8 @@ class Program:
         self.home = home
         self.variables = {"PATH": os.environ["PATH"], "HOME": home, "LLMCLI_MODEL": "m"}
         self.variables["LLMCLI_API_KEY"] = "sk-a-key-of-no-worth"
+        if base := os.environ.get("PYTHONUSERBASE"):  # where `pip install --user` has put it
+            self.variables["PYTHONUSERBASE"] = base
 
     def check(
         self, expected: str, *arguments: str, stdin: str = "", terminal: bool = False, **more: str

@@ -90,7 +90,7 @@ _llmcli_efforts() { _llmcli_offer none low medium high; }
 _llmcli_formats() { _llmcli_offer lines jsonl csv; }
 _llmcli_units() { _llmcli_offer day week month model tag session profile command; }
 _llmcli_shells() { _llmcli_offer bash zsh fish; }
-_llmcli_topics() { _llmcli_offer ask map models usage config local session template help completion; }
+_llmcli_topics() { _llmcli_offer start keys providers prompts options settings exit-codes retries json sessions templates schema tools map cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion; }
 
 _llmcli() {
     local cur='' prev='' pre='' words='' command='' head='' breaks i

@@ -61,7 +61,7 @@ function __llmcli_shells
 end
 
 function __llmcli_topics
-    string split ' ' 'ask map models usage config local session template help completion'
+    string split ' ' 'start keys providers prompts options settings exit-codes retries json sessions templates schema tools map cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion'
 end
 
 function __llmcli_at_files
@@ -138,7 +138,7 @@ complete -c llmcli -n __llmcli_first -a template -d 'List, show and edit saved p
 complete -c llmcli -n '__llmcli_group template' -a list -d 'Print the templates.'
 complete -c llmcli -n '__llmcli_group template' -a show -d 'Print a template as it stands in its file.'
 complete -c llmcli -n '__llmcli_group template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
-complete -c llmcli -n __llmcli_first -a help -d 'Show the help of a command. Nothing is sent to a model.'
+complete -c llmcli -n __llmcli_first -a help -d 'Print a page of the manual, or the help of a command.'
 complete -c llmcli -n __llmcli_first -a completion -d 'Print the script that completes the command line in a shell.'
 complete -c llmcli -n '__llmcli_in ask' -s n -l no-stdin -d 'Never touch stdin (for loops).'
 complete -c llmcli -n '__llmcli_in ask' -s f -l file -r -F -d 'Add a text or image file; - is stdin. Repeatable.'

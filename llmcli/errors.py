@@ -11,9 +11,6 @@ from enum import IntEnum
 from signal import Signals
 from typing import Any, ClassVar, Self
 
-# The hint of an error about a missing extra; the placeholder is the name of the extra.
-HOW_TO_INSTALL = "install llmcli[{0}] (from a clone: pip install '.[{0}]')"
-
 
 class ExitCode(IntEnum):
     """An exit code that scripts rely on. A code never changes its meaning; new ones may come.

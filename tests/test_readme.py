@@ -1,8 +1,6 @@
 """The README keeps its word: generated parts, commands, examples."""
 
-import json
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,17 +8,25 @@ from pathlib import Path
 import pytest
 
 from llmcli.cli.command_table import COMMANDS
-from tests.generated import completions, readme
+from tests.generated import completions, documents, man
 from tests.generated.tree import tree
-from tests.support.program import ROOT, Run, clean_environment, installer_settings
+from tests.support.program import ROOT, clean_environment, installer_settings
 
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.mark.parametrize("path", [*completions.files(), *readme.files()], ids=lambda p: p.name)
+GENERATED = {**completions.files(), **documents.files(), **man.files()}
+
+
+@pytest.mark.parametrize("path", list(GENERATED), ids=lambda p: p.name)
 def test_generated_text_is_up_to_date(path: Path) -> None:
-    expected = {**completions.files(), **readme.files()}[path]
-    assert path.read_text() == expected, "run `python -m tests.generated`"
+    assert path.read_text() == GENERATED[path], "run `python -m tests.generated`"
+
+
+def test_readme_can_be_read_at_once() -> None:
+    assert len(README.splitlines()) <= 200
+    linked = re.findall(r"\]\((llmcli/.*?)\)", README)
+    assert set(linked) == {f"llmcli/help/{path.name}" for path in documents.PAGES.glob("*.md")}
 
 
 def marked(name: str) -> str:
@@ -54,7 +60,8 @@ def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(done.stdout.splitlines()[-1]) > 1
-    assert "using the embedded local/smollm2-135m-instruct" in done.stderr
+    assert len(done.stdout.splitlines()[-1]) > 1
+    assert "local/smollm2-135m-instruct" in done.stderr
     prefix = clone / ".venv/share"
     for script, place in {
         "llmcli.bash": "bash-completion/completions/llmcli",
@@ -62,67 +69,13 @@ def test_first_command_in_a_clean_clone_with_an_empty_home(tmp_path: Path) -> No
         "llmcli.fish": "fish/vendor_completions.d/llmcli.fish",
     }.items():
         assert (prefix / place).read_bytes() == (ROOT / "completions" / script).read_bytes()
+    for page in man.FOLDER.glob("*.1"):
+        assert (prefix / "man/man1" / page.name).read_bytes() == page.read_bytes()
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     assert marked("test command").endswith("&& .venv/bin/pytest")
     assert "<!-- test command -->" in (ROOT / ".ci/run").read_text()
-
-
-def commands() -> list[str]:
-    """Every line of the README that calls llmcli with arguments."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if re.search(rf"\bllmcli (-|\"|{'|'.join(COMMANDS)})", line)]
-
-
-# The files that the examples name.
-FILES = {
-    "talk.json": '[{"role": "user", "content": "hi"}]',
-    "person.json": "{}",
-    "measured": "23 degrees",
-    "home/.config/llmcli/templates/review.toml": 'prompt = "{stdin} {language}"',
-}
-
-
-@pytest.fixture
-def files(tmp_path: Path, home: Path) -> None:
-    definitions = re.search(r"```json\n(\[.*?)```", README, re.S)
-    assert definitions
-    call = {"id": "c1", "function": {"name": "weather", "arguments": "{}"}}
-    talk = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]
-    asked = [talk[0], {"role": "assistant", "content": None, "tool_calls": [call]}]
-    state = "home/.local/state/llmcli"
-    made = {
-        **FILES,
-        "weather.json": definitions[1],
-        f"{state}/sessions/trip.jsonl": json.dumps({"messages": talk}) + "\n",
-        f"{state}/sessions/asked.jsonl": json.dumps({"messages": asked}) + "\n",
-        f"{state}/last-session/all": "trip",
-    }
-    for name, text in made.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        (tmp_path / name).write_text(text)
-    (tmp_path / state).chmod(0o700)
-    (tmp_path / "weather.sh").write_text("#!/bin/sh\n")
-    (tmp_path / "weather.sh").chmod(0o755)
-
-
-@pytest.mark.parametrize("line", commands())
-def test_options_in_examples_exist(run: Run, line: str, files: None) -> None:
-    """Each call is parsed by the real program: nothing in the README is a usage error."""
-    line = line.replace('$(jq -r .id <<< "$call")', "c1").replace("call=$(", "")
-    call = re.split(r"[|;]", line.split("#")[0][line.index("llmcli ") :])[0]
-    arguments = shlex.split(re.sub(r"[<>)] ?\S*$|\)$", "", call.split(" <")[0].split(" >")[0]))[1:]
-    if arguments[0] not in ("ask", *(a for a in arguments[:1] if a not in COMMANDS)):
-        arguments += ["--help"]
-    else:
-        arguments += ["--dry-run", "-m", "m", "--max-input", "1k"]
-        arguments = [a for a in arguments if a not in ("notes.txt", "photo.jpg", "-f")]
-        if "--tool-result" in arguments:
-            arguments[arguments.index("-c") : arguments.index("-c") + 1] = ["--session", "asked"]
-    done = run(*arguments, input=b"piped")
-    assert done.returncode == 0, done.stderr
 
 
 def test_every_command_is_known_everywhere() -> None:

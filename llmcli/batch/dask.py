@@ -16,8 +16,9 @@ from llmcli.batch.run import Workers
 from llmcli.batch.spec import Work, answerer
 from llmcli.batch.task import Outcome, Task
 from llmcli.batch.worker import Answerer
-from llmcli.errors import HOW_TO_INSTALL, ConfigError, NetworkError
+from llmcli.errors import ConfigError, NetworkError
 from llmcli.system.environment import Environment
+from llmcli.system.extras import how_to_install
 
 # Seconds in which the scheduler must answer.
 _PATIENCE = 10.0
@@ -38,7 +39,7 @@ def workers(work: Work, address: str) -> Workers:
         from distributed import Client  # noqa: PLC0415  # an extra that need not be installed
     except ImportError:
         problem = "--cluster needs Dask's distributed, which is not installed"
-        raise ConfigError(problem, hint=HOW_TO_INSTALL.format("cluster")) from None
+        raise ConfigError(problem, hint=how_to_install("cluster")) from None
     # Dask logs and warns about lost connections on stderr; llmcli reports failures itself.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     warnings.simplefilter("ignore")

@@ -134,7 +134,7 @@ class Answerer:
 
     def abandon(self) -> None:
         """End the programs of tools that still run: requests under way are not waited for."""
-        from llmcli.system import process  # noqa: PLC0415  # most runs start no programs
+        from llmcli.system.processes import process  # noqa: PLC0415  # most runs start no programs
 
         process.end_programs()
 

@@ -11,6 +11,6 @@ COMMANDS = {
     "local": "Fetch, list and remove the embedded model, which needs no key.",
     "session": "List, show, export and remove conversations of `ask --session`.",
     "template": "List, show and edit saved prompts, for `ask -t NAME`.",
-    "help": "Show the help of a command. Nothing is sent to a model.",
+    "help": "Print a page of the manual, or the help of a command.",
     "completion": "Print the script that completes the command line in a shell.",
 }

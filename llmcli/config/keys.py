@@ -16,7 +16,7 @@ from llmcli.config.paths import path_of
 from llmcli.config.providers import CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.config.url import host_of, is_loopback
-from llmcli.errors import HOW_TO_INSTALL, ConfigError, LlmcliError, deadline_reached
+from llmcli.errors import ConfigError, LlmcliError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
 from llmcli.system.files.regular import open_regular
@@ -145,7 +145,7 @@ def _from_command(command: list[str] | str, environment: Environment, deadline: 
     `deadline` is in seconds; 0 is none. Raises ConfigError if the command fails, TimedOut if it
     has not ended at the deadline.
     """
-    from llmcli.system import process  # noqa: PLC0415  # loads subprocess; only for a key command
+    from llmcli.system.processes import process  # noqa: PLC0415  # loads subprocess; only for a key command
 
     arguments = _arguments(command)
     # Its stdin is empty, because the stdin of llmcli is for the prompt.
@@ -214,8 +214,10 @@ def _from_keyring(name: str, *, required: bool) -> Key | None:
 
     if find_spec("keyring") is None:
         if required:
+            from llmcli.system.extras import how_to_install  # noqa: PLC0415  # only for a hint
+
             raise ConfigError("keyring = true, but the library keyring is not installed",
-                              hint=HOW_TO_INSTALL.format("keyring"))  # fmt: skip
+                              hint=how_to_install("keyring"))  # fmt: skip
         return None
     import keyring  # noqa: PLC0415  # an extra, and slow to load
 

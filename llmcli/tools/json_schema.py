@@ -11,7 +11,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from llmcli.errors import HOW_TO_INSTALL, BadRequest, ConfigError
+from llmcli.errors import BadRequest, ConfigError
+from llmcli.system.extras import how_to_install
 from llmcli.system.text import one_line
 
 # Characters of a message of the library, which may quote the whole value.
@@ -26,7 +27,7 @@ def require() -> None:
     It is called before a request is sent, so that no answer is paid for that cannot be checked.
     """
     if importlib.util.find_spec("jsonschema") is None:
-        hint = HOW_TO_INSTALL.format("schema")
+        hint = how_to_install("schema")
         raise ConfigError("JSON Schema needs the library jsonschema", hint=hint)
 
 

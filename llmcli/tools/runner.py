@@ -13,10 +13,10 @@ from llmcli.api import messages
 from llmcli.api.reply.tool_calls import FUNCTION, arguments_of, name_of, written_in
 from llmcli.api.types import Message, ToolCall
 from llmcli.errors import ToolError
-from llmcli.system import process
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.process import Program, ProgramResult
+from llmcli.system.processes import process
+from llmcli.system.processes.process import Program, ProgramResult
 from llmcli.system.text import harmless, one_line
 from llmcli.tools import json_schema
 from llmcli.tools.definition import Tool, Toolbox, environment_of

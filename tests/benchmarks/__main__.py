@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from tests.benchmarks import (
+    breaks,
     budget,
     calls,
     installed,
@@ -28,12 +29,13 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "map": lines.main,
     "budget": budget.main,
     "resume": resume.main,
+    "breaks": lambda _options: breaks.main(),
     "interrupt": lambda _options: interrupt.main(),
     "ledger": lambda _options: ledger.main(),
     "short": short_ways.main,
     "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"short", "start", "stream", "volume", "map", "budget", "resume"}
+_SIDE_BY_SIDE = {"breaks", "short", "start", "stream", "volume", "map", "budget", "resume"}
 
 
 def main() -> None:

@@ -125,7 +125,7 @@ ERRORS: list[tuple[str, dict[str, str], int, str]] = [
     ("config", {}, 2, "missing command: one of path, show, check; see llmcli config --help"),
     ("template show", {}, 2, "missing TEMPLATE: llmcli template show TEMPLATE; see llmcli template show --help"),
     ("usage today", {}, 2, "unexpected extra argument of llmcli usage: today; see llmcli usage --help"),
-    ("help me", {}, 2, "there is no help on me; there is help on ask, map, models, usage, config, local, session, template, help, completion"),
+    ("help me", {}, 2, "no such topic or command: me; `llmcli help` lists all"),
     # variables
     ("ask hi", {"LLMCLI_DEADLINE": "soon"}, 78, f"LLMCLI_DEADLINE must be {TIME}, not 'soon'"),
     ("ask hi", {"LLMCLI_TEMPERATURE": "hot"}, 78, "LLMCLI_TEMPERATURE must be a number, not 'hot'"),

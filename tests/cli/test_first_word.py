@@ -97,13 +97,13 @@ COMMANDS = {
     "local news of today": "no such command 'news'",
     "text | -m x map --dry-run": "1 request",
     "completion bash": "complete -F _llmcli llmcli",
-    "help": "Usage: llmcli [OPTIONS]",
+    "help": "llmcli help TOPIC shows a page of the manual:",
     "help ask": "Usage: llmcli ask",
     "help config": "Usage: llmcli config",
     "help config show": "Usage: llmcli config show",
     "help help": "Usage: llmcli help",
     "-q help": "no such option: -q; see llmcli help --help",
-    "text | help map": "Usage: llmcli map",
+    "text | help map": "# map: one answer for each line",
     "--help": "Usage: llmcli [OPTIONS]",
     "-h": "Usage: llmcli [OPTIONS]",
     "--version": "llmcli ",
@@ -154,17 +154,17 @@ REFUSED = {
     "keys": KEYS,
     "doctor": "`llmcli config check`",
     # never sent to a model
-    "help me": "there is no help on me; there is help on ask, map, models",
-    "help what is a brick": "there is no help on what",
+    "help me": "no such topic or command: me; `llmcli help` lists all",
+    "help what is a brick": "no such topic or command: what is a brick; `llmcli help` lists all",
     "help modles": "did you mean models?",
-    "text | help me": "there is no help on me",
+    "text | help me": "no such topic or command: me",
     "keys set openai": "no such command: keys set; keys are read, never given on a command line: ",
     "key list": KEYS,
     "auth login": KEYS,
     # nothing to ask
     "": "empty prompt; nothing sent",
     "''": "empty prompt; nothing sent",
-    "-n": "no prompt; llmcli \"your question\", or pipe text in",
+    "-n": "no prompt; llmcli \"your question\"; see llmcli --help",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Text made from the code: shell completions and parts of the README.
+"""Text made from the code: shell completions, parts of README and manual, and the man pages.
 
 `python -m tests.generated` rewrites them; a test compares them with what is committed.
 """

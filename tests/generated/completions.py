@@ -9,6 +9,7 @@ from string import Template
 from llmcli.cli.command_table import COMMANDS
 from llmcli.cli.commands.completion import Shell
 from llmcli.cli.commands.usage import By
+from llmcli.cli.manual import TOPICS
 from tests.generated.tree import Command, Option, tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,7 +38,7 @@ STATIC = {
     "formats": "lines jsonl csv",
     "units": " ".join(By),
     "shells": " ".join(Shell),
-    "topics": " ".join(COMMANDS),
+    "topics": " ".join(dict.fromkeys([*TOPICS, *COMMANDS])),
 }
 
 

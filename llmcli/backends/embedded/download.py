@@ -15,11 +15,11 @@ from pathlib import Path
 from llmcli.backends.embedded import weights
 from llmcli.backends.embedded.weights import LICENSE, MEMBER, MODEL, SIZE
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NetworkError
-from llmcli.system import process
 from llmcli.system.environment import Environment
 from llmcli.system.files.atomic_file import AtomicFile
 from llmcli.system.files.locks import lock_file
-from llmcli.system.process import Program
+from llmcli.system.processes import process
+from llmcli.system.processes.process import Program
 from llmcli.system.stdio import STDERR, write_all
 from llmcli.system.text import one_line
 

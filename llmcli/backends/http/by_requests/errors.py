@@ -8,7 +8,8 @@ import urllib3.exceptions as urllib3
 from llmcli.backends.http.errors import Row, timed_out_connecting, timed_out_waiting
 from llmcli.backends.http.wire import proxy_errors
 from llmcli.backends.http.wire.proxy import shown
-from llmcli.errors import HOW_TO_INSTALL, ConfigError, LlmcliError
+from llmcli.errors import ConfigError, LlmcliError
+from llmcli.system.extras import how_to_install
 
 
 def of_proxy(chain: list[BaseException], proxy: str, target: str) -> LlmcliError | None:
@@ -35,7 +36,7 @@ def _is_to(cause: urllib3.ReadTimeoutError, proxy: str) -> bool:
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:
     if "SOCKS" in str(cause):
-        return ConfigError("a SOCKS proxy needs PySocks", hint=HOW_TO_INSTALL.format("socks"))
+        return ConfigError("a SOCKS proxy needs PySocks", hint=how_to_install("socks"))
     # The text of the cause is not shown: it quotes the proxy's URL, which may have a password.
     return ConfigError(
         f"cannot ask {target}: the host or the proxy's URL is not valid",

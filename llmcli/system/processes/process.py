@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import IO, cast
 
 from llmcli.system.dataclass import dataclass, field
-from llmcli.system.process_group import ProcessGroup, end_groups
+from llmcli.system.processes.process_group import ProcessGroup, end_groups
 from llmcli.system.signals import signals_deferred
 
 _MOST_AT_ONCE = 16
