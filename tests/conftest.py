@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.echo import Echo, echoing
 from tests.support.endpoint import Script, Server, answer, serving
+from tests.support.internet import Internet, internet
 from tests.support.killing import FAULT
 from tests.support.program import (
     CITY,
@@ -103,6 +104,14 @@ def endpoint(env: dict[str, str]) -> Iterator[Callable[[Script], Server]]:
 def server(endpoint: Callable[[Script], Server]) -> Server:
     """An endpoint that always answers "ok"."""
     return endpoint(answer("ok"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, env: dict[str, str]) -> Iterator[Internet]:
+    """Every server of the world, on loopback, and the program led there by a proxy."""
+    with internet(tmp_path) as world:
+        env |= world.variables
+        yield world
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ ONLY_IN = {
     "certifi": {"backends.http"},
     "sseclient": {"backends.http"},
     "xllamacpp": {"backends.embedded"},
+    "genai_prices": {"backends.price_list"},
     "keyring": {"config.keys"},
     "jsonschema": {"tools.json_schema"},
     "referencing": {"tools.json_schema"},

@@ -21,7 +21,8 @@ class Model:
 
     `context` and `max_output` are in tokens. `inputs` are kinds such as text and image,
     `parameters` the fields of a request that the model takes. `recommended` says that the vendor
-    recommends the model.
+    recommends the model. `price_source` names the list that the price was taken from where the
+    endpoint itself lists none, with the date of that list.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Model:
     parameters: tuple[str, ...] = ()
     free: bool = False
     recommended: bool = False
+    price_source: str | None = None
 
 
 @dataclass(frozen=True)

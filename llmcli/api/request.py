@@ -7,15 +7,33 @@ from typing import Any
 
 from llmcli.api.types import ChatRequest, Message
 from llmcli.errors import BadRequest, UsageError
+from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
 
-# OpenAI's o-series and gpt-5 refuse max_tokens, and want max_completion_tokens.
-_COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-5)")
+# OpenAI's o-series and its models from gpt-5 on refuse max_tokens, and want max_completion_tokens.
+_COMPLETION_TOKENS = re.compile(r"(^|/)(o[1-9]|gpt-[5-9])")
+# The names of the field that limits the tokens of an answer.
+TOKEN_LIMITS = ("max_tokens", "max_completion_tokens")
+# The names of the field that asks for reasoning, and what each takes.
+_REASONING = ("reasoning", "reasoning_effort", "thinking")
 _MOST_DIGITS = 12
 # The efforts that some endpoint is known to take; most take only a few of them.
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 # Fields that `-o` must not set, and the option to use: each does more than set its field.
 RESERVED = {"messages": "PROMPT or --messages", "model": "-m", "stream": "--no-stream"}
+
+
+@dataclass(frozen=True)
+class FieldNames:
+    """How an endpoint calls the fields of a request that have several names.
+
+    `token_limit` is one of TOKEN_LIMITS; None decides by the model. `reasoning` is "reasoning" for
+    an object that takes an effort or a number of tokens, "reasoning_effort" for an effort alone, or
+    "thinking" for Anthropic's object, which takes a number of tokens alone.
+    """
+
+    token_limit: str | None = None
+    reasoning: str = "reasoning"
 
 
 def build(
@@ -25,19 +43,28 @@ def build(
     stream: bool = True,
     fields: Mapping[str, Any] | None = None,
     extra: Mapping[str, Any] | None = None,
+    names: FieldNames | None = None,
 ) -> ChatRequest:
     """Return the request body.
 
-    `fields` are set unless they are None; `max_tokens` and `reasoning` get the names and forms
-    that the model knows. `extra`, the fields of `-o KEY=VALUE`, wins over all others.
+    `fields` are set unless they are None; `max_tokens` and `reasoning` get the `names` and forms
+    that the endpoint and the model know. `extra`, the fields of `-o KEY=VALUE`, wins over all
+    others; its None takes a field out, whichever of its names the field has.
     """
+    names, extra = names or FieldNames(), extra or {}
     request: ChatRequest = {"model": model, "messages": list(messages), "stream": stream}
     if stream:
         request["stream_options"] = {"include_usage": True}
     for name, value in (fields or {}).items():
-        if value is not None:
-            request[_field_name(name, model)] = _reasoning(value) if name == "reasoning" else value
-    for name, value in (extra or {}).items():
+        if value is None:
+            continue
+        if name == "max_tokens":
+            _set_unless_taken_out(request, extra, TOKEN_LIMITS, _token_limit(names, model), value)
+        elif name == "reasoning":
+            _set_unless_taken_out(request, extra, _REASONING, *_reasoning(value, names.reasoning))
+        else:
+            request[name] = value
+    for name, value in extra.items():
         if value is None:  # also a field that stands above, such as stream_options
             request.pop(name, None)
         else:
@@ -45,10 +72,17 @@ def build(
     return request
 
 
-def _field_name(name: str, model: str) -> str:
-    if name == "max_tokens" and _COMPLETION_TOKENS.search(model):
-        return "max_completion_tokens"
-    return name
+def _set_unless_taken_out(
+    request: ChatRequest, extra: Mapping[str, Any], names: Sequence[str], name: str, value: Any
+) -> None:
+    """Set `name` unless the user has taken out the field (None) under one of its `names`."""
+    if not any(extra.get(other, value) is None for other in names):
+        request[name] = value
+
+
+def _token_limit(names: FieldNames, model: str) -> str:
+    plain, of_openai = TOKEN_LIMITS
+    return names.token_limit or (of_openai if _COMPLETION_TOKENS.search(model) else plain)
 
 
 def choices_of(request: ChatRequest) -> int:
@@ -66,25 +100,42 @@ def token_limit(request: ChatRequest) -> Any:
     return request.get("max_tokens") or request.get("max_completion_tokens")
 
 
-def check_reasoning(value: str | None) -> None:
-    """Raise UsageError if `value` is neither a known effort nor a number of tokens.
+def check_reasoning(value: str | None, names: FieldNames | None = None) -> None:
+    """Raise UsageError if `value` is no effort or number of tokens that the endpoint takes.
 
-    It is checked before anything is sent: an endpoint may ignore an effort that it does not know,
-    so a typo would cost money.
+    It is checked before anything is sent: an endpoint may ignore what it does not know, so a typo
+    would cost money.
     """
-    if value is None or value in EFFORTS or "max_tokens" in _reasoning(value):
+    if value is None:
         return
-    known = f"{', '.join(EFFORTS)}, or a number of tokens"
-    other = json.dumps({"effort": value})
-    hint = f"it must be one of {known}; to send another name: -o reasoning='{other}'"
-    raise UsageError(f"reasoning {value!r} is not a valid effort", hint=hint)
+    form = names.reasoning if names else _REASONING[0]
+    if _is_number(value):
+        if form == "reasoning_effort":
+            hint = f"it must be one of {', '.join(EFFORTS)}"
+            raise UsageError(
+                f"reasoning {value}: this provider takes no number of tokens", hint=hint
+            )
+    elif form == "thinking":
+        hint = "such as --reasoning 2000"
+        raise UsageError(f"reasoning {value!r}: this provider takes a number of tokens", hint=hint)
+    elif value not in EFFORTS:
+        known = ", ".join(EFFORTS) + (", or a number of tokens" if form == "reasoning" else "")
+        name, other = _reasoning(value, form)
+        hint = f"it must be one of {known}; to send another name: -o {name}='{json.dumps(other)}'"
+        raise UsageError(f"reasoning {value!r} is not a valid effort", hint=hint)
 
 
-def _reasoning(value: str) -> dict[str, Any]:
-    """Return the `reasoning` object for an effort, or for a number: a budget of tokens."""
-    if value.isdecimal() and len(value) <= _MOST_DIGITS:
-        return {"max_tokens": int(value)}
-    return {"effort": value}
+def _is_number(value: str) -> bool:
+    return value.isdecimal() and len(value) <= _MOST_DIGITS
+
+
+def _reasoning(value: str, form: str) -> tuple[str, Any]:
+    """Return the name and the value of the field that asks for reasoning."""
+    if form == "reasoning_effort":
+        return form, value
+    if form == "thinking":
+        return form, {"type": "enabled", "budget_tokens": int(value)}
+    return form, {"max_tokens": int(value)} if _is_number(value) else {"effort": value}
 
 
 def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.embedded import weights
 from llmcli.backends.embedded.weights import LocalModel
 from llmcli.backends.stream import Stream
+from llmcli.config import endpoints, keys, providers, url
 from llmcli.config import headers as header_rules
-from llmcli.config import keys, url
 from llmcli.config.paths import path_of
-from llmcli.config.settings import DEFAULT_BASE_URL, Settings
+from llmcli.config.providers import AUTHORIZATION, CLINE, DEFAULT_BASE_URL
+from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -29,40 +30,72 @@ class Connection:
 
     `base_url` is that of an endpoint, as `url.check_base_url` returns it. `local` is a model that
     runs in this process. `chosen_by_default` is True if nothing was configured, so that the
-    embedded model answers.
+    embedded model answers. `provider` names who is asked, for people: None if the user named a
+    server that is none of the known ones.
     """
 
     model: str
     base_url: str | None = None
     local: LocalModel | None = None
     chosen_by_default: bool = False
+    provider: str | None = None
 
 
 def choose(environment: Environment, settings: Settings) -> Connection:
     """Return the backend that the settings name, or the embedded model if they name none.
 
-    A model or a key without an endpoint means the default endpoint. `-m local` and `-m local/…`
-    mean a model in this process, whatever endpoint is configured.
-    Raises ConfigError if the URL is not valid or the model is missing; its hint says what to set.
+    `-m local` and `-m local/…` mean a model in this process, whatever endpoint is configured.
+    Raises ConfigError if the URL is not valid, if the model is missing, or if the keys of several
+    providers are set and nothing says which is meant; its hint says what to set.
     """
     model = settings.model or None
-    if model and (model == "local" or model.startswith("local/")):
+    if model and endpoints.is_local(model):
         local = weights.local_model(environment, model)
         return Connection(local.name, local=local)
-    base_url = settings.base_url
+    base_url = endpoint_url(environment, settings)
     if base_url is None:
-        if model is None and not _has_vendor_key(environment, settings):
-            return _embedded(environment)
-        base_url = DEFAULT_BASE_URL
-    base_url = url.check_base_url(base_url)
+        return _embedded(environment)
     if model is None:
-        hint = "name one with -m, or `model = …` in config.toml (`llmcli config path`)"
-        raise ConfigError(f"no model is configured for {url.host_of(base_url)}", hint=hint)
-    return Connection(model, base_url=base_url)
+        raise model_missing(base_url)
+    return Connection(model, base_url=base_url, provider=_name(settings, base_url))
 
 
-def _has_vendor_key(environment: Environment, settings: Settings) -> bool:
-    return keys.find(environment, settings, DEFAULT_BASE_URL) is not None
+def model_missing(base_url: str) -> ConfigError:
+    """Return the error for an endpoint without a model."""
+    hint = "name one with -m, or `model = …` in config.toml (`llmcli config path`)"
+    return ConfigError(f"no model is configured for {url.host_of(base_url)}", hint=hint)
+
+
+def endpoint_url(environment: Environment, settings: Settings) -> str | None:
+    """Return the base URL of the endpoint that the settings mean; None for the embedded model.
+
+    A model that is not local, or a key in the keyring, means the default endpoint where nothing
+    else says which is meant. Raises ConfigError if the URL is not valid, or if the keys of several
+    providers are set.
+    """
+    if settings.base_url is not None:
+        try:
+            return url.check_base_url(settings.base_url)
+        except ConfigError as error:
+            if settings.source("base_url") != endpoints.OPENAI_BASE_URL:
+                raise
+            problem = f"{endpoints.OPENAI_BASE_URL}: {error.message}"
+            raise error.replaced(message=problem) from None
+    if found := endpoints.rivals(environment.variables):
+        raise endpoints.several(found, environment.variables)
+    if settings.model or keys.find(environment, settings, DEFAULT_BASE_URL):
+        return DEFAULT_BASE_URL
+    return None
+
+
+def _name(settings: Settings, base_url: str) -> str | None:
+    """Return the name of who is asked: a provider's, or the host of a server that stands for it."""
+    if known := providers.of_url(base_url):
+        return known.name
+    if settings.provider is None:
+        return None
+    provider = providers.PROVIDERS[settings.provider]
+    return provider.name if provider.is_local else url.host_of(base_url)
 
 
 def _embedded(environment: Environment) -> Connection:
@@ -71,8 +104,8 @@ def _embedded(environment: Environment) -> Connection:
 
         raise ConfigError(
             "no key and no endpoint is configured, and the embedded model is not installed",
-            hint="set LLMCLI_API_KEY, or LLMCLI_BASE_URL for a server of your own, "
-            f"or {how_to_install('local')}",
+            hint="set LLMCLI_API_KEY or the key of a provider, or LLMCLI_BASE_URL for a server of "
+            f"your own, or {how_to_install('local')}",
         )
     local = weights.local_model(environment, weights.MODEL)
     return Connection(local.name, local=local, chosen_by_default=True)
@@ -148,35 +181,50 @@ def endpoint(
     """Return the endpoint of `connection`, with its key, headers and timeouts.
 
     Says on stderr if the key will be sent unencrypted, unless the setting `allow_http` permits it.
-    Raises ConfigError if the key cannot be read, or if the default endpoint, which requires a key,
-    has none. `need_key=False` is for what needs no key even there, such as the list of models.
+    A header of the user's that carries a key wins; then no key is looked for. Raises ConfigError if
+    the key cannot be read, or if a provider that requires a key has none. `need_key=False` is for
+    what needs no key even there, such as the list of models.
     """
     from llmcli.backends.http.endpoint import Endpoint  # noqa: PLC0415  # not for a local model
 
     base_url = connection.base_url
     assert base_url is not None
-    key = keys.find(environment, settings, base_url)
-    if need_key and key is None and url.origin(base_url) == url.origin(DEFAULT_BASE_URL):
-        raise keys.missing(base_url)
+    headers = headers_of(settings, base_url)
+    # A server may echo them in an error; what is registered here is masked in all output.
+    secret = [value for name, value in headers.items() if value and header_rules.is_secret(name)]
+    environment.secrets.update(secret, url.secrets_in(base_url))
+    key = None
+    if not header_rules.credential_header(settings, base_url):
+        key = keys.find(environment, settings, base_url)
+    if need_key and not (key or secret) and wants_key(settings, base_url):
+        raise keys.missing(settings, base_url)
     plain = base_url.startswith("http://") and not url.is_loopback(base_url)
     if key and plain and not settings.allow_http:
         environment.say(
             f"the key goes to {url.host_of(base_url)} unencrypted; "
             "use https://, or set allow_http = true"
         )
-    headers = headers_of(settings, base_url)
-    # A server may echo them in an error; what is registered here is masked in all output.
-    environment.secrets.update(
-        value for name, value in headers.items() if value and header_rules.is_secret(name)
-    )
     return Endpoint(
         base_url=base_url,
         key=key,
+        key_header=key_header(settings, base_url),
         headers=headers,
         **_certificates(environment, settings),
         connect_timeout=settings.connect_timeout,
         idle_timeout=settings.idle_timeout,
     )
+
+
+def wants_key(settings: Settings, base_url: str) -> bool:
+    """Return whether nothing is sent to `base_url` without a key: the default one, a provider."""
+    known = providers.of_url(base_url)
+    return known is not None and (known is CLINE or known.name == settings.provider)
+
+
+def key_header(settings: Settings, base_url: str) -> str:
+    """Return the name of the header that carries the key to `base_url`."""
+    provider = providers.chosen(settings.provider, base_url)
+    return provider.key_header if provider else AUTHORIZATION
 
 
 def _certificates(environment: Environment, settings: Settings) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from llmcli.api.models import Catalogue, Model, read_models, with_recommendations
 from llmcli.api.reply.cost import amount
 from llmcli.api.trace import Trace
-from llmcli.config import model_cache
+from llmcli.config import model_cache, providers
 from llmcli.errors import LlmcliError, ProtocolError
+from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
@@ -32,6 +33,13 @@ def fetch(environment: Environment, endpoint: "Endpoint", trace: Trace) -> Catal
     models = _models(endpoint, trace)
     if not models:
         raise ProtocolError("the endpoint lists no models", hint="check base_url", code=NO_MODELS)
+    provider = providers.of_url(endpoint.base_url)
+    if provider and provider.name == "gemini":  # whose list writes models/ID where requests say ID
+        models = [replace(model, id=model.id.removeprefix("models/")) for model in models]
+    if all(model.price.prompt is None for model in models):
+        from llmcli.backends.price_list import with_prices  # noqa: PLC0415  # an extra
+
+        models = with_prices(models, endpoint.base_url)
     model_cache.remember_models(environment, endpoint.base_url, models)
     return Catalogue(models, time.time())
 
@@ -40,7 +48,7 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
     """Return the plain list if it has prices, else the vendor's catalogue if there is one."""
     failure: LlmcliError | None = None
     try:
-        plain = read_models(_get(endpoint, _PLAIN, trace))
+        plain = read_models(_get(_for_listing(endpoint), _PLAIN, trace))
     except LlmcliError as error:
         # Without an HTTP status nobody answered, so the other paths need not be tried.
         if error.status is None:
@@ -60,6 +68,19 @@ def _models(endpoint: "Endpoint", trace: Trace) -> list[Model]:
         return list(with_recommendations(priced, _get(endpoint, _PICKS, trace)))
     except LlmcliError:
         return priced
+
+
+def _for_listing(endpoint: "Endpoint") -> "Endpoint":
+    """Return the endpoint as it wants to be asked for its models.
+
+    Anthropic takes `Authorization` for completions only, and wants its own headers for the list
+    (https://platform.claude.com/docs/en/api/models/list).
+    """
+    provider = providers.of_url(endpoint.base_url)
+    if provider is None or provider.name != "anthropic":
+        return endpoint
+    headers = {"anthropic-version": "2023-06-01", **endpoint.headers}
+    return replace(endpoint, key_header="x-api-key", headers=headers)
 
 
 def _get(endpoint: "Endpoint", path: str, trace: Trace) -> Any:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api import messages
-from llmcli.api.request import choices_of
+from llmcli.api.request import TOKEN_LIMITS, choices_of
 from llmcli.api.types import ChatRequest
 from llmcli.batch.input.source import Record
 from llmcli.batch.task import Task
@@ -86,9 +86,11 @@ class Plan:
         request cannot be made has the reason as its `problem`.
         """
         for index, record in enumerate(records):
-            custom_id = None
+            custom_id, given = None, frozenset(self.settings.options)
             if of_batch and isinstance(record.value, dict):
                 custom_id = record.value.get("custom_id")
+                body = record.value.get("body")
+                given |= frozenset(body if isinstance(body, dict) else ())
             problem, request = record.problem, None
             if problem is None:
                 try:
@@ -96,7 +98,7 @@ class Plan:
                 except LlmcliError as error:
                     problem = error
             key, former = self._keys(record, request)
-            yield Task(index, key, record.value, request, problem, custom_id, former)
+            yield Task(index, key, record.value, request, problem, custom_id, former, given)
 
     def _request(self, record: Record) -> ChatRequest:
         system, text = self._wording(record)
@@ -151,6 +153,8 @@ class Plan:
         ours = draft.body(self.settings, [], self.toolbox, self.shape, model, stream=self.stream)
         # Streaming is decided here: what the file says was meant for OpenAI's batch service.
         own = {name: value for name, value in own.items() if name not in _TRANSPORT}
+        if any(name in own for name in TOKEN_LIMITS):
+            ours = {name: value for name, value in ours.items() if name not in TOKEN_LIMITS}
         return {**ours, **own, "model": model}
 
     def _keys(self, record: Record, request: ChatRequest | None) -> tuple[str, str]:

@@ -17,7 +17,8 @@ class Task:
     `index` is its number in the input, from 0; `value` the record as JSON; `key` a hash of the
     record, its request and the endpoint, by which a later run knows it again. `custom_id` is the
     name that a batch file gives it. `request` is None if a `problem` keeps the record from being
-    asked. `former_key` is the key that 0.1 gave it, without the endpoint.
+    asked. `former_key` is the key that 0.1 gave it, without the endpoint. `given` are the names of
+    the fields of the request that the user has set.
     """
 
     index: int
@@ -27,6 +28,7 @@ class Task:
     problem: LlmcliError | None = None
     custom_id: str | None = None
     former_key: str = ""
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

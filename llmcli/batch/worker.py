@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
+from llmcli.api.refused_fields import OwnFields
 from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
@@ -19,7 +20,7 @@ from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.report import report
 from llmcli.chat.response_format import Shape, instructed
-from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying
+from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying, without_refused
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -95,6 +96,7 @@ class Answerer:
         self._pace = pace
         self._runner = runner
         self._sender = Sender(pace, account, rules.deadline, again=rules.retries > 0)
+        self._fields = OwnFields()
 
     def __call__(self, task: Task) -> Outcome | None:
         """Answer the task and return its outcome, which may be a failure.
@@ -168,14 +170,17 @@ class Answerer:
         def ask(request: ChatRequest) -> Completion:
             whole = instructed(request, rules.shape)
 
-            def once() -> Completion:
-                return complete(stream, whole, call, listener, rules.demands)
+            def send(sent: ChatRequest) -> Completion:
+                def once() -> Completion:
+                    return complete(stream, sent, call, listener, rules.demands)
+
+                return self._sender.send(
+                    task.index, sent, call, listener,
+                    lambda turn: meter.around(sent, once, turn),
+                )  # fmt: skip
 
             def attempt() -> Completion:
-                return self._sender.send(
-                    task.index, whole, call, listener,
-                    lambda turn: meter.around(whole, once, turn),
-                )  # fmt: skip
+                return without_refused(send, whole, task.given, self._fields, call)
 
             return retrying(attempt, listener, policy, call.trace)
 

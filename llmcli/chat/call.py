@@ -19,7 +19,8 @@ class Call:
     takes one or more attempts.
 
     `trace` has the attempts, times and warnings; `bill` has usage, cost and the current answer.
-    `model` is the id that is asked for, `tag` and `session` are names for the records of the call.
+    `model` is the id that is asked for, `provider` the name of who is asked, if that is to be told.
+    `tag` and `session` are names for the records of the call.
     `known_models` returns the model ids of the endpoint, to suggest one for an unknown id.
     `redact` returns a text without secrets.
     `shape` has the fields that --json adds for an answer with a shape, such as `parsed`.
@@ -30,6 +31,7 @@ class Call:
     trace: Trace
     bill: Bill = field(default_factory=Bill)
     model: str | None = None
+    provider: str | None = None
     tag: str | None = None
     session: str | None = None
     known_models: Callable[[], list[str]] = list

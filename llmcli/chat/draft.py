@@ -10,6 +10,7 @@ from llmcli.chat.prompt import reading
 from llmcli.chat.prompt.content import Filled, user_content
 from llmcli.chat.prompt.reading import Input
 from llmcli.chat.response_format import Shape
+from llmcli.chat.setup import field_names
 from llmcli.config.options import AskOptions, ConversationOptions, ShapeOptions, ToolOptions
 from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError, UsageError
@@ -105,6 +106,7 @@ def body(
             "seed": settings.seed,
         },
         extra=extra,
+        names=field_names(settings),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from llmcli.api.refused_fields import OwnFields
 from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.reply.choice.buffer import Reading
 from llmcli.api.reply.completion import Completion
@@ -15,7 +16,7 @@ from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.draft import Draft
 from llmcli.chat.presenter import Output
 from llmcli.chat.response_format import instructed
-from llmcli.chat.retry import RetryPolicy, retrying
+from llmcli.chat.retry import RetryPolicy, retrying, without_refused
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
 from llmcli.config.options import AskOptions, ToolOptions
@@ -80,10 +81,9 @@ class Exchange:
         remaining = self.environment.remaining
         retries = RetryPolicy(settings.retries, remaining, rest=self._rest)
 
-        def attempt(request: ChatRequest) -> Completion:
-            # The instruction is added here, as a session must not keep it.
-            sent = instructed(request, draft.shape)
+        fields = OwnFields()
 
+        def send(sent: ChatRequest) -> Completion:
             def once() -> Completion:
                 try:
                     return complete(self.stream, sent, self.call, self.output, demands)
@@ -92,6 +92,11 @@ class Exchange:
                     self.environment.set_stage("what came is not recorded yet")
 
             return self.meter.around(sent, once)
+
+        def attempt(request: ChatRequest) -> Completion:
+            # The instruction is added here, as a session must not keep it.
+            whole = instructed(request, draft.shape)
+            return without_refused(send, whole, settings.options, fields, self.call)
 
         def ask(request: ChatRequest) -> Completion:
             return retrying(lambda: attempt(request), self.output, retries, self.call.trace)

@@ -108,7 +108,8 @@ def summary(call: Call) -> str:
         parts.append(f"{len(turns)} turns")
     if len(call.trace.attempts) > len(turns):
         parts.append(f"{len(call.trace.attempts)} attempts")
-    return f"{call.accumulator.model or call.model}: {', '.join(parts)}"
+    asked = f"{call.provider} " if call.provider else ""
+    return f"{asked}{call.accumulator.model or call.model}: {', '.join(parts)}"
 
 
 def usage_record(call: Call, error: Failure) -> dict[str, Any]:

@@ -4,10 +4,13 @@ The delays follow https://aws.amazon.com/blogs/architecture/exponential-backoff-
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, TypeVar
 
+from llmcli.api.refused_fields import OwnFields
 from llmcli.api.trace import Trace
+from llmcli.api.types import ChatRequest
+from llmcli.chat.call import Call
 from llmcli.errors import LlmcliError, TryLater
 from llmcli.system.dataclass import dataclass
 
@@ -105,3 +108,28 @@ def too_long(error: LlmcliError) -> TryLater:
         status=error.status,
     )
     return later.replaced(retry_after=seconds)
+
+
+def without_refused(
+    attempt: Callable[[ChatRequest], T],
+    request: ChatRequest,
+    given: Collection[str],
+    fields: OwnFields,
+    call: Call,
+) -> T:
+    """Return what `attempt` returns for `request`, without the fields that the server refuses.
+
+    Only what llmcli adds by itself is left out or renamed, each field once; those that are `given`
+    by the user stay. It is no retry: nothing is waited for. Raise what `attempt` raises.
+    """
+    while True:
+        sent = fields.applied(request, given)
+        try:
+            return attempt(sent)
+        except LlmcliError as error:
+            change = fields.learn(sent, given, error)
+            if change is None:
+                raise
+            call.trace.failed(error.message)
+            call.trace.log(change)
+            call.discard()

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llmcli.api import request
-from llmcli.config import file, url
+from llmcli.config import file, providers, url
 from llmcli.config.flags import check_tag, flags
 from llmcli.config.options import AskOptions, ConversationOptions, PromptOptions, ShapeOptions
-from llmcli.config.settings import DEFAULT_BASE_URL, Settings, check_ranges
+from llmcli.config.providers import DEFAULT_BASE_URL
+from llmcli.config.settings import Settings, check_ranges
 from llmcli.errors import UsageError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
@@ -74,12 +75,17 @@ def settings(
         environment.start_deadline(given["deadline"] or 0)
     layer = template.settings if template else None
     resolved = file.resolve(environment, given, connection.profile, layer)
-    request.check_reasoning(resolved.reasoning)
+    request.check_reasoning(resolved.reasoning, field_names(resolved))
     if sampling.no_stream and resolved.source("idle_timeout") == "default":
         resolved = replace(resolved, idle_timeout=_WHOLE_ANSWER_TIMEOUT)
     if is_ask:
         environment.start_deadline(resolved.deadline)
     return _with_model_of(session, resolved) if session else resolved
+
+
+def field_names(settings: Settings) -> request.FieldNames:
+    """Return how the endpoint of the settings calls the fields that have several names."""
+    return providers.field_names(providers.chosen(settings.provider, settings.base_url))
 
 
 def allows_cut(settings: Settings, *, asked: bool, in_text: bool) -> bool:
@@ -133,6 +139,7 @@ def _with_model_of(session: "Session", resolved: Settings) -> Settings:
     if endpoint is None:  # the embedded model, which runs where nothing else is configured
         same = resolved.model is None and resolved.base_url is None
     else:
-        same = endpoint == url.check_base_url(resolved.base_url or DEFAULT_BASE_URL)
+        here = url.check_base_url(resolved.base_url or DEFAULT_BASE_URL)
+        same = endpoint == url.filed(here)
     sources = {**resolved.sources, "model": f"session {session.name}"}
     return replace(resolved, model=model, sources=sources) if same else resolved

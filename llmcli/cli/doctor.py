@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from llmcli.api.models import Model
-from llmcli.api.reply.cost import Price, dollars
+from llmcli.api.reply.cost import dollars
 from llmcli.api.trace import Trace
 from llmcli.backends import connect, models
 from llmcli.backends.connect import Connection
 from llmcli.backends.embedded import weights
-from llmcli.config import keys, url
+from llmcli.config import endpoints, headers, keys, url
 from llmcli.config.settings import Settings
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.spending import budget
+from llmcli.spending.account import price_of
 from llmcli.spending.spent import Spent
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
@@ -21,6 +22,8 @@ from llmcli.system.suggestions import near_names
 if TYPE_CHECKING:
     from llmcli.backends.http.endpoint import Endpoint
 
+# Models of an endpoint that are named where none is configured.
+_SHOWN = 8
 # The status by which a proxy asks for its own password: no key would help.
 _PROXY_PASSWORD = 407
 
@@ -59,15 +62,34 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
         yield from _budgets(environment, settings)
     except LlmcliError as error:
         yield Finding(f"budget      {error}", error)
+    yield from _backend(environment, settings)
+
+
+def _backend(environment: Environment, settings: Settings) -> Iterator[Finding]:
+    """Yield what is found of the endpoint or the embedded model, and of variables unused by it."""
+    chosen, key = None, None
     try:
-        chosen = connect.choose(environment, settings)
+        base_url = connect.endpoint_url(environment, settings)
+        if base_url is None or endpoints.is_local(settings.model):
+            chosen = connect.choose(environment, settings)
     except LlmcliError as error:
         yield Finding(f"backend     {error}", error)
-        return
-    if chosen.local:
+        base_url = None
+    if chosen and chosen.local:
         yield from _embedded(environment, chosen)
-    else:
-        yield from _endpoint(environment, settings, chosen)
+    elif base_url:
+        yield from _endpoint(environment, settings, base_url)
+        key = _key_source(environment, settings, base_url)
+    for line in endpoints.unused(settings, environment.variables, key):
+        yield Finding(f"variable    {line}", remark=True)
+
+
+def _key_source(environment: Environment, settings: Settings, base_url: str) -> str | None:
+    """Return the variable that the key comes from; None if it comes from elsewhere."""
+    try:
+        return keys.variable(settings, environment.variables, base_url)
+    except LlmcliError:
+        return None  # it was told already
 
 
 def _budgets(environment: Environment, settings: Settings) -> Iterator[Finding]:
@@ -109,32 +131,44 @@ def _embedded(environment: Environment, chosen: Connection) -> Iterator[Finding]
             "weights     fetched at first use, or now by `llmcli local pull`", remark=True
         )
     yield Finding(
-        "more        for a stronger model set LLMCLI_API_KEY, or base_url for a server of your own",
+        "more        for a stronger model set the key of a provider, or base_url for a server of "
+        "your own",
         remark=True,
     )
 
 
-def _endpoint(
-    environment: Environment, settings: Settings, chosen: Connection
-) -> Iterator[Finding]:
-    yield Finding(f"endpoint    {chosen.base_url} ({settings.source('base_url')})")
-    yield Finding(f"model       {chosen.model} ({settings.source('model')})")
+def _endpoint(environment: Environment, settings: Settings, base_url: str) -> Iterator[Finding]:
+    yield Finding(f"endpoint    {url.shown(base_url)} ({settings.source('base_url')})")
+    if settings.model:
+        yield Finding(f"model       {settings.model} ({settings.source('model')})")
+    else:
+        error = connect.model_missing(base_url)
+        yield Finding(f"model       {error}", error)
+    connection = Connection(settings.model or "", base_url)
     try:
-        endpoint = connect.endpoint(environment, settings, chosen)
+        endpoint = connect.endpoint(environment, settings, connection, need_key=False)
     except LlmcliError as error:
         yield Finding(f"key         {error}", error)
         return
+    # Without its key it is asked as well: many endpoints list their models to anybody.
+    yield _key(settings, endpoint)
+    yield from _connection(environment, settings, endpoint)
+
+
+def _key(settings: Settings, endpoint: "Endpoint") -> Finding:
     if endpoint.key:
-        yield Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
-    else:
-        yield Finding(
-            "key         not set; if the server needs one, set LLMCLI_API_KEY", remark=True
-        )
-    yield from _connection(environment, endpoint, chosen)
+        return Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
+    if header := headers.credential_header(settings, endpoint.base_url):
+        return Finding(f"key         none is sent, but your header {header}")
+    missing = keys.missing(settings, endpoint.base_url)
+    if connect.wants_key(settings, endpoint.base_url):
+        return Finding(f"key         {missing}", missing)
+    hint = missing.hint
+    return Finding(f"key         not set; if the server needs one, {hint}", remark=True)
 
 
 def _connection(
-    environment: Environment, endpoint: "Endpoint", chosen: Connection
+    environment: Environment, settings: Settings, endpoint: "Endpoint"
 ) -> Iterator[Finding]:
     """Ask the endpoint for its models and yield what the reply says of key, model and price."""
     host = url.host_of(endpoint.base_url)
@@ -150,7 +184,9 @@ def _connection(
         return
     except AuthError as error:
         # The error's own hint is about a key that was sent; here the advice depends on the key.
-        hint = f"key from {endpoint.key.source}" if endpoint.key else keys.missing(host).hint
+        hint = keys.missing(settings, endpoint.base_url).hint
+        if endpoint.key:
+            hint = f"key from {endpoint.key.source}"
         if error.status == _PROXY_PASSWORD:
             hint = error.hint
         yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
@@ -159,21 +195,37 @@ def _connection(
         yield Finding(f"connection  {error}", error)
         return
     yield Finding(f"connection  {host} answers")
-    yield from _unlisted(listed.ids(), chosen.model)
-    yield from _price(listed.find(chosen.model))
+    if settings.model:
+        yield from _unlisted(listed.ids(), settings.model)
+        yield from _price(settings, settings.model, listed.find(settings.model))
+    else:
+        yield _offered(listed.ids())
     left = models.credits_left(endpoint, Trace(redact=environment.redact))
     if left is not None:
         yield Finding(f"credits     {dollars(left)} left")
 
 
-def _price(model: Model | None) -> Iterator[Finding]:
-    price = model.price if model else Price()
-    if price.prompt is None or price.completion is None:
+def _offered(ids: list[str]) -> Finding:
+    """Return what an endpoint offers for which no model is configured."""
+    if len(ids) == 1:
+        return Finding(f"models      the endpoint offers one: -m {ids[0]}", remark=True)
+    shown = ", ".join(ids[:_SHOWN]) + (", …" if len(ids) > _SHOWN else "")
+    return Finding(f"models      the endpoint offers {len(ids)}: {shown}", remark=True)
+
+
+def _price(settings: Settings, name: str, model: Model | None) -> Iterator[Finding]:
+    """Yield the price that costs are reckoned by: that of the setting `prices` comes first."""
+    price = price_of(settings, name, model)
+    if price is None or price.prompt is None or price.completion is None:
         words = "not known; a cost is known only where the endpoint reports it"
         yield Finding(f"price       {words}", remark=True)
-    else:
-        each = [dollars(usd * 1_000_000) for usd in (price.prompt, price.completion)]
-        yield Finding(f"price       {each[0]} in, {each[1]} out, per million tokens")
+        return
+    each = [dollars(usd * 1_000_000) for usd in (price.prompt, price.completion)]
+    listed = model.price if model else None
+    source = " (prices of config.toml)" if price is not listed else ""
+    if model and model.price_source and not source:
+        source = f" (estimated, {model.price_source})"
+    yield Finding(f"price       {each[0]} in, {each[1]} out, per million tokens{source}")
 
 
 def _unlisted(ids: list[str], model: str) -> Iterator[Finding]:

@@ -1,9 +1,10 @@
 """The resolution of config.toml, the environment, a template and the flags into Settings.
 
 A flag wins over a template, a template over the environment (`LLMCLI_*`), the environment over the
-chosen profile of config.toml, the profile over the top level of config.toml, and that over the
-default. Only the user's own config.toml is read, never one of the working directory, because the
-working directory may belong to somebody else.
+chosen profile, the profile over the top level of config.toml, and that over the default. Each
+provider is a profile by its name, unless config.toml has one of that name. Only the user's own
+config.toml is read, never one of the working directory, because the working directory may belong to
+somebody else.
 """
 
 import json
@@ -13,9 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from llmcli.config import endpoints
 from llmcli.config.headers import is_secret
+from llmcli.config.providers import AUTHORIZATION, PROVIDERS, of_url
 from llmcli.config.settings import KIND_NAMES, SETTINGS, Settings, check_ranges, checked
 from llmcli.errors import ConfigError
+from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 from llmcli.system.files.regular import read_regular
 from llmcli.system.suggestions import did_you_mean
@@ -50,14 +54,25 @@ def resolve(
     default_profile = document.pop("profile", None)
     name = profile or environment.variables.get("LLMCLI_PROFILE") or default_profile
     layers = [(str(path), document)]
-    if name:
+    provider = None if name in profiles else PROVIDERS.get(name or "")
+    if provider:
+        table = endpoints.profile(provider, environment.variables)
+        layers.append((f"provider {provider.name}", table))
+    elif name:
         layers.append((f"{path} [profiles.{name}]", _profile(profiles, name, path)))
     layers.append(("environment", _from_variables(environment.variables)))
     layers.append(("template", dict(template or {})))
     layers.append(("flag", {k: v for k, v in flags.items() if v is not None and v != []}))
     settings = _combined(layers, name)
     environment.quiet = environment.quiet or settings.quiet
-    return settings
+    if not environment.quiet:
+        for warning in endpoints.misspelt(environment.variables):
+            environment.say_once(warning)
+    if provider and (source := settings.source("base_url")) == f"provider {provider.name}":
+        settings = replace(settings, provider=provider.name)
+    elif provider and source == "LLMCLI_BASE_URL":
+        environment.note(f"{source} stands above the profile {provider.name}")
+    return endpoints.completed(settings, environment.variables)
 
 
 def _combined(layers: list[tuple[str, dict[str, Any]]], profile: str | None) -> Settings:
@@ -121,6 +136,7 @@ def load_config(path: Path) -> dict[str, Any]:
             if table is not document or key not in ("profiles", "profile"):
                 table[key] = checked(key, value, f"{path}{line_of(key, text)}")
     _refuse_shared_secrets(path, document)
+    _refuse_two_keys(path, document)
     return document
 
 
@@ -184,13 +200,33 @@ def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
         raise ConfigError(f"{path} holds a key and can be read by others", hint=f"chmod 600 {path}")
 
 
+def _refuse_two_keys(path: Path, document: dict[str, Any]) -> None:
+    """Raise ConfigError if one table has both a key and the header that carries the key."""
+    for table in (document, *document.get("profiles", {}).values()):
+        key = next((name for name in endpoints.KEY_SETTINGS if table.get(name)), None)
+        header = next((n for n in table.get("headers", {}) if _carries_key(n, table)), None)
+        if key and header:
+            hint = f"keep one of the two: the header {header} is sent in the place of a key"
+            raise ConfigError(
+                f"{path}: {key} and the header {header} stand in one table", hint=hint
+            )
+
+
+def _carries_key(header: str, table: dict[str, Any]) -> bool:
+    """Return whether `header` carries the key of the endpoint that `table` names."""
+    provider = of_url(table.get("base_url") or "")
+    names = {AUTHORIZATION.lower(), (provider.key_header if provider else AUTHORIZATION).lower()}
+    return header.lower() in names
+
+
 def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     """Return the table of the profile `name`. Raises ConfigError where there is none."""
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
+    all_names = [*profiles, *PROVIDERS]
     known = f"the profiles are {', '.join(sorted(profiles))}" if profiles else None
-    hint = did_you_mean(name, profiles) or known or "define it as [profiles.NAME]"
+    hint = did_you_mean(name, all_names) or known or "define it as [profiles.NAME]"
     raise ConfigError(f"unknown profile {name!r} in {path}", hint=hint)
 
 

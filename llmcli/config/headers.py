@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 
+from llmcli.config import providers
+from llmcli.config.providers import AUTHORIZATION
+from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError
 
 # The first two say where the body ends, which the HTTP library alone knows. The third would ask for
@@ -35,3 +38,14 @@ def check_headers(headers: Mapping[str, str]) -> None:
                 f"the value of header {name} cannot be sent: it must be Latin-1 without line ends "
                 "and without white space around it"
             )
+
+
+def credential_header(settings: Settings, base_url: str) -> str | None:
+    """Return the header of the user's that carries a key to `base_url`; None if there is none.
+
+    Where there is one it wins, and no key is looked for.
+    """
+    provider = providers.chosen(settings.provider, base_url)
+    carriers = {"authorization", (provider.key_header if provider else AUTHORIZATION).lower()}
+    names = (name for name in settings.headers if name.lower() in carriers)
+    return next((name for name in names if settings.belongs(name, base_url)), None)

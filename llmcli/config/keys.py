@@ -7,12 +7,15 @@ import os
 import re
 import resource
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from llmcli.config import providers
+from llmcli.config.headers import credential_header
 from llmcli.config.paths import path_of
-from llmcli.config.settings import DEFAULT_BASE_URL, Settings
-from llmcli.config.url import host_of, is_loopback, origin
+from llmcli.config.providers import CLINE, DEFAULT_BASE_URL
+from llmcli.config.settings import Settings
+from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import ConfigError, LlmcliError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
@@ -44,10 +47,11 @@ class Key:
 def find(environment: Environment, settings: Settings, base_url: str) -> Key | None:
     """Return the first key that may be sent to `base_url`; None where there is none.
 
-    The sources are, in this order: LLMCLI_API_KEY, CLINE_API_KEY, api_key_command, the keyring and
-    api_key_file. LLMCLI_API_KEY may go to every endpoint, CLINE_API_KEY to the default endpoint and
-    to this machine, and a key of config.toml to the endpoint it was configured for. So a base_url
-    from elsewhere cannot collect a key.
+    The sources are, in this order: api_key_env, LLMCLI_API_KEY, a provider's own variable,
+    api_key_command, the keyring and api_key_file. A provider's own variable goes to its origin
+    alone, a key of config.toml to the endpoint it was configured for, and LLMCLI_API_KEY to an
+    endpoint that the user named or to the default one. So a base_url from elsewhere cannot collect
+    a key, and a provider gets no key of another one.
 
     The key is added to `environment.secrets`, so that messages are printed without it, and core
     dumps of this process are switched off. Raises ConfigError for a key that is malformed or a
@@ -63,27 +67,61 @@ def find(environment: Environment, settings: Settings, base_url: str) -> Key | N
 
 
 def _candidates(environment: Environment, settings: Settings, base_url: str) -> Iterator[Key]:
-    if value := environment.variables.get("LLMCLI_API_KEY"):
-        yield _checked(value, "LLMCLI_API_KEY")
-    value = environment.variables.get("CLINE_API_KEY")
-    if value and _takes_cline_key(base_url):
-        yield _checked(value, "CLINE_API_KEY")
+    variables = environment.variables
+    if settings.api_key_env and _may_go("api_key_env", settings, base_url):
+        yield _from_variable(settings.api_key_env, variables)
+    for name in _variables(settings, variables, base_url):
+        yield _checked(variables[name], name)
     yield from _configured(settings, base_url, environment)
 
 
-def _takes_cline_key(base_url: str) -> bool:
-    # A server on this machine is the user's own, such as a proxy to the default endpoint.
-    return origin(base_url) == origin(DEFAULT_BASE_URL) or is_loopback(base_url)
+def _variables(settings: Settings, variables: Mapping[str, str], base_url: str) -> list[str]:
+    """Return the variables with a key for `base_url` that are set, but for that of api_key_env."""
+    # A provider that the table has chosen was not named by the user, as LLMCLI_API_KEY demands.
+    names = [] if settings.provider else ["LLMCLI_API_KEY"]
+    owners = list(providers.owners(base_url, variables))
+    owners.sort(key=lambda provider: provider.name != settings.provider)
+    names += [provider.key_variable(variables) or "" for provider in owners]
+    return [name for name in names if variables.get(name)]
+
+
+def variable(settings: Settings, variables: Mapping[str, str], base_url: str) -> str | None:
+    """Return the variable that the key for `base_url` comes from; None if it is none of them."""
+    if credential_header(settings, base_url):
+        return None
+    if settings.api_key_env and _may_go("api_key_env", settings, base_url):
+        return settings.api_key_env
+    return next(iter(_variables(settings, variables, base_url)), None)
+
+
+def _may_go(name: str, settings: Settings, base_url: str) -> bool:
+    """Return whether the key of the setting `name` may be sent to `base_url`.
+
+    One that a variable gave for this run is like LLMCLI_API_KEY: it goes where the user points, not
+    to a provider of the table.
+    """
+    if name not in settings.bound_to and settings.provider:
+        return False
+    return settings.belongs(name, base_url)
+
+
+def _from_variable(name: str, variables: Mapping[str, str]) -> Key:
+    """Return the key in the variable `name`, which api_key_env names. Raises ConfigError."""
+    value = variables.get(name)
+    if not value:
+        hint = f"export {name}, or change api_key_env"
+        raise ConfigError(f"api_key_env names {name}, which is not set", hint=hint)
+    return _checked(value, name)
 
 
 def _configured(settings: Settings, base_url: str, environment: Environment) -> Iterator[Key]:
-    if settings.api_key_command and settings.belongs("api_key_command", base_url):
+    if settings.api_key_command and _may_go("api_key_command", settings, base_url):
         yield _from_command(settings.api_key_command, environment, settings.deadline)
     if _keyring_wanted(settings, base_url):
         key = _from_keyring(settings.profile or "default", required=bool(settings.keyring))
         if key:
             yield key
-    if settings.api_key_file and settings.belongs("api_key_file", base_url):
+    if settings.api_key_file and _may_go("api_key_file", settings, base_url):
         yield _from_file(path_of(environment, settings, "api_key_file"))
 
 
@@ -95,9 +133,10 @@ def _keyring_wanted(settings: Settings, base_url: str) -> bool:
     only, names this machine, or an api_key_file is set.
     """
     if settings.keyring is not None:
-        return settings.keyring and settings.belongs("keyring", base_url)
-    pointed_elsewhere = settings.source("base_url") in ("flag", "LLMCLI_BASE_URL")
-    return not (pointed_elsewhere or is_loopback(base_url) or settings.api_key_file)
+        return settings.keyring and _may_go("keyring", settings, base_url)
+    pointed_elsewhere = settings.source("base_url") in ("flag", "template", "LLMCLI_BASE_URL")
+    unasked = settings.provider is not None and settings.profile != settings.provider
+    return not (pointed_elsewhere or unasked or is_loopback(base_url) or settings.api_key_file)
 
 
 def _from_command(command: list[str] | str, environment: Environment, deadline: float) -> Key:
@@ -226,12 +265,12 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
     keyring is not opened for it.
     """
     base_url = settings.base_url or DEFAULT_BASE_URL
-    for name in ("LLMCLI_API_KEY", "CLINE_API_KEY"):
-        value = environment.variables.get(name)
-        if value and (name == "LLMCLI_API_KEY" or _takes_cline_key(base_url)):
-            return Key(value.strip(), name).fingerprint, name
-    for name in ("api_key_command", "api_key_file"):
-        if getattr(settings, name) and not settings.belongs(name, base_url):
+    if header := credential_header(settings, base_url):
+        return None, f"the header {header}, in the place of a key"
+    if name := variable(settings, environment.variables, base_url):
+        return Key(environment.variables.get(name, "").strip(), name).fingerprint, name
+    for name in ("api_key_env", "api_key_command", "api_key_file"):
+        if getattr(settings, name) and not _may_go(name, settings, base_url):
             return None, f"{name} is not for this endpoint"
     if settings.api_key_command:
         return None, "api_key_command (not run by show)"
@@ -245,10 +284,16 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
     return None, "keyring (not opened by show)" if settings.keyring else "none"
 
 
-def missing(base_url: str) -> ConfigError:
+def missing(settings: Settings, base_url: str) -> ConfigError:
     """Return the error that says that no key was found for the endpoint `base_url`."""
+    provider = providers.of_url(base_url)
+    names = [] if settings.provider else ["LLMCLI_API_KEY"]
+    if provider and provider is not CLINE:
+        names += provider.variables[:1]
+    if not names:
+        names = [*CLINE.variables] if provider is CLINE else ["api_key_env"]
     return ConfigError(
         f"no API key for {host_of(base_url)}",
-        hint="set LLMCLI_API_KEY, or api_key_file or api_key_command in config.toml "
+        hint=f"set {' or '.join(names)}, or api_key_file or api_key_command in config.toml "
         "(`llmcli config path`)",
     )

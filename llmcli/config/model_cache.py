@@ -28,9 +28,9 @@ _LONGEST_NAME = 150  # characters; file systems allow 255 bytes
 def _file(environment: Environment, base_url: str) -> Path:
     """Return the file of an endpoint, named by all of its URL: two paths of one host may list the
     same model at different prices. The checksum tells apart what the readable part does not."""
-    scheme, _, rest = base_url.partition("://")
-    readable = re.sub(r"[^\w.-]", "_", f"{scheme}_{rest.partition('?')[0]}")[:_LONGEST_NAME]
-    name = f"{readable}-{zlib.crc32(base_url.encode()):08x}.json"
+    identity = url.identity(base_url)
+    readable = re.sub(r"[^\w.-]", "_", identity.partition("?")[0])[:_LONGEST_NAME]
+    name = f"{readable}-{zlib.crc32(identity.encode()):08x}.json"
     return environment.cache_directory / "models" / name
 
 
@@ -89,7 +89,10 @@ def find_model(environment: Environment, base_url: str, name: str) -> Model | No
 def _read(environment: Environment, base_url: str) -> dict[str, Any]:
     """Return the content of the file; {} if it is missing, damaged or of another version."""
     content: Any = None
-    for path in (_file(environment, base_url), _file_of_0_1(environment, base_url)):
+    paths = [_file(environment, base_url)]
+    if "?" not in base_url:  # 0.1 knew no URL with a query
+        paths.append(_file_of_0_1(environment, base_url))
+    for path in paths:
         try:
             content = json.loads(read_regular(path))
             break
@@ -122,6 +125,7 @@ def _model(entry: dict[str, Any]) -> Model:
         parameters=texts(entry.get("parameters")),
         free=entry.get("free") is True,
         recommended=entry.get("recommended") is True,
+        price_source=str(entry["price_source"]) if entry.get("price_source") else None,
     )
 
 

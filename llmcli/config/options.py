@@ -206,7 +206,8 @@ class ConnectionOptions:
     """The options that say which endpoint is asked, and how long and how often."""
 
     profile: Annotated[
-        str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+        str | None,
+        Option("--profile", metavar="PROFILE", help="A profile of config.toml, or a provider."),
     ] = None
     base_url: Annotated[
         str | None, Option("--base-url", metavar="URL", help="Endpoint, without /chat/completions.")

@@ -7,12 +7,12 @@ from typing import Any
 from llmcli.api.reply.cost import amount
 from llmcli.api.request import RESERVED
 from llmcli.config import url
+from llmcli.config.providers import DEFAULT_BASE_URL
 from llmcli.errors import ConfigError, UsageError
 from llmcli.system.dataclass import dataclass, field, fields
 from llmcli.system.duration import Seconds
 from llmcli.system.suggestions import did_you_mean
 
-DEFAULT_BASE_URL = "https://api.cline.bot/api/v1"
 # The default endpoint wants HTTP-Referer to name the program, which has no web site to name.
 REFERER = "urn:llmcli"
 TITLE = "llmcli"
@@ -46,10 +46,11 @@ class Settings:
 
     The fields that `_setting` makes are the settings; `doc` in each says what it is. The others:
 
-    `profile` is the name of the profile that was used, if one was. `sources` maps each setting
-    that is not a default to where its value came from: "flag", "template", the name of a variable,
-    or the config file with the profile in it. `bound_to` maps each setting and header that
-    config.toml set to the base_url that held in the same table; None is the default endpoint.
+    `profile` is the name of the profile that was used, if one was, and `provider` the name of the
+    provider that was chosen from the table of providers, if its address is base_url. `sources` maps
+    each setting that is not a default to where its value came from: "flag", "template", the name of
+    a variable, or the config file with the profile in it. `bound_to` maps each setting and header
+    that config.toml set to the base_url that held in the same table; None is the default endpoint.
     """
 
     base_url: str | None = _setting(str, None, "the endpoint, without /chat/completions")
@@ -67,6 +68,7 @@ class Settings:
     headers: dict[str, str] = _setting(dict, {}, "further request headers")
     http_referer: str = _setting(str, REFERER, "HTTP-Referer header; empty: not sent")
     x_title: str = _setting(str, TITLE, "X-Title header; empty: not sent")
+    api_key_env: str | None = _setting(str, None, "variable that holds the key")
     api_key_command: list[str] | str | None = _setting(list, None, "program that prints the key")
     api_key_file: str | None = _setting(str, None, "file that holds the key, readable by you only")
     keyring: bool | None = _setting(bool, None, "look for the key in the system keyring")
@@ -89,6 +91,7 @@ class Settings:
     budget: dict[str, Any] = _setting(dict, {}, "most USD: day, month, tag.NAME.day, timezone")
     prices: dict[str, Any] = _setting(dict, {}, "USD per million tokens, by model; see Money")
     profile: str | None = None
+    provider: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     bound_to: Mapping[str, str | None] = field(default_factory=dict)
 

@@ -18,8 +18,8 @@ class Thinking:
         self._shown = wanted or self._terminal
         self._open = False  # whether the last line that was written lacks its end
         term = environment.variables.get("TERM", "dumb")
-        # An empty NO_COLOR counts as well, although https://no-color.org asks for a value.
-        self._dim = self._terminal and term != "dumb" and "NO_COLOR" not in environment.variables
+        no_color = environment.variables.get("NO_COLOR")  # an empty one is none: no-color.org
+        self._dim = self._terminal and term != "dumb" and not no_color
 
     def show(self, text: str) -> None:
         """Write a piece of reasoning."""

@@ -33,8 +33,8 @@ def show_table(
         return
     from rich.console import Console  # noqa: PLC0415  # needed on a terminal only
 
-    # An empty NO_COLOR counts as well, which rich would ignore; None leaves the choice to rich.
-    console = Console(highlight=False, no_color="NO_COLOR" in environment.variables or None)
+    # Only one that is not empty counts (https://no-color.org), which is also how rich reads it.
+    console = Console(highlight=False, no_color=bool(environment.variables.get("NO_COLOR")))
     table = _table(heading, rows, right)
     if bars and _narrowest(table) > console.width:
         table = _table(heading[:-1], [row[:-1] for row in rows], right)

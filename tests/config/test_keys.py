@@ -44,9 +44,9 @@ def test_order_of_sources(
     env["LLMCLI_API_KEY_COMMAND"] = '["echo", "from-variable"]'
     run("ask", "hi")
     assert sent(server) == "Bearer from-variable"
-    env["CLINE_API_KEY"] = "from-cline"
+    env["CLINE_API_KEY"] = "from-cline"  # which is for that provider alone
     run("ask", "hi")
-    assert sent(server) == "Bearer from-cline"
+    assert sent(server) == "Bearer from-variable"
     env["LLMCLI_API_KEY"] = "from-llmcli"
     run("ask", "hi")
     assert sent(server) == "Bearer from-llmcli"

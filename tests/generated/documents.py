@@ -8,11 +8,10 @@ import re
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
-from llmcli.config.settings import DEFAULT_BASE_URL, DOCS, Settings
+from llmcli.config.providers import PROVIDERS
+from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import ExitCode
 from tests.generated.example_reply import json_reply
 from tests.generated.tree import Option, tree
@@ -106,9 +105,6 @@ def _spelling(option: Option) -> str:
 def _providers() -> str:
     """Return the providers: name, variable of the key, model if none is named, address."""
     head = ("name", "key in", "default model", "address")
-    if not find_spec("llmcli.config.providers"):
-        return _columns([head, ("cline", "CLINE_API_KEY", "-", DEFAULT_BASE_URL)])
-    known = import_module("llmcli.config.providers").PROVIDERS
     rows = [
         (
             one.name,
@@ -116,7 +112,7 @@ def _providers() -> str:
             one.model or "-",
             one.base_url or f"in {one.address_variable}",
         )
-        for one in known.values()
+        for one in PROVIDERS.values()
     ]
     return _columns([head, *rows])
 

@@ -44,9 +44,12 @@ class Tokens:
     def of(cls, usage: Usage | None) -> "Tokens":
         """Return the counts in `usage`, by the names that OpenAI and others use."""
         usage = usage or {}
-        prompt, completion = (inner(usage, f"{kind}_tokens_details") for kind in _KINDS)
+        prompt, completion = (
+            inner(usage, f"{kind}_tokens_details") or inner(usage, f"{other}_tokens_details")
+            for kind, other in _KINDS
+        )
         return cls(
-            prompt=_first(usage.get("prompt_tokens"), usage.get("input_tokens")),
+            prompt=_prompt(usage),
             completion=_first(usage.get("completion_tokens"), usage.get("output_tokens")),
             cached=_first(
                 prompt.get("cached_tokens"),
@@ -61,7 +64,28 @@ class Tokens:
         )
 
 
-_KINDS = ("prompt", "completion")
+_KINDS = (("prompt", "input"), ("completion", "output"))
+# Anthropic's counts of tokens that were read from its cache, and that were put there.
+_OF_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+
+
+def _prompt(usage: Usage) -> int | None:
+    """Return the tokens of the prompt, with those of the cache.
+
+    Anthropic's own form counts them apart: the prompt is the sum of `input_tokens` and the two of
+    the cache (https://platform.claude.com/docs/en/build-with-claude/prompt-caching). A
+    `prompt_tokens` beside them has them in it, as LiteLLM and OpenRouter count, unless they are
+    more than it or the total counts them apart. Anthropic's compatible endpoint tells no counts of
+    the cache at all.
+    """
+    apart = sum(tokens(usage.get(name)) or 0 for name in _OF_CACHE)
+    prompt = tokens(usage.get("prompt_tokens"))
+    if prompt is not None:
+        completion = tokens(usage.get("completion_tokens")) or 0
+        counted_apart = tokens(usage.get("total_tokens")) == prompt + completion + apart
+        return prompt + apart if apart > prompt or counted_apart else prompt
+    prompt = tokens(usage.get("input_tokens"))
+    return None if prompt is None else prompt + apart
 
 
 def inner(usage: Usage, key: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
 from llmcli.config.headers import is_secret
-from llmcli.config.url import host_of
+from llmcli.config.url import host_of, join, shown
 from llmcli.errors import AuthError, NetworkError
 from llmcli.system.short_ways import is_on
 
@@ -33,7 +33,7 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
 
     def chunks(request: ChatRequest) -> Iterator[list[Chunk]]:
         attempt = trace.begin_attempt()
-        trace.log(f"POST {endpoint.url}, model {request.get('model')}")
+        trace.log(f"POST {shown(endpoint.url)}, model {request.get('model')}")
         try:
             yield from _exchange(endpoint, request, trace, attempt, pool)
         except AuthError as error:
@@ -105,7 +105,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     Raises the same errors as a request for a completion.
     """
     progress = _progress(endpoint, trace)
-    received = _send(endpoint, "GET", endpoint.base_url + path, None, progress)
+    received = _send(endpoint, "GET", join(endpoint.base_url, path), None, progress)
     from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # loads sseclient
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
@@ -134,7 +134,7 @@ def _about_credentials(endpoint: Endpoint) -> str:
         return f"the key {endpoint.key.fingerprint} from {endpoint.key.source} was refused"
     if secret := [name for name in endpoint.headers if is_secret(name)]:
         return f"no key was sent, only the header {' and '.join(secret)}"
-    return "no key was sent: set LLMCLI_API_KEY, or see `llmcli config check`"
+    return "no key was sent: `llmcli config check` says where one would come from"
 
 
 def _send(

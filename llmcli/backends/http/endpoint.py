@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from llmcli import __version__
 from llmcli.config.keys import Key
+from llmcli.config.providers import AUTHORIZATION
+from llmcli.config.url import join
 from llmcli.system.dataclass import dataclass, field
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ class Endpoint:
 
     `headers` are those that the settings add. `ca_file` is the path of a CA bundle, or None for the
     usual one; `client_cert` and `client_key` are the paths of the client's certificate and its key:
-    see `tls.context`. Timeouts are in seconds: `connect_timeout` is for name resolution
+    see `tls.context`. `key_header` is the name of the header that carries the key. Timeouts are in
+    seconds: `connect_timeout` is for name resolution
     and connecting, `idle_timeout` for a silence of the server.
     """
 
@@ -29,11 +32,20 @@ class Endpoint:
     client_key: str | None = None
     connect_timeout: float = 10.0
     idle_timeout: float = 60.0
+    key_header: str = AUTHORIZATION
 
     @property
     def url(self) -> str:
         """Return the URL of Chat Completions."""
-        return f"{self.base_url}/chat/completions"
+        return join(self.base_url, "/chat/completions")
+
+    @property
+    def credential(self) -> tuple[str, str] | None:
+        """Return the header that carries the key, and its value; None without a key."""
+        if self.key is None:
+            return None
+        of_bearer = self.key_header == AUTHORIZATION
+        return self.key_header, f"Bearer {self.key.value}" if of_bearer else self.key.value
 
 
 def request_headers(endpoint: Endpoint) -> dict[str, str]:

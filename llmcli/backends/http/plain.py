@@ -33,6 +33,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # Characters of host and header names, and of paths, that requests sends as they are.
 _NAME = {*_LETTERS, *_LETTERS.upper(), *"0123456789-"}
 _PATH = {*_NAME, *"_.~!$&'()*+,;=:@"}
+_QUERY = {*_NAME, *"_.~&=:"}
 # Headers that frame the request or that requests sets itself.
 _RESERVED = {"host", "content-length", "transfer-encoding", "authorization", "connection"}
 
@@ -122,7 +123,7 @@ def is_plain(endpoint: Endpoint) -> bool:
     """
     own = request_headers(Endpoint("")).keys()
     headers = endpoint.headers
-    taken = _RESERVED | {name.lower() for name in own}
+    taken = _RESERVED | {name.lower() for name in (*own, endpoint.key_header)}
     values = [*headers.values(), *([endpoint.key.value] if endpoint.key else [])]
     return (
         _is_plain_url(endpoint.url)
@@ -137,6 +138,7 @@ def is_plain(endpoint: Endpoint) -> bool:
 def _is_plain_url(url: str) -> bool:
     """Return True if neither requests nor urllib3 would change the spelling of `url`."""
     scheme, _, rest = url.partition("://")
+    rest, mark, query = rest.partition("?")
     address, *path = rest.split("/")
     host, _, port = address.partition(":")
     return (
@@ -146,6 +148,8 @@ def _is_plain_url(url: str) -> bool:
         and ".." not in f".{host}."
         and (not port or (port.isdecimal() and port[0] != "0"))
         and all(part[:1] not in ("", ".") and _PATH.issuperset(part) for part in path)
+        and bool(query) == bool(mark)
+        and _QUERY.issuperset(query)
     )
 
 
@@ -155,7 +159,8 @@ def request_head(endpoint: Endpoint, length: int) -> bytes:
     address = host if port == PORTS[scheme] else f"{host}:{port}"
     path = endpoint.url.split("/", 3)[3]
     fields = {"Host": address, **request_headers(endpoint), "Content-Length": str(length)}
-    if endpoint.key:
-        fields["Authorization"] = f"Bearer {endpoint.key.value}"
+    if endpoint.credential:
+        name, value = endpoint.credential
+        fields[name] = value
     lines = [f"POST /{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode()

@@ -14,7 +14,7 @@ from llmcli.chat.prompt.content import Filled
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.cli import checks
-from llmcli.config import model_cache
+from llmcli.config import model_cache, url
 from llmcli.config.options import AskOptions, Words
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
@@ -60,7 +60,7 @@ def ask(
     settings = setup.settings(environment, options, template, session)
     checks.check_choices(options, settings)
     chosen = connect.choose(environment, settings)
-    call.model = chosen.model
+    call.model, call.provider = chosen.model, chosen.provider
     if session:
         call.session = session.name
         setup.tell_of_another_model(environment, session, chosen.model)
@@ -75,8 +75,9 @@ def ask(
     # of the session, and the backend.
     output.open()
     recorder = Recorder(
-        environment, call, session, options.conversation.save_messages, chosen.base_url
-    )
+        environment, call, session, options.conversation.save_messages,
+        chosen.base_url and url.filed(chosen.base_url),
+    )  # fmt: skip
     stream = connect.open_backend(environment, settings, chosen)(trace)
     drafted = draft(environment, settings, options, filled, session, chosen.model)
     exchange = Exchange(environment, call, output, recorder, Meter(payer, call.bill, trace), stream)
@@ -123,5 +124,9 @@ def _dry_run(drafted: Draft, settings: Settings, chosen: Connection, *, as_curl:
         raise UsageError("--curl needs an endpoint; the embedded model has none")
     from llmcli.output import curl  # noqa: PLC0415  # loaded for --curl only
 
-    url = f"{chosen.base_url}/chat/completions"
-    return curl.command(body, url, connect.headers_of(settings, chosen.base_url))
+    return curl.command(
+        body,
+        url.without_secrets(url.join(chosen.base_url, "/chat/completions")),
+        connect.headers_of(settings, chosen.base_url),
+        key_header=connect.key_header(settings, chosen.base_url),
+    )

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from llmcli.cli import doctor
-from llmcli.config import file, keys
+from llmcli.config import file, keys, url
 from llmcli.config.headers import is_secret
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import LlmcliError, NoInput
@@ -17,7 +17,8 @@ from llmcli.system.text import harmless
 app = typer.Typer(rich_markup_mode=None)
 
 Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+    str | None,
+    typer.Option("--profile", metavar="PROFILE", help="A profile, or a provider."),
 ]
 BaseURL = Annotated[
     str | None, typer.Option("--base-url", metavar="URL", help="Endpoint to look at.")
@@ -117,11 +118,13 @@ def check_settings(
 def _masked(name: str, settings: Settings) -> Any:
     """Return the value of the setting `name` without secrets.
 
-    These are secret headers, and the user and password of a URL.
+    These are secret headers, the query of a URL, its user and password.
     """
     value = getattr(settings, name)
     if name == "headers":
         return {n: "***" if is_secret(n) else v for n, v in value.items()}
-    if name == "base_url" and value and "@" in value:
-        return f"***@{value.rpartition('@')[2]}"
+    if name == "base_url" and value:
+        # First what stands before an @: a password may hold a ?, where the query would begin.
+        _, at, rest = value.rpartition("@")
+        return f"***@{url.shown(rest)}" if at else url.shown(rest)
     return value

@@ -9,9 +9,10 @@ from llmcli.api.trace import Trace
 from llmcli.backends import connect
 from llmcli.backends import models as listings
 from llmcli.backends.connect import Connection
-from llmcli.config import file, model_cache, url
+from llmcli.config import file, model_cache
 from llmcli.config.options import Argument, Option
-from llmcli.config.settings import DEFAULT_BASE_URL, Settings
+from llmcli.config.providers import DEFAULT_BASE_URL
+from llmcli.config.settings import Settings
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
 from llmcli.output.json import print_json
@@ -61,7 +62,8 @@ class ListingOptions:
     refresh: Annotated[bool, Option("--refresh", help="Ask the endpoint now.")] = False
     as_json: Annotated[bool, Option("--json", help="As JSON.")] = False
     profile: Annotated[
-        str | None, Option("--profile", metavar="PROFILE", help="Profile of config.toml.")
+        str | None,
+        Option("--profile", metavar="PROFILE", help="A profile, or a provider."),
     ] = None
     base_url: Annotated[
         str | None, Option("--base-url", metavar="URL", help="Endpoint to ask.")
@@ -84,8 +86,9 @@ Query = Annotated[
 def models(environment: Environment, options: ModelsOptions, words: Query = None) -> None:
     """Print the models of the endpoint: context, prices, features.
 
-    Prices are USD per million tokens. The list is kept for a day. The shell completes model ids
-    from it, and answers and budgets are priced by it. In a pipe tabs separate the columns.
+    Prices are USD per million tokens; those marked estimated are not the endpoint's own. The list
+    is kept for a day. The shell completes model ids from it, and answers and budgets are priced by
+    it. In a pipe tabs separate the columns.
 
     \b
     Examples:
@@ -96,7 +99,7 @@ def models(environment: Environment, options: ModelsOptions, words: Query = None
     listing, filters = options.listing, options.filter
     settings = file.resolve(environment, {"base_url": listing.base_url}, listing.profile)
     environment.start_deadline(settings.deadline)
-    base_url = url.check_base_url(settings.base_url or DEFAULT_BASE_URL)
+    base_url = connect.endpoint_url(environment, settings) or DEFAULT_BASE_URL
     catalogue = _catalogue(environment, settings, base_url, refresh=listing.refresh)
     chosen = [m for m in catalogue.models if _is_wanted(m, words, filters)]
     chosen.sort(key=_ORDER[filters.sort])
@@ -156,6 +159,7 @@ def _takes(model: Model) -> list[str]:
 
 def _row(model: Model) -> tuple[str, ...]:
     marks = [name for name in ("free", "recommended") if getattr(model, name)]
+    marks += ["estimated"] if model.price_source else []
     price = model.price
     return (
         model.id,
@@ -183,6 +187,7 @@ def _object(model: Model) -> dict[str, Any]:
         "context": model.context,
         "max_output": model.max_output,
         "usd_per_million": price,
+        "price_source": model.price_source,
         "takes": _takes(model),
         "free": model.free,
         "recommended": model.recommended,

@@ -96,7 +96,38 @@ PRICE = pricing.Price(
             },
             "0.000645",
         ),
-        ({"prompt_tokens": 10, "completion_tokens": 0, "cache_read_input_tokens": 99}, "0.000003"),
+        # More tokens of the cache than of the prompt: they were counted apart.
+        ({"prompt_tokens": 10, "completion_tokens": 0, "cache_read_input_tokens": 99}, "0.0000597"),
+        # Anthropic's own form: 1000 plain, 900 read, 100 written.
+        (
+            {
+                "input_tokens": 1000,
+                "output_tokens": 0,
+                "cache_read_input_tokens": 900,
+                "cache_creation_input_tokens": 100,
+            },
+            "0.003645",
+        ),
+        # LiteLLM: prompt_tokens has both in it; a total that is larger counts them apart.
+        (
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 0,
+                "total_tokens": 1000,
+                "cache_read_input_tokens": 900,
+                "cache_creation_input_tokens": 100,
+            },
+            "0.000645",
+        ),
+        (
+            {
+                "prompt_tokens": 1000,
+                "completion_tokens": 100,
+                "total_tokens": 1600,
+                "cache_read_input_tokens": 500,
+            },
+            "0.00465",
+        ),
         ({"prompt_tokens": 10}, None),
         ({"input_tokens": 1000, "output_tokens": 100}, "0.0045"),
         # DeepSeek's name, and Moonshot's, for what the others call cached_tokens.

@@ -65,16 +65,19 @@ _ODD = st.text(st.characters(min_codepoint=32, max_codepoint=0x17F), max_size=3)
 _PATHS = st.lists(st.text("abAB09-_.~!$&'()*+,;=:@%?é", min_size=1, max_size=2), max_size=4)
 _NAMES = st.sampled_from(["X-Title", "x-title", "Accept", "HTTP-Referer", "Cookie", "Expect-CT"])
 _HEADERS = st.dictionaries(_NAMES | st.text("aX-_", min_size=1, max_size=8), _TEXT, max_size=2)
+_QUERIES = st.just("") | st.text("abAB09-_.~&=:/?%é+ ", max_size=4).map("?".__add__)
+_CARRIERS = st.sampled_from(["Authorization", "api-key"])
 
 
 @settings(max_examples=150, deadline=None)
-@given(_PATHS, _HEADERS, st.none() | _TEXT | _ODD, st.binary(max_size=40))
+@given(_PATHS, _HEADERS, st.none() | _TEXT | _ODD, st.binary(max_size=40), _QUERIES, _CARRIERS)
 def test_both_ways_send_the_same_bytes(
-    path: list[str], headers: dict[str, str], key: str | None, body: bytes
+    path: list[str], headers: dict[str, str], key: str | None, body: bytes, query: str, carrier: str
 ) -> None:
     with capturing() as (port, came):
-        base_url = "/".join([f"http://127.0.0.1:{port}", *path])
-        endpoint = Endpoint(base_url, None if key is None else Key(key, "a test"), headers)
+        base_url = "/".join([f"http://127.0.0.1:{port}", *path]) + query
+        of_test = None if key is None else Key(key, "a test")
+        endpoint = Endpoint(base_url, of_test, headers, key_header=carrier)
         assume(is_plain(endpoint))  # which fails where it is for too few
         assert by_plain(endpoint, body) == by_requests(endpoint, body) == b"ok"
         assert came == [request_head(endpoint, len(body)) + body] * 2

@@ -83,6 +83,7 @@ def test_the_list_with_prices(run: Run, endpoint: Endpoint) -> None:
                 "cache_read": 0.3,
                 "cache_write": None,
             },
+            "price_source": None,
             "takes": ["image", "tools", "reasoning"],
             "free": False,
             "recommended": False,

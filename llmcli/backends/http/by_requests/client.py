@@ -19,7 +19,6 @@ from llmcli.backends.http.endpoint import Endpoint, request_headers, tls_context
 from llmcli.backends.http.reply.received import Received, received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.http.wire import proxy, proxy_errors
-from llmcli.config.keys import Key
 from llmcli.config.url import host_of
 from llmcli.errors import LlmcliError
 
@@ -30,15 +29,16 @@ if TYPE_CHECKING:
 _LAST_BYTES = 0.05
 
 
-class _Bearer(requests.auth.AuthBase):
-    """Sets the Authorization header; with any auth object requests does not read ~/.netrc."""
+class _Credential(requests.auth.AuthBase):
+    """Sets the header of the key; with any auth object requests does not read ~/.netrc."""
 
-    def __init__(self, key: Key | None) -> None:
-        self.key = key
+    def __init__(self, credential: tuple[str, str] | None) -> None:
+        self.credential = credential
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self.key:
-            request.headers["Authorization"] = f"Bearer {self.key.value}"
+        if self.credential:
+            name, value = self.credential
+            request.headers[name] = value
         return request
 
 
@@ -105,7 +105,7 @@ class Client:
                     self._method,
                     self._url,
                     headers=request_headers(self._endpoint),
-                    auth=_Bearer(self._endpoint.key),
+                    auth=_Credential(self._endpoint.credential),
                 )
             )
 
