@@ -18,6 +18,7 @@ _SCRIPT = Path(__file__).with_name("openai_stream.py")
 _RELAY = Path(__file__).with_name("relay.py")
 _THREADS = Path(__file__).with_name("threads.py")
 _PACKAGES = Path(__file__).with_name("packages.py")
+_ALL_PACKAGES = Path(__file__).with_name("all_packages.py")
 
 
 class Clients:
@@ -40,6 +41,10 @@ class Clients:
     def packages(self, plan: Plan, **more: str) -> Command:
         """The floor of what is built on requests and sseclient-py."""
         return self._script(_PACKAGES, plan, BODY.decode(), **more)
+
+    def all_packages(self, plan: Plan) -> Command:
+        """The floor of what loads all packages of llmcli, as it does with LLMCLI_SHORT=0."""
+        return self._script(_ALL_PACKAGES, plan, BODY.decode())
 
     def threads(self, plan: Plan, jobs: int, *options: str) -> Command:
         """The floor of what asks by threads over requests."""

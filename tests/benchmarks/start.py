@@ -46,7 +46,9 @@ def _without_request(clients: Clients, runs: int) -> None:
 def _tiny(clients: Clients, runs: int) -> None:
     plan = Plan()
     beside = {
+        "llmcli, LLMCLI_SHORT=0": clients.llmcli(plan, LLMCLI_SHORT="0"),
         _PACKAGES: clients.packages(plan),
+        "the same, all packages loaded": clients.all_packages(plan),
         "bare Python": clients.python(),
         "curl": clients.curl(plan),
     }
