@@ -6,7 +6,7 @@ from typing import Any
 from llmcli.api.reply.completion import Delta
 from llmcli.api.reply.tool_calls import as_json
 from llmcli.api.types import Message, ToolCall
-from llmcli.errors import AnswerCut, Interrupted, LlmcliError
+from llmcli.errors import AnswerCut, BadRequest, Interrupted, LlmcliError, WriteError
 from llmcli.output.reasoning import Thinking
 from llmcli.output.sink import Sink
 from llmcli.system.text import harmless
@@ -87,10 +87,11 @@ class TextRenderer:
         self._thinking.end()
         if isinstance(error, AnswerCut) or self._terminal:
             self._end_line()
+        what = "answer" if isinstance(error, BadRequest) else "partial answer"
         if kept := self._sink.abort(keep=True):
-            error.add_note(f"partial answer kept in {kept}")
-        elif self._begun and not isinstance(error, Interrupted):
-            error.add_note(f"partial answer kept on {self._sink.place}")
+            error.add_note(f"{what} kept in {kept}")
+        elif self._begun and not isinstance(error, (Interrupted, WriteError)):
+            error.add_note(f"{what} kept on {self._sink.place}")
 
     def _write(self, text: str) -> None:
         self._begun, self._last = True, text[-1]  # before the write, which a signal can end

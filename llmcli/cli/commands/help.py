@@ -59,7 +59,7 @@ def _overview() -> str:
         "llmcli help TOPIC shows a page of the manual:",
         *topics,
         "",
-        "llmcli help COMMAND, or llmcli COMMAND --help, shows the options of a command:",
+        "llmcli COMMAND --help shows the options of a command:",
         *commands,
     )
     return "\n".join(parts) + "\n"
