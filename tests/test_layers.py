@@ -116,6 +116,16 @@ def test_a_package_has_no_code_of_its_own() -> None:
         assert path.parent == PACKAGE or path.read_text() == "", path
 
 
+def test_no_two_public_things_have_one_name() -> None:
+    """A name of the top of a file, as a reader meets it elsewhere."""
+    files: dict[str, set[str]] = {}
+    for module, path in modules():
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name[0] != "_":
+                files.setdefault(node.name, set()).add(module)
+    assert {name: where for name, where in files.items() if len(where) > 1} == {}
+
+
 def test_files_are_small() -> None:
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 300, path

@@ -64,7 +64,7 @@ class Plan:
         They are those that the prompt names, and the variables of the template that neither -p nor
         its defaults give.
         """
-        names = placeholders.field_names(self.prompt)
+        names = placeholders.named_fields(self.prompt)
         if self.template:
             given = {pair.partition("=")[0] for pair in self.params} | set(self.template.defaults)
             names += [name for name in self.template.variables() if name not in given]

@@ -54,7 +54,7 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     settings = _settings(environment, options, template)
     in_text = not (options.results.json or options.of_batch)
     others = ["--run-tools"] if options.tools.run_tools else []
-    setup.check_choices(settings, options.shape, others, as_text=in_text)
+    setup.check_number_of_choices(settings, options.shape, others, as_text=in_text)
     chosen = connect.choose(environment, settings)
     prompt = "" if list(words) == ["-"] else reading.words(words)
     plan = _plan(environment, options, settings, chosen, template, prompt)

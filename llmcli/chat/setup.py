@@ -85,7 +85,7 @@ def settings(
 
 def field_names(settings: Settings) -> request.FieldNames:
     """Return how the endpoint of the settings calls the fields that have several names."""
-    return providers.field_names(providers.chosen(settings.provider, settings.base_url))
+    return providers.request_names(providers.chosen(settings.provider, settings.base_url))
 
 
 def allows_cut(settings: Settings, *, asked: bool, in_text: bool) -> bool:
@@ -97,7 +97,7 @@ def allows_cut(settings: Settings, *, asked: bool, in_text: bool) -> bool:
     return asked or (in_text and settings.source("max_tokens") == "flag")
 
 
-def check_choices(
+def check_number_of_choices(
     settings: Settings, shape: ShapeOptions, others: Sequence[str], *, as_text: bool
 ) -> None:
     """Raise UsageError if several choices are asked for where only one answer has a place.

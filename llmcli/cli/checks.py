@@ -66,7 +66,7 @@ def check_choices(options: AskOptions, settings: Settings) -> None:
     }
     asked = [name for name, is_given in given.items() if is_given]
     as_text = not (output.json or output.events)
-    setup.check_choices(settings, options.shape, asked, as_text=as_text)
+    setup.check_number_of_choices(settings, options.shape, asked, as_text=as_text)
 
 
 def check_files(options: AskOptions, session: "Session | None") -> None:

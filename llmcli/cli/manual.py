@@ -41,12 +41,12 @@ def read_page(topic: str) -> str:
     return (files("llmcli") / "help" / f"{topic}.md").read_text("utf-8")
 
 
-def summary(page: str) -> str:
+def page_summary(page: str) -> str:
     """Return what the title of a page says behind the topic."""
     return page.partition("\n")[0].partition(": ")[2]
 
 
-def as_text(page: str, *, bold: bool) -> str:
+def page_text(page: str, *, bold: bool) -> str:
     """Return a page as it is shown: without comments, with fenced blocks indented.
 
     With `bold`, for a terminal, headings are bold; else they keep their `#`.

@@ -62,7 +62,7 @@ class Provider:
             address = url.check_base_url(given)
         except ConfigError as error:
             raise error.replaced(message=f"{self.address_variable}: {error.message}") from None
-        if self.base_url is None and not url.path_of(address):
+        if self.base_url is None and not url.path_part(address):
             return url.join(address, _AZURE_PATH)
         return address
 
@@ -233,6 +233,6 @@ def with_keys(variables: Mapping[str, str]) -> list[Provider]:
     ]
 
 
-def field_names(provider: Provider | None) -> FieldNames:
+def request_names(provider: Provider | None) -> FieldNames:
     """Return how the provider calls what has several names; None is for an unknown endpoint."""
     return FieldNames(provider.token_limit, provider.reasoning) if provider else FieldNames()

@@ -51,7 +51,7 @@ def join(base_url: str, path: str) -> str:
     return f"{base}{path}{mark}{query}"
 
 
-def path_of(base_url: str) -> str:
+def path_part(base_url: str) -> str:
     """Return the path of `base_url`, an empty text if it has none."""
     return urlsplit(base_url).path
 
@@ -76,7 +76,7 @@ def identity(base_url: str) -> str:
     """Return what tells an endpoint from all others: scheme, host, port, path, query (hashed)."""
     scheme, host, port = origin(base_url)
     _, mark, query = filed(base_url).partition("?")
-    return f"{scheme}://{host}:{port}{path_of(base_url)}{mark}{query}"
+    return f"{scheme}://{host}:{port}{path_part(base_url)}{mark}{query}"
 
 
 def secrets_in(base_url: str) -> list[str]:

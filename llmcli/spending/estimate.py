@@ -32,7 +32,7 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
 
     The input counts a token for each byte of the body, since no tokenizer that works on bytes makes
     more than one token of a byte, and 16 more for each message; images, PDFs and recordings count
-    as `media.tokens` says in place of their bytes. The output counts the limit that the request
+    as `media_tokens` says in place of their bytes. The output counts the limit that the request
     sets, else the longest answer that `model` can give, for each of the answers that are asked for.
     The cost is unknown if `price`, in
     USD per token, is None, or if nothing limits an answer that is not free.
@@ -66,7 +66,7 @@ def _parts(message: Any) -> list[Any]:
 def _of_media(part: Any) -> int | None:
     from llmcli.spending import media  # noqa: PLC0415  # a plain text has no parts
 
-    return media.tokens(part)
+    return media.media_tokens(part)
 
 
 def _bytes(value: Any) -> int:

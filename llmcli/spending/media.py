@@ -27,7 +27,7 @@ _OBJECTS = re.compile(rb"/ObjStm\b.{0,400}?stream\r?\n", re.S)
 _MOST_UNPACKED = 1 << 24
 
 
-def tokens(part: Any) -> int | None:
+def media_tokens(part: Any) -> int | None:
     """Return the most tokens that a part of a message may take; None if its bytes bound that.
 
     `part` may have any form, as messages of a file may.

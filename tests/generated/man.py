@@ -34,7 +34,9 @@ def _program(pages: dict[str, str]) -> str:
     """Return the page `llmcli` as Markdown: its commands, exit codes and manual."""
     commands = [f"- `llmcli {name}`: {about}" for name, about in COMMANDS.items()]
     codes = [f"{int(code):>3}  {code.kind}" for code in ExitCode]
-    topics = [f"- `llmcli-{topic}(1)`: {manual.summary(text)}" for topic, text in pages.items()]
+    topics = [
+        f"- `llmcli-{topic}(1)`: {manual.page_summary(text)}" for topic, text in pages.items()
+    ]
     parts = (
         "# llmcli: one-shot and piped completions from language models",
         "## Synopsis",
@@ -54,7 +56,7 @@ def _program(pages: dict[str, str]) -> str:
 
 
 def _page(name: str, markdown: str) -> str:
-    about = manual.summary(markdown)
+    about = manual.page_summary(markdown)
     head = f'.TH "{name.upper()}" "1" "" "llmcli" "Manual of llmcli"'
     lines = [head, ".SH NAME", f"{_text(name)} \\- {_text(about)}"]
     body = re.sub(r"<!--.*?-->\n", "", markdown, flags=re.S).split("\n")[1:]

@@ -6,7 +6,7 @@ All amounts are in USD, as exact Decimals.
 from decimal import Decimal
 from typing import Any
 
-from llmcli.api.reply.usage import Tokens, finite, inner
+from llmcli.api.reply.usage import Tokens, finite_number, inner
 from llmcli.api.types import Usage
 from llmcli.system.dataclass import dataclass
 from llmcli.system.text import one_line
@@ -44,7 +44,7 @@ def amount(value: Any) -> Decimal | None:
 
     Return None if it is absent, not finite, negative or absurdly large or small.
     """
-    number = finite(value)
+    number = finite_number(value)
     if number is None or (number.is_signed() and number) or number > _ABSURD:
         return None
     return None if number and number.adjusted() < _SMALLEST else number
@@ -140,7 +140,7 @@ def _stated_cost(usage: Usage) -> Cost:
         billed = Cost(own, "cost")
     else:
         billed = Cost(upstream, None if upstream is None else "upstream")
-    ticks = finite(usage.get("cost_in_usd_ticks"))
+    ticks = finite_number(usage.get("cost_in_usd_ticks"))
     if billed.usd is None and ticks is not None and amount(ticks / _TICKS) is not None:
         return Cost(ticks / _TICKS, "cost_in_usd_ticks")
     market = amount(usage.get("market_cost"))

@@ -116,7 +116,7 @@ def total(usages: Sequence[Usage]) -> Usage | None:
 def _added(before: Any, value: Any) -> Any:
     if isinstance(before, dict) and isinstance(value, dict):
         return total([before, value])
-    earlier, later = finite(before), finite(value)
+    earlier, later = finite_number(before), finite_number(value)
     if earlier is None or later is None:
         return before if value is None else value
     both = earlier + later
@@ -124,7 +124,7 @@ def _added(before: Any, value: Any) -> Any:
     return int(both) if whole else float(both)
 
 
-def finite(value: Any) -> Decimal | None:
+def finite_number(value: Any) -> Decimal | None:
     """Return a number, or a string that says one, as an exact Decimal; None if it is not finite."""
     # True and False are ints in Python, but not amounts.
     if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):

@@ -30,7 +30,7 @@ _FIELD = re.compile(r"(?=[\d.-]*[^\W\d])[\w-]+(?:\.[\w-]+)*")
 _RECORD = ("", "stdin")
 
 
-def field_names(prompt: str) -> list[str]:
+def named_fields(prompt: str) -> list[str]:
     """Return the names of the fields that `prompt` has places for, each once, in their order."""
     return [inside for inside in _insides(prompt) if _FIELD.fullmatch(inside)]
 

@@ -42,7 +42,7 @@ def help(  # the name of the command
         _show(environment, _overview())
     elif name in manual.TOPICS:
         bold = environment.is_terminal(STDOUT) and not environment.variables.get("NO_COLOR")
-        _show(environment, manual.as_text(manual.read_page(name), bold=bold))
+        _show(environment, manual.page_text(manual.read_page(name), bold=bold))
     elif words[0] in COMMANDS:
         run_command([*words, "--help"], environment)
     else:
@@ -52,7 +52,8 @@ def help(  # the name of the command
 def _overview() -> str:
     width = max(map(len, (*manual.TOPICS, *COMMANDS)))
     topics = [
-        f"  {topic:{width}}  {manual.summary(manual.read_page(topic))}" for topic in manual.TOPICS
+        f"  {topic:{width}}  {manual.page_summary(manual.read_page(topic))}"
+        for topic in manual.TOPICS
     ]
     commands = [f"  {name:{width}}  {about}" for name, about in COMMANDS.items()]
     parts = (

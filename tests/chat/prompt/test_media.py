@@ -193,10 +193,10 @@ def test_parts_count_by_what_they_cost_and_not_by_their_bytes() -> None:
         return {"type": kind, kind: value}
 
     sound = part("input_audio", {"data": encoded(wav()), "format": "wav"})
-    assert media.tokens(sound) == (SECONDS + 1) * 64
+    assert media.media_tokens(sound) == (SECONDS + 1) * 64
     url = f"data:application/pdf;base64,{encoded(PDF + PDF)}"
-    assert media.tokens(part("file", {"file_data": url})) == len(url) + 2 * 6000
-    assert media.tokens(part("file", {"file_id": "f1"})) is None
-    assert media.tokens({"type": []}) is media.tokens("x") is None
+    assert media.media_tokens(part("file", {"file_data": url})) == len(url) + 2 * 6000
+    assert media.media_tokens(part("file", {"file_id": "f1"})) is None
+    assert media.media_tokens({"type": []}) is media.media_tokens("x") is None
     request = {"messages": [{"role": "user", "content": [sound]}]}
     assert 256 < estimate.bound(request, None, None).input < 500

@@ -25,7 +25,7 @@ else:
     _Base = object
 
 
-class Connection(_Base):
+class EndpointConnection(_Base):
     """What a connection with and one without TLS have in common.
 
     `reply` is the last reply on it. `through_socks` is True for one through a SOCKS proxy, which
@@ -54,7 +54,7 @@ class Connection(_Base):
 
         def connect(_put: Put[None]) -> None:
             with progress.followed():
-                super(Connection, self).connect()
+                super(EndpointConnection, self).connect()
 
         with closing(in_thread(connect, progress.patience)) as connected:
             for _ in connected:
@@ -97,11 +97,11 @@ class Connection(_Base):
         return self.reply
 
 
-class _Plain(Connection, HTTPConnection):
+class _Plain(EndpointConnection, HTTPConnection):
     pass
 
 
-class _Secure(Connection, HTTPSConnection):
+class _Secure(EndpointConnection, HTTPSConnection):
     def _secured(self, connection: Any) -> Any:
         connection.settimeout(timeouts.current().connect_timeout)
         assert self.ssl_context is not None

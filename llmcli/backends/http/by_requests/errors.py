@@ -7,7 +7,7 @@ import urllib3.exceptions as urllib3
 
 from llmcli.backends.http.errors import Row, timed_out_connecting, timed_out_waiting
 from llmcli.backends.http.wire import proxy_errors
-from llmcli.backends.http.wire.proxy import shown
+from llmcli.backends.http.wire.proxy import proxy_address
 from llmcli.errors import ConfigError, LlmcliError
 from llmcli.system.extras import how_to_install
 
@@ -31,7 +31,7 @@ def of_proxy(chain: list[BaseException], proxy: str, target: str) -> LlmcliError
 
 
 def _is_to(cause: urllib3.ReadTimeoutError, proxy: str) -> bool:
-    return shown(cause.url or "") == shown(proxy)
+    return proxy_address(cause.url or "") == proxy_address(proxy)
 
 
 def _bad_setting(cause: Any, target: str, _idle: float) -> LlmcliError:

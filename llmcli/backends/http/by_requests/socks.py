@@ -7,14 +7,14 @@ from urllib3.contrib.socks import (
     SOCKSHTTPSConnectionPool,
 )
 
-from llmcli.backends.http.by_requests.connections import Connection
+from llmcli.backends.http.by_requests.connections import EndpointConnection
 
 
-class _Plain(Connection, SOCKSConnection):
+class _Plain(EndpointConnection, SOCKSConnection):
     through_socks = True
 
 
-class _Secure(Connection, SOCKSHTTPSConnection):
+class _Secure(EndpointConnection, SOCKSHTTPSConnection):
     through_socks = True
 
 

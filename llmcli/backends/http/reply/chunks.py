@@ -8,7 +8,7 @@ from llmcli.api import errors
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, Chunk
 from llmcli.backends.http.reply import sse
-from llmcli.backends.http.reply.encoding import decoded
+from llmcli.backends.http.reply.encoding import decoded_body
 from llmcli.backends.http.reply.received import Head
 from llmcli.backends.http.reply.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
@@ -60,7 +60,7 @@ def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
             body += block
     except LlmcliError:
         pass  # the status alone says what failed
-    return decoded(body, encoding)
+    return decoded_body(body, encoding)
 
 
 def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator[list[Chunk]]:

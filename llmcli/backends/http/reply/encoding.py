@@ -13,7 +13,7 @@ _ZLIB = ("gzip", "x-gzip", "deflate")
 _DETECT, _RAW = 47, -15
 
 
-def decoded(body: bytes, encoding: str) -> bytes:
+def decoded_body(body: bytes, encoding: str) -> bytes:
     """Return `body`, which has the Content-Encoding `encoding`, decoded up to 1 MiB.
 
     It may be cut, or not be encoded at all. What cannot be decoded becomes a text that says so.

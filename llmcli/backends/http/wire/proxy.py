@@ -117,7 +117,7 @@ def of_process(url: str) -> str | None:
     return proxy_for(url, os.environ)
 
 
-def shown(proxy: str) -> str:
+def proxy_address(proxy: str) -> str:
     """Return host and port of a proxy's URL for a message, without user and password.
 
     A password may hold characters that end the host of a well-formed URL, so the last `@` decides.

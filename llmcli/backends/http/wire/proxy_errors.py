@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Sequence
 
 from llmcli.backends.http.wire import tls_errors
-from llmcli.backends.http.wire.proxy import shown
+from llmcli.backends.http.wire.proxy import proxy_address
 from llmcli.errors import AuthError, LlmcliError, NetworkError, TimedOut
 from llmcli.system.text import one_line
 
@@ -38,7 +38,7 @@ def _refused(status: int, reason: str, proxy: str, target: str) -> LlmcliError:
         return wants_password(proxy)
     answer = f"HTTP {status} {reason}".rstrip()
     return NetworkError(
-        f"the proxy {shown(proxy)} refuses to connect to {target}: {answer}",
+        f"the proxy {proxy_address(proxy)} refuses to connect to {target}: {answer}",
         hint="ask who runs the proxy, or name the host in NO_PROXY",
         status=status,
         transient=status in _TEMPORARY,
@@ -50,7 +50,7 @@ def wants_password(proxy: str) -> AuthError:
     problem = "refuses the user and password" if "@" in proxy else "asks for a password"
     status = "" if proxy.lower().startswith("socks") else f"{_PASSWORD} from "
     return AuthError(
-        f"the proxy {problem} ({status}{shown(proxy)})",
+        f"the proxy {problem} ({status}{proxy_address(proxy)})",
         hint="set or correct the user and password of the proxy in HTTPS_PROXY, HTTP_PROXY "
         "or ALL_PROXY",
         status=_PASSWORD,
@@ -59,7 +59,7 @@ def wants_password(proxy: str) -> AuthError:
 
 def unreachable(causes: Sequence[BaseException], proxy: str, target: str) -> LlmcliError:
     """Return the error for a proxy with which no connection began. Takes what `refusal` takes."""
-    address = shown(proxy)
+    address = proxy_address(proxy)
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return tls_errors.untrusted(cause, f"the proxy {address}")

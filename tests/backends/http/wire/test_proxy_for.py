@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmcli.backends.http.wire.proxy import proxy_for, shown
+from llmcli.backends.http.wire.proxy import proxy_address, proxy_for
 
 PROXY = "http://user:hunter2@proxy.corp:3128"
 
@@ -99,10 +99,10 @@ def test_variables(variables: dict[str, str], plain: str | None, secure: str | N
     ],
 )
 def test_a_proxy_is_shown_without_its_password(proxy: str, address: str) -> None:
-    assert shown(proxy) == address
+    assert proxy_address(proxy) == address
 
 
 @given(st.text(":/.*[],@x1é ", max_size=12), st.text(":/.*[],@x1é ", max_size=12))
 def test_whatever_stands_in_the_variables(excluded: str, proxy: str) -> None:
     proxy_for("http://far.invalid", {"NO_PROXY": excluded, "HTTP_PROXY": proxy})
-    shown(proxy)
+    proxy_address(proxy)
