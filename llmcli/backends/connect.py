@@ -81,7 +81,7 @@ def endpoint_url(environment: Environment, settings: Settings) -> str | None:
                 raise
             problem = f"{endpoints.OPENAI_BASE_URL}: {error.message}"
             raise error.replaced(message=problem) from None
-    if found := endpoints.rivals(environment.variables):
+    if found := providers.with_keys(environment.variables):
         raise endpoints.several(found, environment.variables)
     if settings.model or keys.find(environment, settings, DEFAULT_BASE_URL):
         return DEFAULT_BASE_URL

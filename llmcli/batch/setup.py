@@ -93,9 +93,7 @@ def _check(options: MapOptions, words: Sequence[str]) -> None:
     if options.tools.approve:
         problem = "--approve cannot be used with map: it asks at the terminal, one call at a time"
         raise UsageError(problem)
-    if given.param and not given.template:
-        hint = "name the template with -t; a prompt needs no option"
-        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
+    setup.check_variables(given)
     if options.input.files and words and os.path.exists(words[0]):
         # The shell has expanded a pattern that was not quoted.
         hint = "quote the pattern, as in --files 'src/*.py'"

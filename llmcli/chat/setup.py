@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 _WHOLE_ANSWER_TIMEOUT = 300.0
 
 
+def check_variables(options: PromptOptions) -> None:
+    """Raise UsageError for variables of a template where none is named."""
+    if options.param and not options.template:
+        hint = "name the template with -t; a prompt needs no option"
+        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
+
+
 def template(environment: Environment, options: PromptOptions) -> "Template | None":
     """Return the template of -t, or None without -t.
 

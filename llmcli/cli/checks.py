@@ -47,9 +47,7 @@ def check_given(environment: Environment, options: AskOptions, text: str) -> Non
     given, talk = options.prompt, options.conversation
     if talk.session is not None and talk.go_on:
         raise UsageError("--session and --continue exclude each other")
-    if given.param and not given.template:
-        hint = "name the template with -t; a prompt needs no option"
-        raise UsageError("-p gives a template's variable, and there is no template", hint=hint)
+    setup.check_variables(given)
     nothing = not (text or given.file or given.template or talk.messages or talk.tool_result)
     if nothing and (given.no_stdin or not content.has_stdin(environment)):
         stdin = "" if given.no_stdin else ", or pipe text in, or `-` to type it"

@@ -47,7 +47,7 @@ def completed(settings: Settings, variables: Mapping[str, str]) -> Settings:
     """Return the settings with the endpoint that they mean, and its default model.
 
     The endpoint stays None where nothing says which it is: then the embedded model answers, or the
-    keys of several providers are set, which `rivals` tells.
+    keys of several providers are set: see `providers.with_keys`.
     """
     if is_local(settings.model):
         return settings
@@ -77,7 +77,7 @@ def _with_endpoint(settings: Settings, variables: Mapping[str, str]) -> Settings
     for name in ("LLMCLI_API_KEY", *CLINE.variables):
         if variables.get(name):
             return _with(settings, name, base_url=DEFAULT_BASE_URL)
-    found = rivals(variables)
+    found = providers.with_keys(variables)
     if len(found) == 1:
         provider = found[0]
         source = provider.key_variable(variables) or ""
@@ -90,11 +90,6 @@ def _with(settings: Settings, source: str, **values: Any) -> Settings:
     """Return the settings with `values`, of which `source` tells where they came from."""
     named = {name: source for name in values if name in SETTINGS}
     return replace(settings, **values, sources={**settings.sources, **named})
-
-
-def rivals(variables: Mapping[str, str]) -> list[Provider]:
-    """Return the providers whose own key is set, of which only one can be chosen unasked."""
-    return providers.with_keys(variables)
 
 
 def several(found: list[Provider], variables: Mapping[str, str]) -> ConfigError:

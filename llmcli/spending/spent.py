@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
@@ -54,9 +54,12 @@ class _LedgerFile:
         parts: list[_Part] = []
         if status.st_size > self._offset:
             self._read_on(parts)
+        self._count(parts)
+        return parts
+
+    def _count(self, parts: Iterable[_Part]) -> None:
         for day, tag, usd in parts:
             self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
-        return parts
 
     def _read_all(self) -> None:
         self.sums.clear()
@@ -64,15 +67,13 @@ class _LedgerFile:
             self._file.close()
         self._file = self._path.open("rb")
         rollup = summary.of_file(self._path, self._zone.day_of, self._zone.name)
-        for (day, tag), usd in rollup.usd_by_day_and_tag():
-            self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
+        self._count((*key, usd) for key, usd in rollup.usd_by_day_and_tag())
         self._open = {
             identity: part
             for identity, line in rollup.open.items()
             if (record := summary.parse(line)) and (part := self._part(record, "estimate_usd"))
         }
-        for day, tag, usd in self._open.values():
-            self.sums[day, tag] = self.sums.get((day, tag), Decimal(0)) + usd
+        self._count(self._open.values())
         self._status, self._offset = os.fstat(self._file.fileno()), rollup.offset
 
     def _read_on(self, parts: list[_Part]) -> None:

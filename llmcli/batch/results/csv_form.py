@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmcli.batch.results.file import CSV
+from llmcli.batch.results.formats import kept
 from llmcli.batch.task import Outcome
 from llmcli.chat.prompt import placeholders
 from llmcli.errors import UsageError
-from llmcli.output.json import line
 from llmcli.system.text import harmless
 
 # The column of records that have no columns of their own, such as lines of text.
@@ -46,11 +46,7 @@ class CsvForm:
 
     def to_line(self, outcome: Outcome) -> bytes:
         """Return the JSON line that keeps the row."""
-        task = outcome.task
-        about = {"key": task.key, "index": task.index, "ok": outcome.error is None}
-        if outcome.error is not None:
-            about["exit_code"] = int(outcome.error.exit_code)
-        return line({**about, "row": self._cells(outcome)})
+        return kept(outcome, "row", self._cells(outcome))
 
     def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
         """Return the row of the outcome, harmless for a terminal if `terminal`."""

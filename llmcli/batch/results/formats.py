@@ -113,6 +113,15 @@ def _status(about: dict[str, Any]) -> int | None:
     return about["attempts"][-1]["status"] if about["attempts"] else None
 
 
+def kept(outcome: Outcome, name: str, value: Any) -> bytes:
+    """Return the JSON line that keeps `value` as `name`, with what a later run has to know."""
+    task, error = outcome.task, outcome.error
+    about: dict[str, Any] = {"key": task.key, "index": task.index, "ok": error is None}
+    if error is not None:
+        about["exit_code"] = int(error.exit_code)
+    return line({**about, name: value})
+
+
 class TextForm:
     """The form without --json: each answer as text that ends with a newline.
 
@@ -130,11 +139,7 @@ class TextForm:
 
     def to_line(self, outcome: Outcome) -> bytes:
         """Return the JSON line that keeps the text."""
-        task = outcome.task
-        about = {"key": task.key, "index": task.index, "ok": outcome.error is None}
-        if outcome.error is not None:
-            about["exit_code"] = int(outcome.error.exit_code)
-        return line({**about, "text": outcome.text})
+        return kept(outcome, "text", outcome.text)
 
     def shown(self, outcome: Outcome, *, terminal: bool) -> bytes:
         """Return the text of the outcome, harmless for a terminal if `terminal`."""
