@@ -44,7 +44,7 @@ def decoded(data: bytes, name: str) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         # The codec counts from behind the byte order mark, of three bytes.
-        invalid = error.start + (3 if data.startswith(BOM) else 0)
+        invalid = error.start + (len(BOM) if data.startswith(BOM) else 0)
         offset = invalid if offset < 0 else min(invalid, offset)
     if offset < 0:
         return text

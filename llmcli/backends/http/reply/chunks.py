@@ -12,7 +12,7 @@ from llmcli.backends.http.reply.encoding import decoded_body
 from llmcli.backends.http.reply.received import Head
 from llmcli.backends.http.reply.repeated_events import RepeatedEvents
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
-from llmcli.system.text import one_line
+from llmcli.system.text import BOM, one_line
 
 # Bytes of an error's body that are read. Some quote the whole request before the reason.
 _ERROR_BODY = 2**20
@@ -21,7 +21,6 @@ _EVENT_START = (b"data", b"event", b"id", b"retry", b":")
 _LONGEST_FIELD = 5
 # If more events than these are still to be read, learning one saves more time than it takes.
 _MANY = 4
-_BOM = b"\xef\xbb\xbf"
 # It also reads NaN and Infinity, which are not JSON (RFC 8259, section 6): where one stands for an
 # amount a later step warns, and output has null for it. Making a decoder takes longer than one use.
 _DECODER = json.JSONDecoder()
@@ -75,7 +74,7 @@ def chunks(blocks: Iterator[bytes], content_type: str, trace: Trace) -> Iterator
         start += block
         if len(start.lstrip()) >= _LONGEST_FIELD:
             break
-    text = start.removeprefix(_BOM).lstrip()
+    text = start.removeprefix(BOM).lstrip()
     kind = content_type.partition(";")[0].strip().lower()
     rest = _chain(start, blocks)
     if text[:1] in (b"{", b"["):

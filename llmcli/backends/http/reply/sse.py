@@ -11,6 +11,7 @@ from sseclient import Event as Event
 from sseclient import SSEClient
 
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
+from llmcli.system.text import BOM
 
 # Far more than any answer has; the limit keeps a server from filling the memory.
 MAX_EVENT_BYTES = 128 * 2**20
@@ -24,7 +25,6 @@ _ERROR = b"error:"
 # The event after which nothing comes, and the bytes that it may have with blanks around.
 _END = b"data: [DONE]"
 _LONGEST_END = 32
-_BOM = b"\xef\xbb\xbf"
 
 
 def _ignore(_warning: str) -> None:
@@ -108,11 +108,11 @@ class _Splitter:
         begun = len(self._buffer)
         self._buffer += self._with_line_feeds(block)
         if self._at_start:
-            if len(self._buffer) < len(_BOM) and _BOM.startswith(self._buffer):
+            if len(self._buffer) < len(BOM) and BOM.startswith(self._buffer):
                 return
             self._at_start = False
-            if self._buffer.startswith(_BOM):
-                del self._buffer[: len(_BOM)]
+            if self._buffer.startswith(BOM):
+                del self._buffer[: len(BOM)]
                 begun = 0
         # The blank line may have begun with the last byte that was there.
         first = self._buffer.find(_BLANK_LINE, max(begun - 1, 0))
