@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmcli.api import messages, strict_json
-from llmcli.api.reply import fences
 from llmcli.api.types import ChatRequest, ContentPart, Message
 from llmcli.errors import BadRequest, ExitCode, UsageError
 from llmcli.system.dataclass import dataclass, field
+
+if TYPE_CHECKING:
+    from llmcli.api.reply.fences import Block
 
 YES_NO = "Answer with the single word yes or no."
 # Any line that looks like a fence.
@@ -83,6 +85,8 @@ class Shape:
 
     def _block(self, text: str) -> str:
         """Return the inside of the block that is asked for; raise BadRequest if there is none."""
+        from llmcli.api.reply import fences  # noqa: PLC0415  # most answers are plain text
+
         found = fences.blocks(text)
         if not found:
             raise BadRequest("the answer has no fenced block to extract")
@@ -102,6 +106,8 @@ class Shape:
             return None, strict_json.parse_json(text)
         except ValueError as error:
             not_json = error
+        from llmcli.api.reply import fences  # noqa: PLC0415  # most answers are plain text
+
         if self.extract:
             block = self._block(text)
         elif whole := fences.only_block(text):
@@ -115,7 +121,7 @@ class Shape:
             raise BadRequest(f"the answer is not JSON: {error}") from None
 
 
-def _number_of_block(chosen: str, found: Sequence[fences.Block]) -> int:
+def _number_of_block(chosen: str, found: "Sequence[Block]") -> int:
     """Return the index of the block that --block names; raise BadRequest if there is none."""
     if chosen == "last":
         return len(found) - 1

@@ -4,7 +4,8 @@ import re
 
 # Seconds of each unit.
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ms|[smhd])")
+# Compiled at its first use: most runs are given no time.
+_PART = r"(\d+\.?\d*|\.\d+)(ms|[smhd])"
 
 
 class Seconds(float):
@@ -15,6 +16,8 @@ class Seconds(float):
     def __new__(cls, value: object = 0.0) -> "Seconds":
         """Return the length that `value` names; raise ValueError if it names none."""
         text = str(value).strip().lower()
-        if _PART.sub("", text) == "" != text:
-            return super().__new__(cls, sum(float(n) * _UNITS[u] for n, u in _PART.findall(text)))
+        if re.sub(_PART, "", text) == "" != text:
+            return super().__new__(
+                cls, sum(float(n) * _UNITS[u] for n, u in re.findall(_PART, text))
+            )
         return super().__new__(cls, text)
