@@ -18,9 +18,10 @@ from llmcli.batch.task import Outcome, Task
 from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
+from llmcli.chat.pipeline import Pipeline
 from llmcli.chat.report import report
-from llmcli.chat.response_format import Shape, instructed
-from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy, retrying, without_refused
+from llmcli.chat.response_format import Shape
+from llmcli.chat.retry import LONGEST_RETRY_AFTER, RetryPolicy
 from llmcli.errors import (
     AuthError,
     BudgetExceeded,
@@ -167,23 +168,16 @@ class Answerer:
             lambda seconds, _failure: self._pace.rest(seconds),
         )
 
-        def ask(request: ChatRequest) -> Completion:
-            whole = instructed(request, rules.shape)
+        def send(sent: ChatRequest) -> Completion:
+            def once() -> Completion:
+                return complete(stream, sent, call, listener, rules.demands)
 
-            def send(sent: ChatRequest) -> Completion:
-                def once() -> Completion:
-                    return complete(stream, sent, call, listener, rules.demands)
+            return self._sender.send(
+                task.index, sent, call, listener,
+                lambda turn: meter.around(sent, once, turn),
+            )  # fmt: skip
 
-                return self._sender.send(
-                    task.index, sent, call, listener,
-                    lambda turn: meter.around(sent, once, turn),
-                )  # fmt: skip
-
-            def attempt() -> Completion:
-                return without_refused(send, whole, task.given, self._fields, call)
-
-            return retrying(attempt, listener, policy, call.trace)
-
+        ask = Pipeline(send, rules.shape, task.given, self._fields, listener, policy, call)
         answer = converse(ask, task.request, self._runner, rules.shape, rules.limits, listener)
         return _text(answer, call)
 

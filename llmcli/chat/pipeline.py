@@ -1,6 +1,6 @@
-"""One run of `ask` once its request is drafted: retries, tools and repairs, records and output."""
+"""The way of a request to its completion, and one run of `ask` once its request is drafted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from llmcli.api.refused_fields import OwnFields
@@ -14,8 +14,9 @@ from llmcli.chat.call import Call
 from llmcli.chat.complete import complete
 from llmcli.chat.conversation import Answer, Limits, converse
 from llmcli.chat.draft import Draft
+from llmcli.chat.observer import Observer
 from llmcli.chat.presenter import Output
-from llmcli.chat.response_format import instructed
+from llmcli.chat.response_format import Shape, instructed
 from llmcli.chat.retry import RetryPolicy, retrying, without_refused
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.chat.setup import allows_cut
@@ -27,6 +28,34 @@ from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.tools.runner import Runner
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The way from a request to its completion, with all attempts; `ask` and `map` share it.
+
+    `send` sends a request once, and returns the whole answer or raises LlmcliError. `shape` is what
+    the answer must be. `given` are the names of the fields that the user has set, `fields` knows
+    what the server refuses of the others. `observer` and `call` are told of each attempt.
+    """
+
+    send: Callable[[ChatRequest], Completion]
+    shape: Shape
+    given: Collection[str]
+    fields: OwnFields
+    observer: Observer
+    retries: RetryPolicy
+    call: Call
+
+    def __call__(self, request: ChatRequest) -> Completion:
+        """Return the completion of `request`; raise the LlmcliError of the last attempt."""
+        # The instruction is added here, as a session must not keep it.
+        whole = instructed(request, self.shape)
+
+        def attempt() -> Completion:
+            return without_refused(self.send, whole, self.given, self.fields, self.call)
+
+        return retrying(attempt, self.observer, self.retries, self.call.trace)
 
 
 @dataclass(frozen=True)
@@ -78,10 +107,6 @@ class Exchange:
         self, draft: Draft, settings: Settings, demands: Demands
     ) -> Callable[[ChatRequest], Completion]:
         """Return the function that sends a request, with retries, and meters each attempt."""
-        remaining = self.environment.remaining
-        retries = RetryPolicy(settings.retries, remaining, rest=self._rest)
-
-        fields = OwnFields()
 
         def send(sent: ChatRequest) -> Completion:
             def once() -> Completion:
@@ -93,15 +118,10 @@ class Exchange:
 
             return self.meter.around(sent, once)
 
-        def attempt(request: ChatRequest) -> Completion:
-            # The instruction is added here, as a session must not keep it.
-            whole = instructed(request, draft.shape)
-            return without_refused(send, whole, settings.options, fields, self.call)
-
-        def ask(request: ChatRequest) -> Completion:
-            return retrying(lambda: attempt(request), self.output, retries, self.call.trace)
-
-        return ask
+        retries = RetryPolicy(settings.retries, self.environment.remaining, rest=self._rest)
+        return Pipeline(
+            send, draft.shape, settings.options, OwnFields(), self.output, retries, self.call
+        )
 
     def _rest(self, seconds: float, failure: str) -> None:
         """Wait before the next attempt, and say so if it takes long."""
