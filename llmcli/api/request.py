@@ -101,7 +101,7 @@ def token_limit(request: ChatRequest) -> Any:
 
 
 def check_reasoning(value: str | None, names: FieldNames | None = None) -> None:
-    """Raise UsageError if `value` is no effort or number of tokens that the endpoint takes.
+    """Raise UsageError unless `value` is an effort or a number of tokens that the endpoint takes.
 
     It is checked before anything is sent: an endpoint may ignore what it does not know, so a typo
     would cost money.

@@ -32,7 +32,7 @@ def named_file(folder: Path, name: str, suffix: str, what: str) -> Path:
 def files_in(folder: Path, suffix: str) -> list[Path]:
     """Return the paths of the files in `folder` that end in `suffix`, sorted.
 
-    They are none if there is no folder. Raise NoInput if it cannot be read.
+    Return an empty list if `folder` does not exist. Raise NoInput if it cannot be read.
     """
     try:
         names = sorted(os.listdir(folder))

@@ -120,7 +120,7 @@ def without_refused(
     """Return what `attempt` returns for `request`, without the fields that the server refuses.
 
     Only what llmcli adds by itself is left out or renamed, each field once; those that are `given`
-    by the user stay. It is no retry: nothing is waited for. Raise what `attempt` raises.
+    by the user stay. That is not a retry: nothing is waited for. Raise what `attempt` raises.
     """
     while True:
         sent = fields.applied(request, given)

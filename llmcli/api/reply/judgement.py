@@ -29,7 +29,7 @@ def judge(completion: Completion, demands: Demands, choices: int = 1) -> None:
 
     Raise Truncated if the stream ended without a finish_reason or [DONE], ServerError if the
     server reports a failure or the answer is empty, Filtered if it was filtered or refused,
-    AnswerCut if it was cut by its length, BadRequest if it is no text where text is demanded, and
+    AnswerCut if it was cut by its length, BadRequest if it is not text where that is demanded, and
     ToolError for a call that cannot be run.
     """
     for choice in completion.choices[:choices]:

@@ -37,7 +37,7 @@ def open_input(
     """Open what the options name and return its records.
 
     `words` are those of PROMPT. Raises UsageError for options that exclude each other, where stdin
-    cannot be read, or for a prompt that names what is no column; NoInput for a file that cannot be
+    cannot be read, or for a prompt that names a missing column; NoInput for a file that cannot be
     read; BadRequest for text in UTF-16.
     """
     given = options.input

@@ -28,7 +28,7 @@ def table_of(source: Source, plan: Plan, format: str | None, delimiter: str | No
     """Return the table that the input is; None if its records are plain lines.
 
     It is one by `format` and `delimiter`, by the names of fields in the prompt, or if braces in the
-    prompt hold what is a column. Raises UsageError for a prompt that names what is no column.
+    prompt hold the name of one. Raises UsageError for a prompt that names a missing column.
     """
     named = bool(format or delimiter or plan.required_fields)
     if format == "lines" or not (named or placeholders.all_braces(plan.prompt)):

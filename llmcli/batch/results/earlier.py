@@ -39,7 +39,7 @@ class Counts:
 class EarlierLines:
     """The lines of earlier runs in one file, by what became of their record.
 
-    `given_up` are failures that the record itself caused; with `retry_failed` there are none, as
+    `given_up` are failures that the record itself caused. With `retry_failed` it stays empty, as
     all that failed is asked again.
     """
 
