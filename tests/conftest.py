@@ -107,6 +107,13 @@ def server(endpoint: Callable[[Script], Server]) -> Server:
 
 
 @pytest.fixture
+def keyless(server: Server, env: dict[str, str]) -> Server:
+    """Such an endpoint, whose key is not in the environment."""
+    del env["LLMCLI_API_KEY"]
+    return server
+
+
+@pytest.fixture
 def world(tmp_path: Path, env: dict[str, str]) -> Iterator[Internet]:
     """Every server of the world, on loopback, and the program led there by a proxy."""
     with internet(tmp_path) as world:

@@ -5,23 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.endpoint import Script, Server, answer
+from tests.support.endpoint import Script, Server
 from tests.support.program import KEY, Run, one_line
 
 Endpoint = Callable[[Script], Server]
 Config = Callable[[str], Path]
-
-
-@pytest.fixture
-def server(endpoint: Endpoint, env: dict[str, str]) -> Server:
-    """An endpoint whose key is not in the environment."""
-    server = endpoint(answer("ok"))
-    del env["LLMCLI_API_KEY"]
-    return server
-
-
-def sent(server: Server) -> str | None:
-    return server.requests[-1].headers.get("authorization")
 
 
 def key_file(home: Path, text: str = KEY + "\n", mode: int = 0o600) -> Path:
@@ -32,55 +20,55 @@ def key_file(home: Path, text: str = KEY + "\n", mode: int = 0o600) -> Path:
 
 
 def test_order_of_sources(
-    run: Run, server: Server, config: Config, env: dict[str, str], home: Path
+    run: Run, keyless: Server, config: Config, env: dict[str, str], home: Path
 ) -> None:
-    here = f'base_url = "{server.base_url}"\n'
+    here = f'base_url = "{keyless.base_url}"\n'
     config(here + f'api_key_file = "{key_file(home)}"\n')
     assert run("ask", "hi").returncode == 0
-    assert sent(server) == f"Bearer {KEY}"
+    assert keyless.authorization == f"Bearer {KEY}"
     config(here + f'api_key_file = "{key_file(home)}"\napi_key_command = "echo from-command"\n')
     run("ask", "hi")
-    assert sent(server) == "Bearer from-command"
+    assert keyless.authorization == "Bearer from-command"
     env["LLMCLI_API_KEY_COMMAND"] = '["echo", "from-variable"]'
     run("ask", "hi")
-    assert sent(server) == "Bearer from-variable"
+    assert keyless.authorization == "Bearer from-variable"
     env["CLINE_API_KEY"] = "from-cline"  # which is for that provider alone
     run("ask", "hi")
-    assert sent(server) == "Bearer from-variable"
+    assert keyless.authorization == "Bearer from-variable"
     env["LLMCLI_API_KEY"] = "from-llmcli"
     run("ask", "hi")
-    assert sent(server) == "Bearer from-llmcli"
+    assert keyless.authorization == "Bearer from-llmcli"
 
 
 def test_server_of_ones_own_needs_no_key_and_netrc_gives_none(
-    run: Run, server: Server, home: Path
+    run: Run, keyless: Server, home: Path
 ) -> None:
     netrc = home / ".netrc"
     netrc.write_text("machine 127.0.0.1 login me password secret\n")
     netrc.chmod(0o600)
     assert run("ask", "hi").returncode == 0
-    assert sent(server) is None
+    assert keyless.authorization is None
 
 
 def test_netrc_does_not_replace_the_key(
-    run: Run, server: Server, home: Path, env: dict[str, str]
+    run: Run, keyless: Server, home: Path, env: dict[str, str]
 ) -> None:
     (home / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
     env["LLMCLI_API_KEY"] = KEY
     assert run("ask", "hi").returncode == 0
-    assert sent(server) == f"Bearer {KEY}"
+    assert keyless.authorization == f"Bearer {KEY}"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_key_file_that_others_can_read_is_refused(
-    run: Run, server: Server, config: Config, home: Path, mode: int
+    run: Run, keyless: Server, config: Config, home: Path, mode: int
 ) -> None:
     path = key_file(home, mode=mode)
-    config(f'base_url = "{server.base_url}"\napi_key_file = "~/key"\n')
+    config(f'base_url = "{keyless.base_url}"\napi_key_file = "~/key"\n')
     done = run("ask", "hi")
     assert done.returncode == 78
     assert f"{path} can be read by others; chmod 600 {path}" in one_line(done.stderr)
-    assert server.requests == []
+    assert keyless.requests == []
 
 
 @pytest.mark.parametrize(
@@ -88,47 +76,47 @@ def test_key_file_that_others_can_read_is_refused(
     [(f"{KEY}\n", KEY), (f" {KEY}\r\n", KEY), (f"{KEY[:9]}\n{KEY[9:]}", None), ("schlüssel", None)],
 )
 def test_white_space_around_a_key_is_trimmed_inside_it_refused(
-    run: Run, server: Server, env: dict[str, str], value: str, expected: str | None
+    run: Run, keyless: Server, env: dict[str, str], value: str, expected: str | None
 ) -> None:
     env["LLMCLI_API_KEY"] = value
     done = run("ask", "hi")
     if expected:
-        assert sent(server) == f"Bearer {expected}"
+        assert keyless.authorization == f"Bearer {expected}"
     else:
         assert done.returncode == 78
         assert "the key from LLMCLI_API_KEY contains character U+00" in one_line(done.stderr)
-        assert server.requests == []
+        assert keyless.requests == []
         assert value[:9].encode() not in done.stderr
 
 
 def test_a_key_goes_only_where_it_was_configured(
-    run: Run, server: Server, config: Config, home: Path, env: dict[str, str]
+    run: Run, keyless: Server, config: Config, home: Path, env: dict[str, str]
 ) -> None:
     config(f'base_url = "https://other.invalid/v1"\napi_key_file = "{key_file(home)}"\n')
     assert run("ask", "hi").returncode == 0  # LLMCLI_BASE_URL points elsewhere
-    assert sent(server) is None
-    assert run("ask", "--base-url", server.base_url, "hi").returncode == 0
-    assert sent(server) is None
+    assert keyless.authorization is None
+    assert run("ask", "--base-url", keyless.base_url, "hi").returncode == 0
+    assert keyless.authorization is None
     del env["LLMCLI_BASE_URL"]
-    config(f'base_url = "{server.base_url}/"\napi_key_file = "{key_file(home)}"\n')
+    config(f'base_url = "{keyless.base_url}/"\napi_key_file = "{key_file(home)}"\n')
     assert run("ask", "hi").returncode == 0
-    assert sent(server) == f"Bearer {KEY}"
+    assert keyless.authorization == f"Bearer {KEY}"
     # One of the top level, beside the default endpoint, is not for the server of a profile.
-    profile = f'[profiles.home]\nbase_url = "{server.base_url}"\n'
+    profile = f'[profiles.home]\nbase_url = "{keyless.base_url}"\n'
     for key in (f'api_key_file = "{key_file(home)}"\n', 'api_key_command = "false"\n'):
         config(key + profile)
         assert run("ask", "--profile", "home", "hi").returncode == 0
-        assert sent(server) is None
+        assert keyless.authorization is None
         config(profile + key)
     config(f'{profile}api_key_file = "{key_file(home)}"\n')
     assert run("ask", "--profile", "home", "hi").returncode == 0
-    assert sent(server) == f"Bearer {KEY}"
+    assert keyless.authorization == f"Bearer {KEY}"
 
 
 def test_a_secret_header_goes_only_where_it_was_configured(
-    run: Run, server: Server, config: Config
+    run: Run, keyless: Server, config: Config
 ) -> None:
-    here, there = f'base_url = "{server.base_url}"\n', 'base_url = "https://other.invalid"\n'
+    here, there = f'base_url = "{keyless.base_url}"\n', 'base_url = "https://other.invalid"\n'
     secret = 'headers = { X-Api-Key = "topsecret", X-Team = "blue" }\n'
     for text, arguments, expected in (
         (here + secret, (), "topsecret"),
@@ -139,11 +127,13 @@ def test_a_secret_header_goes_only_where_it_was_configured(
     ):
         config(text).chmod(0o600)
         assert run("ask", "hi", *arguments).returncode == 0
-        headers = server.requests[-1].headers
+        headers = keyless.requests[-1].headers
         assert (headers.get("x-api-key"), headers["x-team"]) == (expected, "blue")
 
 
-def test_keyring(run: Run, server: Server, config: Config, env: dict[str, str], home: Path) -> None:
+def test_keyring(
+    run: Run, keyless: Server, config: Config, env: dict[str, str], home: Path
+) -> None:
     (home / "fakering.py").write_text(
         "from keyring.backend import KeyringBackend\n"
         "class Ring(KeyringBackend):\n"
@@ -154,11 +144,11 @@ def test_keyring(run: Run, server: Server, config: Config, env: dict[str, str], 
     )
     env["PYTHONPATH"] = str(home)
     env["PYTHON_KEYRING_BACKEND"] = "fakering.Ring"
-    config(f'base_url = "{server.base_url}"\nkeyring = true\n[profiles.work]\n')
+    config(f'base_url = "{keyless.base_url}"\nkeyring = true\n[profiles.work]\n')
     assert run("ask", "hi").returncode == 0
-    assert sent(server) == "Bearer llmcli-default-key"
+    assert keyless.authorization == "Bearer llmcli-default-key"
     run("ask", "--profile", "work", "hi")
-    assert sent(server) == "Bearer llmcli-work-key"
+    assert keyless.authorization == "Bearer llmcli-work-key"
 
 
 def test_no_key_for_the_vendor(run: Run, env: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.endpoint import USAGE, Request, Script, Server, Wire, answer
+from tests.support.endpoint import USAGE, Request, Script, Server, Wire, answer, started
 from tests.support.money import PRICES, Config
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.waiting import wait_until
@@ -84,12 +84,7 @@ def test_a_killed_run_counts_at_its_estimate(
 ) -> None:
     config(f"{PRICES}budget.day = 0.019")
 
-    def endless(wire: Wire, _request: Request) -> None:
-        wire.head()
-        wire.text("some")
-        wire.receive()
-
-    server = endpoint(endless)
+    server = endpoint(started)
     command = [PROGRAM, "ask", "-n", "--max-tokens", "1000", "hi"]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.read(4) == b"some"

@@ -232,6 +232,11 @@ class Server:
         assert len(self.requests) == 1, [r.path for r in self.requests]
         return self.requests[0]
 
+    @property
+    def authorization(self) -> str | None:
+        """The header that carried the key of the last request."""
+        return self.requests[-1].headers.get("authorization")
+
     def serve(self, connection: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         try:
             if tls:
