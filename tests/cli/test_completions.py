@@ -148,11 +148,22 @@ def test_bash_offers_what_follows_the_colon(places: dict[str, str]) -> None:
     assert bash(places, "llmcli ask -m other/two:f") == {"free"}
 
 
-def test_bash_on_a_terminal(places: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [
+        (b"ask -m other/two:f\t --mod\t", b"ask -m other/two:free --model "),
+        (
+            b"--model=other/t\t -mvendor/s\t -s @not\t",
+            b"--model=other/two:free -mvendor/small -s @notes.txt",
+        ),
+    ],
+)
+def test_bash_on_a_terminal(places: dict[str, str], typed: bytes, completed: bytes) -> None:
     parent, child = pty.openpty()
     with subprocess.Popen(
         [shell("bash"), "--norc", "--noprofile", "-i"],
         env=places,
+        cwd=places["HOME"],
         stdin=child,
         stdout=child,
         stderr=child,
@@ -161,8 +172,8 @@ def test_bash_on_a_terminal(places: dict[str, str]) -> None:
         os.close(child)
         os.write(parent, f"source {ROOT}/completions/llmcli.bash; PS1='READY''> '\n".encode())
         read_until(parent, b"READY> ")
-        os.write(parent, b"llmcli ask -m other/two:f\t --mod\t\x01echo '<'\x05'>'\n")
-        read_until(parent, b"<llmcli ask -m other/two:free --model >")
+        os.write(parent, b"llmcli " + typed + b"\x01echo '<'\x05'>'\n")
+        read_until(parent, b"<llmcli " + completed + b">")
         process.kill()
     os.close(parent)
 
@@ -223,23 +234,3 @@ def test_the_command_prints_the_same_script(run: Run, name: str) -> None:
     done = run("completion", shell_name)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == (ROOT / "completions" / name).read_bytes()
-
-
-def test_bash_completes_joined_values_on_a_terminal(places: dict[str, str]) -> None:
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [shell("bash"), "--norc", "--noprofile", "-i"],
-        env=places,
-        cwd=places["HOME"],
-        stdin=child,
-        stdout=child,
-        stderr=child,
-        start_new_session=True,
-    ) as process:
-        os.close(child)
-        os.write(parent, f"source {ROOT}/completions/llmcli.bash; PS1='READY''> '\n".encode())
-        read_until(parent, b"READY> ")
-        os.write(parent, b"llmcli --model=other/t\t -mvendor/s\t -s @not\t\x01echo '<'\x05'>'\n")
-        read_until(parent, b"<llmcli --model=other/two:free -mvendor/small -s @notes.txt>")
-        process.kill()
-    os.close(parent)
