@@ -19,7 +19,7 @@ NOWHERE = "2001:db8::2"
 FULL = "127.0.0.2"
 HOSTS = f"{NOWHERE} many.test\n{FULL} many.test\n127.0.0.1 many.test localhost\n"
 # The other end of the pair drops what it gets: the address behind it is nobody's.
-SET_UP = (
+SET_UP: tuple[tuple[str, ...], ...] = (
     ("ip", "link", "set", "lo", "up"),
     ("ip", "link", "add", "nowhere", "type", "veth", "peer", "name", "far"),
     ("ip", "addr", "add", "2001:db8::1/64", "dev", "nowhere", "nodad"),
@@ -38,8 +38,8 @@ def main(command: list[str]) -> int:
         hosts.flush()
         subprocess.run(["mount", "--bind", hosts.name, str(Path("/etc/hosts"))], check=True)
         with serving(answer("ok")) as server, full_queue(FULL, server.port):
-            words = [word.replace("PORT", str(server.port)) for word in command]
-            code = subprocess.run(words, check=False).returncode
+            asked = [word.replace("PORT", str(server.port)) for word in command]
+            code = subprocess.run(asked, check=False).returncode
             subprocess.run(["umount", "/etc/hosts"], check=True)
             return code
 
