@@ -62,7 +62,9 @@ def _exchange(
         # Said like any other attempt: a server that had read the request would answer twice.
         trace.failed(f"{error.message} on a connection that was kept open")
     again = trace.begin_attempt()
-    yield from _answer(endpoint, body, trace, again, pool, _progress(endpoint, trace, watched=True))
+    # The other connections that are kept may have been closed as well.
+    progress = _progress(endpoint, trace, watched=True, must_connect=True)
+    yield from _answer(endpoint, body, trace, again, pool, progress)
 
 
 def _answer(
@@ -84,6 +86,9 @@ def _answer(
             trace.sent = progress.sent
         from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # after the request was sent
 
+        if progress.closed_by(head.status):
+            problem = f"{progress.target} closed the connection with HTTP {head.status}"
+            raise NetworkError(problem, transient=True)
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
         trace.response_cost = headers.get(COST_HEADER)
@@ -117,10 +122,12 @@ def _head(received: "Received") -> "Head":
     return cast("Head", next(received))
 
 
-def _progress(endpoint: Endpoint, trace: Trace, *, watched: bool = False) -> Progress:
+def _progress(
+    endpoint: Endpoint, trace: Trace, *, watched: bool = False, must_connect: bool = False
+) -> Progress:
     host = host_of(endpoint.base_url)
     limits = endpoint.connect_timeout, endpoint.idle_timeout
-    return Progress(host, *limits, trace.stage, trace.time_left, watched)
+    return Progress(host, *limits, trace.stage, trace.time_left, watched, must_connect)
 
 
 def _request_id(headers: Mapping[str, str], trace: Trace) -> str | None:
