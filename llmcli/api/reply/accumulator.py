@@ -110,6 +110,11 @@ class Accumulator:
         return self._first.text.chars if self._first else 0
 
     @property
+    def thought(self) -> bool:
+        """Return whether the first choice has reasoning so far."""
+        return bool(self._first and self._first.thought)
+
+    @property
     def bytes(self) -> int:
         """Return the length in UTF-8 of all that the model wrote: an upper bound of its tokens."""
         return sum(buffer.bytes for buffer in self._choices.values())

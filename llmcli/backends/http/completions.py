@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api.reply.cost import COST_HEADER
 from llmcli.api.request import encode
-from llmcli.api.trace import Trace
+from llmcli.api.trace import INCOMPLETE, Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.plain import PlainRequest, is_plain
@@ -96,7 +96,7 @@ def _answer(
         trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
         blocks = cast(Iterator[bytes], received)
         chunks.check_head(head, blocks, trace.redact)
-        trace.stage("the answer is not complete")
+        trace.stage(INCOMPLETE)
         for batch in chunks.chunks(blocks, headers.get("content-type", ""), trace):
             progress.mark_alive()
             yield batch
