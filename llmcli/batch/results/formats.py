@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
@@ -160,3 +160,20 @@ class TextForm:
         if self.tells_lines_apart:
             text = _LINE_END.sub(r"\\n", text.removesuffix("\n").replace("\\", r"\\"))
         return (text if text.endswith("\n") else text + "\n").encode(errors="replace")
+
+
+def all_shown(form: Form, lines: Iterable[dict[str, Any] | None]) -> Iterator[bytes]:
+    """Yield what the user reads of a run: the head, and what `form` makes of each line.
+
+    Without any answer there are no gaps either.
+    """
+    yield form.head
+    assert form.from_line is not None
+    answered, gaps = False, 0
+    for value in lines:
+        answered = answered or bool(value and value.get("ok"))
+        if form.gap and not answered:
+            gaps += 1
+            continue
+        yield form.gap * gaps + form.from_line(value)
+        gaps = 0

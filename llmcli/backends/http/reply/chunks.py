@@ -53,15 +53,12 @@ def _redirected(head: Head) -> ProtocolError:
     from http import HTTPStatus  # noqa: PLC0415  # most replies are no redirects
 
     known = head.status in {*HTTPStatus}
-    name = f"HTTP {head.status}" + (f" {HTTPStatus(head.status).phrase}" if known else "")
+    name = f"{head.status} {HTTPStatus(head.status).phrase}" if known else str(head.status)
+    problem, hint = "does not say where the endpoint is", "check base_url"
     if head.status == HTTPStatus.NOT_MODIFIED:
-        problem, hint = (
-            f"{name}, which has no answer in it",
-            "check base_url and any cache on the way",
-        )
-    else:
-        problem, hint = f"{name}, which does not say where the endpoint is", "check base_url"
-    return ProtocolError(problem, hint=hint, status=head.status)
+        problem, hint = "has no answer in it", "check base_url and any cache on the way"
+    words = f"the server replies with HTTP {name}, which {problem}"
+    return ProtocolError(words, hint=hint, status=head.status)
 
 
 def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
