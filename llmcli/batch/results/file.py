@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from llmcli.errors import CantCreate, TryLater, WriteError
 from llmcli.system.files import jsonl
-from llmcli.system.files.locks import lock
+from llmcli.system.files.locks import is_still_at, lock
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18
@@ -100,7 +100,7 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Return True unless somebody has removed or replaced the file since it was opened."""
-        return jsonl.is_still_at(os.fstat(self._descriptor), self.path)
+        return is_still_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
         """Remove all lines."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from llmcli.system.files.locks import lock, unlock
+from llmcli.system.files.locks import is_still_at, lock, unlock
 from llmcli.system.files.regular import check_regular, open_regular
 
 _BLOCK = 65536
@@ -180,9 +180,8 @@ class Journal:
                 check_regular(self._opened_as.st_mode)
             descriptor = self._descriptor
             lock(descriptor, until - time.monotonic(), self.waiting)
-            status = _stat(self.path)
-            if status and os.path.samestat(status, self._opened_as):
-                return descriptor, status.st_size
+            if is_still_at(self._opened_as, self.path):
+                return descriptor, os.fstat(descriptor).st_size
             self.close()
 
     def _open(self) -> int:
@@ -230,22 +229,6 @@ def append_line(
         journal.append(line, patience)
     finally:
         journal.close()
-
-
-def is_still_at(opened: os.stat_result, path: Path | str) -> bool:
-    """Return whether the file of which `opened` is the status is still the one at `path`.
-
-    It is not if another process has removed or replaced it.
-    """
-    current = _stat(path)
-    return current is not None and os.path.samestat(opened, current)
-
-
-def _stat(path: Path | str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
 
 
 def _whole_length(descriptor: int, size: int) -> int:
