@@ -16,6 +16,7 @@ from typing import NamedTuple
 from llmcli.errors import CantCreate, TryLater, WriteError
 from llmcli.system.files import jsonl
 from llmcli.system.files.locks import is_still_at, lock
+from llmcli.system.files.records import parse_record
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18
@@ -205,7 +206,7 @@ def _entry(offset: int, text: bytes) -> Entry | None:
     """Return the entry of the line that begins at `offset`; None if it is not a result of map."""
     if answer := _answer(offset, text):
         return answer
-    value = jsonl.parse_record(text) if _is_result(text) else None
+    value = parse_record(text) if _is_result(text) else None
     if value is None:
         return None
     about = value.get("llmcli")

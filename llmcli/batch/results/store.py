@@ -21,7 +21,7 @@ from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
 from llmcli.output.sink import names_descriptor, write_file
 from llmcli.system.environment import Environment
-from llmcli.system.files import jsonl
+from llmcli.system.files.records import parse_record
 
 PROGRESS, UNFINISHED = ".progress", ".unfinished"
 _OTHER_FORM = "give the options it was made with, or another FILE"
@@ -243,7 +243,7 @@ class Results:
         for offset in self._offset_of if self._ordered else self._kept_offsets():
             # A record without a line becomes an empty line, where the order counts.
             text = b"" if offset == _NO_LINE else self._line_at(offset)
-            yield self._from_line(jsonl.parse_record(text))
+            yield self._from_line(parse_record(text))
 
     def _line_at(self, offset: int) -> bytes:
         if offset <= _FIRST_STALE:
@@ -253,7 +253,7 @@ class Results:
 
 def _renumbered(text: bytes, index: int) -> bytes:
     """Return the line with the number that its record has in this run."""
-    value = jsonl.parse_record(text)
+    value = parse_record(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict) or about.get("index") == index:
         return text

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from llmcli.errors import ConfigError
@@ -34,9 +35,14 @@ def check_private(folder: Path) -> None:
 def make_private(folder: Path) -> None:
     """Create `folder` and its missing parents with mode 0700. Raise OSError if that fails.
 
-    The mode is the one that the XDG Base Directory Specification requires.
+    The mode is the one that the XDG Base Directory Specification requires. What is created is on
+    disk when the function returns, lest a loss of power takes the files in it.
     """
     # mkdir(parents=True) would create the parents with the mode of the umask.
     for directory in [*reversed(folder.parents), folder]:
         if not directory.exists():
+            from llmcli.system.files import durable  # noqa: PLC0415  # for the first run only
+
             directory.mkdir(mode=0o700, exist_ok=True)
+            with suppress(OSError):
+                durable.sync_folder(directory.parent)
