@@ -100,9 +100,14 @@ class DeviceSink(StdoutSink):
         write_all(self._descriptor, data)
 
 
-def names_descriptor(name: str) -> bool:
-    """Return whether `name` stands for a descriptor that is open already, such as /dev/fd/3."""
-    return _OPEN.fullmatch(name) is not None
+def is_regular(name: str) -> bool:
+    """Return True if `name` is a regular file or does not exist, False for a device or a pipe."""
+    if _OPEN.fullmatch(name):
+        return False
+    try:
+        return stat.S_ISREG(os.stat(name).st_mode)
+    except OSError:
+        return True
 
 
 def open_sink(environment: Environment, name: str | None) -> Sink:

@@ -6,7 +6,6 @@ stands beside them until then.
 """
 
 import os
-import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,7 +18,7 @@ from llmcli.batch.results.stale import StaleLines
 from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
-from llmcli.output.sink import names_descriptor, write_file
+from llmcli.output.sink import write_file
 from llmcli.system.environment import Environment
 from llmcli.system.files.records import parse_record
 
@@ -204,6 +203,8 @@ class Results:
                 write_file(self._environment, self._file.path, self._lines_in_order())
             elif self._target and self._file is not self._target:
                 _remove(self._file.path)
+        else:
+            self._file.sync()
         _remove(self._name + UNFINISHED)
 
     def _is_final(self, gone: Iterable[int]) -> bool:
@@ -271,16 +272,6 @@ def _size(name: str) -> int:
 def _remove(name: str) -> None:
     with suppress(OSError):
         os.unlink(name)
-
-
-def is_regular(name: str) -> bool:
-    """Return True if `name` is a regular file or does not exist, False for a device or a pipe."""
-    if names_descriptor(name):
-        return False
-    try:
-        return stat.S_ISREG(os.stat(name).st_mode)
-    except OSError:
-        return True
 
 
 def is_begun(name: str) -> bool:
