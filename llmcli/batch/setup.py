@@ -12,7 +12,7 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Begin, Results, is_begun, is_regular, remaining
+from llmcli.batch.results.store import Begin, Results, is_begun, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
@@ -24,7 +24,7 @@ from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import MapOptions
 from llmcli.config.settings import REASONING, Settings
 from llmcli.errors import NoInput, UsageError
-from llmcli.output.sink import Sink, open_sink
+from llmcli.output.sink import Sink, is_regular, open_sink
 from llmcli.spending import account as accounts
 from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import replace

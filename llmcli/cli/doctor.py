@@ -1,5 +1,6 @@
 """The findings of `config check`: what works, what does not, and how to mend it."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
     error, and is never raised.
     """
     path = environment.config_file
-    if path.exists():
+    if os.path.exists(path):
         profile = f", profile {settings.profile}" if settings.profile else ""
         yield Finding(f"config      {path}{profile}")
     else:

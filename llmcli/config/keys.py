@@ -4,7 +4,6 @@ A key is never shown, logged or stored; messages show `Key.fingerprint` in its p
 """
 
 import os
-import re
 import resource
 import stat
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from llmcli.config.url import host_of, is_loopback
 from llmcli.errors import ConfigError, LlmcliError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
-from llmcli.system.files.regular import open_regular
+from llmcli.system.files.regular import is_open, open_regular
 
 # The service under which `keyring set llmcli default` stores a key.
 KEYRING_SERVICE = "llmcli"
@@ -191,9 +190,8 @@ def _from_file(path: Path) -> Key:
     Raises ConfigError if the file cannot be read or if other users can read it.
     """
     try:
-        # A shell makes a pipe of <(pass show key), whose mode does not say who can read it.
-        is_open = re.fullmatch(r"/(dev|proc/self)/fd/\d+", str(path)) is not None
-        with path.open("rb") if is_open else open_regular(path) as file:
+        # The mode of the pipe that a shell makes does not say who can read it.
+        with path.open("rb") if is_open(path) else open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and mode & 0o077:
                 problem = f"api_key_file {path} can be read by others"

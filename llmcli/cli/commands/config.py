@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from llmcli.cli import doctor
+from llmcli.cli.masking import masked
 from llmcli.config import file, keys, url
-from llmcli.config.headers import is_secret
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.system.environment import Environment
@@ -118,11 +118,12 @@ def check_settings(
 def _masked(name: str, settings: Settings) -> Any:
     """Return the value of the setting `name` without secrets.
 
-    These are secret headers, the query of a URL, its user and password.
+    These are what looks like one in headers, options, the key command and a query, and the user and
+    password of a URL.
     """
     value = getattr(settings, name)
-    if name == "headers":
-        return {n: "***" if is_secret(n) else v for n, v in value.items()}
+    if name in ("headers", "options", "api_key_command", "http_referer"):
+        return masked(value)
     if name == "base_url" and value:
         # First what stands before an @: a password may hold a ?, where the query would begin.
         _, at, rest = value.rpartition("@")
