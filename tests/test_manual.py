@@ -1,32 +1,15 @@
-"""The manual keeps its word: its pages are found and shown, and its examples run."""
+"""The manual keeps its word: its pages are found and shown. `test_stranger` runs its examples."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from llmcli.cli import manual
 from tests.generated import man
-from tests.support.endpoint import Script, Server
-from tests.support.manual import DOCUMENTS, PAGES, bash, blocks, on_path, reply, write_files
+from tests.support.endpoint import Server
+from tests.support.manual import DOCUMENTS, PAGES
 from tests.support.program import PROGRAM, Run, one_line
 from tests.support.terminals import on_a_terminal, read_all
-
-RUNNABLE = blocks("runnable")
-
-
-@pytest.mark.parametrize("name", RUNNABLE)
-def test_examples_run(
-    name: str, endpoint: Callable[[Script], Server], env: dict[str, str], tmp_path: Path
-) -> None:
-    """Each block that is marked as runnable, as a reader would copy it."""
-    endpoint(reply)
-    place = tmp_path / "place"
-    place.mkdir()
-    write_files(place)
-    done = bash(RUNNABLE[name], on_path(env, tmp_path / "bin"), place)
-    assert done.returncode == 0, done.stderr.decode()
 
 
 def test_a_page_a_topic() -> None:
@@ -38,7 +21,7 @@ def test_a_page_a_topic() -> None:
 def test_a_page_can_be_read_at_once(topic: str) -> None:
     lines = DOCUMENTS[topic].read_text().splitlines()
     assert lines[0].startswith(f"# {topic}: ")
-    assert len(lines) <= 115
+    assert len(lines) <= 120
 
 
 @pytest.mark.parametrize("topic", manual.TOPICS)

@@ -129,7 +129,8 @@ def _shown(
     if not as_curl:
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
-        raise UsageError("--curl needs an endpoint; the embedded model has none")
+        hint = "name a server by --base-url, or set the key of a provider; see `llmcli help keys`"
+        raise UsageError("--curl needs an endpoint, and the embedded model has none", hint=hint)
     from llmcli.output import curl  # noqa: PLC0415  # loaded for --curl only
 
     return curl.command(
