@@ -1,6 +1,9 @@
 """The manual keeps its word: its pages are found and shown. `test_stranger` runs its examples."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +36,8 @@ def test_a_page_fits_on_a_terminal_of_80_columns(run: Run, topic: str) -> None:
 
 
 def _is_code(line: str) -> bool:
-    return line.startswith("    ") and bool(re.search(r"""[|"'$=]""", line))
+    is_prose = line.startswith(" ") and not line.startswith("    ")
+    return not is_prose and bool(re.search(r"""[|"'$=]""", line))
 
 
 @pytest.mark.parametrize("topic", manual.TOPICS)
@@ -81,3 +85,15 @@ def test_a_terminal_has_a_pager(env: dict[str, str], pager: str, shown: bytes) -
     with on_a_terminal([PROGRAM, "help", "keys"], {**env, "PAGER": pager}) as (process, terminal):
         assert read_all(terminal).startswith(shown)
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("path", sorted(man.FOLDER.glob("*.1")), ids=lambda path: path.stem)
+def test_man_shows_a_page_on_80_columns(path: Path, env: dict[str, str]) -> None:
+    if shutil.which("man") is None:
+        pytest.skip("man is not installed")
+    variables = {**env, "MANWIDTH": "80", "MAN_KEEP_FORMATTING": "", "LC_ALL": "C.UTF-8"}
+    line = ["man", "--warnings", "--local-file", str(path)]
+    done = subprocess.run(line, env=variables, capture_output=True, check=True)
+    assert done.stderr == b""
+    wide = [line for line in done.stdout.decode().splitlines() if len(line) > 80]
+    assert [line for line in wide if not _is_code(line)] == []
