@@ -180,8 +180,9 @@ def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iter
 
 
 def _read(event: bytes, trace: Trace) -> list[Chunk]:
-    chunks = [_chunk(parsed, trace) for parsed in sse.parsed(event)]
-    found = [chunk for chunk in chunks if chunk is not None]
+    parsed = sse.parsed(event)
+    chunk = _chunk(parsed, trace) if parsed else None
+    found = [] if chunk is None else [chunk]
     error = sse.error_field(event)
     return found if error is None else [*found, _error_event(error)]
 
@@ -190,7 +191,7 @@ def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
     data: str = event.data.strip()
     if data == "[DONE]":
         return DONE
-    if event.event == "error":
+    if event.name == "error":
         return _error_event(data)
     if not data or data == "null":  # some servers keep the connection alive with these
         return None

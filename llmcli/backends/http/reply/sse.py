@@ -6,10 +6,9 @@ large event in small pieces. So the ends of events are found here, and the parse
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from sseclient import Event as Event
-from sseclient import SSEClient
-
+from llmcli.backends.http.reply import one_line_events
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.text import BOM
 
@@ -25,6 +24,13 @@ _ERROR = b"error:"
 # The event after which nothing comes, and the bytes that it may have with blanks around.
 _END = b"data: [DONE]"
 _LONGEST_END = 32
+
+
+class Event(NamedTuple):
+    """The name of an event, "message" where the server gave none, and its data."""
+
+    name: str
+    data: str
 
 
 def _ignore(_warning: str) -> None:
@@ -65,11 +71,16 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
         raise error.replaced(inside_event=bool(rest))
 
 
-def parsed(event: bytes) -> Iterator[Event]:
-    """Parse the bytes of one event, and yield it, or nothing if it has no data."""
+def parsed(event: bytes) -> Event | None:
+    """Return what the bytes of one event say; None if it has no data."""
+    data = one_line_events.data(event)
+    if data is not None:
+        return Event("message", data)
+    from sseclient import SSEClient  # noqa: PLC0415  # most answers have no event for it
+
     # A new parser each time: one that waits for more input holds six copies of a large event.
-    parser = SSEClient(iter((event,)))
-    return parser.events()
+    found = next(SSEClient(iter((event,))).events(), None)
+    return Event(found.event, found.data) if found else None
 
 
 def error_field(event: bytes) -> str | None:
