@@ -68,7 +68,7 @@ class ExitCode(IntEnum):
     )
     CUT = (
         86,
-        "`finish_reason` is `length` (0 for text with `--max-tokens`, whole JSON with `--schema`)",
+        "`finish_reason` is `length`; text with `--max-tokens`, whole JSON by `--schema` are 0",
         "no",
     )
     TOOL = 87, "a tool failed, was denied, ran out of time, or the turns ran out", "no"
