@@ -13,6 +13,7 @@ NAMES = (
     "dataclasses",  # system/dataclass.py
     "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/reply/repeated_events.py
+    "result-lines",  # batch/results/entry.py
     "version",  # cli/entry.py
 )
 _GIVEN = os.environ.get("LLMCLI_SHORT", "")
