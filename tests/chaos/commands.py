@@ -40,12 +40,15 @@ class Command:
 
     def problem(self, place: Place, code: int | None) -> str | None:
         """Return what is wrong after it was disturbed, in its files or in the run after it."""
-        if problem := self.check(place.folder, code):
-            return problem
-        done = place.run(*self.after, given=self.input, **self.env)
-        if problem := ending(done, {0}):
-            return f"the run after it: {problem}"
-        return self.checked_after(place.folder, 0)
+        try:
+            if problem := self.check(place.folder, code):
+                return problem
+            done = place.run(*self.after, given=self.input, **self.env)
+            if problem := ending(done, {0}):
+                return f"the run after it: {problem}"
+            return self.checked_after(place.folder, 0)
+        except (OSError, ValueError, LookupError) as error:  # a file is missing or damaged
+            return repr(error)
 
 
 def _output(folder: Path, code: int | None) -> str | None:
