@@ -22,7 +22,7 @@ from llmcli.errors import ConfigError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 from llmcli.system.files.regular import open_regular
-from llmcli.system.suggestions import did_you_mean
+from llmcli.system.suggestions import did_you_mean, nearest_first
 
 # The sources of values for this run only; all other sources are tables of config.toml.
 _OF_THIS_RUN = ("environment", "template", "flag")
@@ -232,10 +232,11 @@ def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
-    all_names = [*profiles, *PROVIDERS]
-    known = f"the profiles are {', '.join(sorted(profiles))}" if profiles else None
-    hint = did_you_mean(name, all_names) or known or "define it as [profiles.NAME]"
-    raise ConfigError(f"unknown profile {name!r} in {path}", hint=hint)
+    known = list(dict.fromkeys([*profiles, *PROVIDERS]))
+    near = did_you_mean(name, known)
+    rest = f"the profiles are {', '.join(nearest_first(name, known))}"
+    hint = f"{near} {rest.capitalize()}" if near else f"{rest}; define others in {path}"
+    raise ConfigError(f"unknown profile {name!r}", hint=hint)
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:

@@ -63,6 +63,20 @@ def load_session(environment: Environment, name: str, *, must_exist: bool = Fals
     return Session(name, path, turns)
 
 
+def load_last_session(environment: Environment) -> tuple[Session, bool]:
+    """Read the session that --continue goes on with; also return whether it is of this terminal.
+
+    Raise NoInput if there was none or it was removed, and whatever `load_session` raises.
+    """
+    name, of_terminal = last.last_name(environment)
+    session = load_session(environment, name)
+    if not session.path.exists():
+        problem = f"the last session, {name}, was removed"
+        hint = "name another with --session; `llmcli session list` lists them"
+        raise NoInput(problem, hint=hint)
+    return session, of_terminal
+
+
 def _checked(record: Record | None, where: str) -> Record:
     own = record.get("messages") if record else None
     if record is None or not isinstance(own, list) or messages.problem_of(own):

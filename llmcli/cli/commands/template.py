@@ -86,7 +86,9 @@ def show_template(context: typer.Context, name: Name) -> None:
 
 @app.command("edit")
 def edit_template(context: typer.Context, name: Name) -> None:
-    """Open a new or existing template in $VISUAL or $EDITOR, then check it.
+    """Open a template, new or not, in $EDITOR, and check it.
+
+    $VISUAL comes before $EDITOR.
 
     \b
     Example:
