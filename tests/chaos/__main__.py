@@ -35,15 +35,13 @@ def main() -> None:
 
 
 def try_all(names: list[str], seed: int, most: int | None) -> Tally:
-    """Try the subjects `names`, with `most` cases of each; print each problem as it is found."""
+    """Try the subjects `names`, with `most` cases of each, or all that there are."""
     tally = Tally()
     with places() as made:
         for name in names:
             # Of its own, so that a subject does the same whichever others are tried.
             SUBJECTS[name](made, tally, random.Random(f"{name} {seed}"), most)
             print(f"{name}: {sum(tally.tried.values())} tried so far", file=sys.stderr, flush=True)
-            for problem in tally.problems:
-                print(f"  {problem[:1500]}", file=sys.stderr, flush=True)
     return tally
 
 

@@ -1,5 +1,6 @@
 """What was tried, what held, and what did not."""
 
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -14,12 +15,13 @@ class Tally:
     problems: list[str] = field(default_factory=list)
 
     def add(self, subject: str, kind: str, case: str, problem: str | None) -> None:
-        """Count a case; `problem` is what did not hold, or None."""
+        """Count a case; `problem` is what did not hold, or None, and is printed."""
         self.tried[subject, kind] += 1
         if problem is None:
             self.held[subject, kind] += 1
         else:
             self.problems.append(f"{subject}: {case}: {problem}")
+            print(f"  {self.problems[-1][:1500]}", file=sys.stderr, flush=True)
 
     def table(self) -> str:
         """Return a table of Markdown, with a row for each kind and the sums."""

@@ -78,3 +78,16 @@ def test_a_template_that_is_there_stays(run: Run, env: dict[str, str], home: Pat
     (home / "sitecustomize.py").write_text(UNSEEN)
     run("template", "edit", "t", env={**env, "PYTHONPATH": str(home)})
     assert template.read_text() == 'prompt = "mine"'
+
+
+def test_a_link_to_what_does_not_exist_yet_is_followed(
+    run: Run, endpoint: Endpoint, home: Path, tmp_path: Path
+) -> None:
+    endpoint(answer("x"))
+    (tmp_path / "link").symlink_to("session.jsonl")
+    assert run("ask", "--session", "./link", "hi").returncode == 0
+    assert (tmp_path / "session.jsonl").read_text().count("\n") == 1
+    (tmp_path / "nowhere").symlink_to("not/there")
+    done = run("ask", "-q", "--session", "./nowhere", "hi")
+    assert done.returncode == 74
+    assert "cannot write session ./nowhere" in one_line(done.stderr)
