@@ -74,7 +74,7 @@ def _session(folder: Path, code: int | None) -> str | None:
 def _saved(folder: Path, code: int | None) -> str | None:
     saved = folder / "saved"
     if not saved.exists():
-        return None if code else "the messages were not saved"
+        return "the messages were not saved" if code == 0 else None
     return None if len(json.loads(saved.read_bytes())) == 2 else "the messages are damaged"
 
 

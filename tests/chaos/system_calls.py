@@ -38,7 +38,8 @@ ERRORS = {
     "close": ("EIO",),
 }
 _STRACE = ("strace", "-f", "-y", "-s", "300", "-qq", "--seccomp-bpf")
-_CALL = re.compile(r"(\d+) +(\w+)\((.*)")
+_CALL = re.compile(r"(\d+) +(\w+)\(")
+_DATA = re.compile(r"^((?:\d+ +)?(?:read|write|pread64)\([^,]*).*")
 _BESIDE = re.compile(r'AT_FDCWD<[^>]*>, "/')
 
 
@@ -74,8 +75,9 @@ def _met(log: Path, place: Place) -> bool:
 
 def _touches(line: str, place: Place) -> bool:
     """Return whether the call in `line` of a log is about a file of `place`."""
-    # The working directory is told with every path, and an absolute one does without it.
-    return str(place.folder) in _BESIDE.sub('"/', line)
+    # What is read and written may have names in it, which are not those of the file. The working
+    # directory is told with every path, and an absolute one does without it.
+    return str(place.folder) in _BESIDE.sub('"/', _DATA.sub(r"\1", line))
 
 
 def _calls(places: Places, command: Command) -> Iterator[tuple[str, int, str]]:
@@ -88,9 +90,9 @@ def _calls(places: Places, command: Command) -> Iterator[tuple[str, int, str]]:
         found: list[tuple[str, int]] = []
         for line in log.read_text(errors="replace").splitlines():
             if match := _CALL.match(line):
-                thread, call, rest = match.groups()
+                thread, call = match.groups()
                 counts[call][thread] += 1
-                if _touches(rest, place):
+                if _touches(line, place):
                     found.append((call, counts[call][thread]))
     for call, number in found:
         yield from ((call, number, error) for error in ERRORS[call])
