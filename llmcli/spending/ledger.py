@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -110,10 +111,18 @@ class Ledger:
         Raises WriteError if the file cannot be written, ConfigError if its directory is open to
         other users.
         """
-        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
-        usd = None if estimate.usd is None else float(estimate.usd)
-        self._append(intent, _line(intent, INTENT, {"estimate_usd": usd}))
-        return intent
+        return self.begin_all([(labels, estimate)])[0]
+
+    def begin_all(self, requests: Sequence[tuple[Labels, Cost]]) -> list[Intent]:
+        """Write and return the intents of several requests in one step; raises as `begin` does."""
+        moment = now()
+        intents = [Intent(f"{next(self._ids) % 2**64:016x}", moment, one) for one, _ in requests]
+        lines = (
+            _line(intent, INTENT, {"estimate_usd": None if cost.usd is None else float(cost.usd)})
+            for intent, (_, cost) in zip(intents, requests, strict=True)
+        )
+        self._append(intents[0], b"".join(lines))
+        return intents
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Write how the request of `intent` has ended and what it cost.
