@@ -71,7 +71,10 @@ def _parsed(path: Path) -> float:
 
 
 def _fill(state: Path, requests: int) -> Path:
-    """Write a ledger of this month, and return its path: all that a day, a tag and a model have in common is a sum."""
+    """Write a ledger of this month, and return its path.
+
+    All that a day, a tag and a model have in common is a sum.
+    """
     month = f"{datetime.now(UTC):%Y-%m}"
     path = state / f"llmcli/ledger/{month}.jsonl"
     path.parent.mkdir(parents=True)
