@@ -12,6 +12,7 @@ NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
     "kept-connections",  # backends/http/kept.py
+    "one-line-events",  # backends/http/reply/one_line_events.py
     "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/reply/repeated_events.py
     "result-lines",  # batch/results/entry.py

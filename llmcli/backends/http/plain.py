@@ -115,7 +115,9 @@ def connected(endpoint: Endpoint, progress: Progress) -> socket.socket:
     if scheme == "http":
         return connection
     connection.settimeout(endpoint.connect_timeout)
-    return tls_context(endpoint).wrap_socket(connection, server_hostname=host)
+    from llmcli.backends.http.wire.validity import handshake  # noqa: PLC0415  # not for http://
+
+    return handshake(tls_context(endpoint), connection, host)
 
 
 def is_plain(endpoint: Endpoint) -> bool:

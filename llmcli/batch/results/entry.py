@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 
 from llmcli.output.json import line
-from llmcli.system.files import jsonl
+from llmcli.system.files.records import parse_record
 from llmcli.system.short_ways import is_on
 
 # How the id of a line in batch form begins; the key of the record follows.
@@ -62,7 +62,7 @@ def entry(offset: int, text: bytes) -> Entry | None:
 
 def parsed_entry(offset: int, text: bytes) -> Entry | None:
     """Return what `entry` returns, by the long way: the whole line is parsed."""
-    value = jsonl.parse_record(text) if is_result(text) else None
+    value = parse_record(text) if is_result(text) else None
     if value is None:
         return None
     about = value.get("llmcli")
@@ -89,7 +89,7 @@ def renumbered(text: bytes, index: int) -> bytes:
     """Return the line with `index` as the number of its record."""
     if (known := entry(0, text)) and known.number == index:
         return text
-    value = jsonl.parse_record(text)
+    value = parse_record(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict):
         return text

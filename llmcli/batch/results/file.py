@@ -11,9 +11,9 @@ import subprocess
 from collections.abc import Iterator
 
 from llmcli.batch.results.entry import LONGEST_HEAD, Entry, entry, is_result
-from llmcli.errors import CantCreate, TryLater, WriteError
-from llmcli.system.files import jsonl
-from llmcli.system.files.locks import lock
+from llmcli.errors import CantCreate, NoInput, TryLater, WriteError
+from llmcli.system.files import durable, jsonl
+from llmcli.system.files.locks import is_still_at, lock
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18
@@ -61,16 +61,15 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Return True unless somebody has removed or replaced the file since it was opened."""
-        return jsonl.is_still_at(os.fstat(self._descriptor), self.path)
+        return is_still_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
-        """Remove all lines."""
-        os.ftruncate(self._descriptor, 0)
-        self._size = 0
+        """Remove all lines. Raises WriteError."""
+        self._cut(0)
 
     def check(self) -> None:
         """Raise CantCreate if the file begins with something else than a result of map."""
-        if self._size and not is_result(os.pread(self._descriptor, LONGEST_HEAD, 0)):
+        if self._size and not is_result(self._read(LONGEST_HEAD, 0)):
             raise CantCreate(f"{self.path} is not a file of results; it would be overwritten")
 
     def entries(self) -> Iterator[Entry]:
@@ -80,37 +79,68 @@ class ResultFile:
         CantCreate for a line that is not a result of map.
         """
         offset = 0
-        # The file is read from its beginning, whatever was read of it before.
-        with open(self._descriptor, "rb", buffering=_BLOCK, closefd=False) as file:
-            file.seek(0)
-            for number, text in enumerate(file, 1):
-                found = entry(offset, text)
-                if found is None and text.strip():
-                    # A killed process leaves the beginning of a line; a loss of power can leave
-                    # zeros.
-                    if not text.endswith(b"\n") and (is_result(text) or not text.strip(b"\0")):
-                        os.ftruncate(self._descriptor, offset)
-                        self._size = offset
-                        return
-                    hint = "name another file, or do without --resume"
-                    problem = f"{self.path}: line {number} is not a result of map"
-                    raise CantCreate(problem, hint=hint)
-                if found is not None:
-                    yield found
-                offset += len(text)
-        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+        for number, text in enumerate(self._lines(), 1):
+            found = entry(offset, text)
+            if found is None and text.strip():
+                # A killed process leaves the beginning of a line; a loss of power can leave zeros.
+                if not text.endswith(b"\n") and (is_result(text) or not text.strip(b"\0")):
+                    self._cut(offset)
+                    return
+                hint = "name another file, or do without --resume"
+                raise CantCreate(f"{self.path}: line {number} is not a result of map", hint=hint)
+            if found is not None:
+                yield found
+            offset += len(text)
+        if self._size and self._read(1, self._size - 1) != b"\n":
             self.append(b"\n")
+
+    def _lines(self) -> Iterator[bytes]:
+        """Yield the lines of the whole file. Raises NoInput where they cannot be read."""
+        try:
+            with open(self._descriptor, "rb", buffering=_BLOCK, closefd=False) as file:
+                file.seek(0)
+                yield from file
+        except OSError as error:
+            raise self._not_read(error) from None
 
     def line_at(self, offset: int) -> bytes:
         """Return the line that begins at `offset`, with its newline."""
         line = b""
         while b"\n" not in line:
             # Each read is twice as long as the last, so that a long line takes few of them.
-            block = os.pread(self._descriptor, 4096 + len(line), offset + len(line))
+            block = self._read(4096 + len(line), offset + len(line))
             if not block:
                 break
             line += block
         return line[: line.find(b"\n") + 1]
+
+    def _read(self, size: int, offset: int) -> bytes:
+        """Return up to `size` bytes from `offset` on. Raises NoInput where they cannot be read."""
+        try:
+            return os.pread(self._descriptor, size, offset)
+        except OSError as error:
+            raise self._not_read(error) from None
+
+    def _not_read(self, error: OSError) -> NoInput:
+        return NoInput(f"cannot read {self.path}: {error.strerror}")
+
+    def _cut(self, size: int) -> None:
+        """Cut the file to `size` bytes. Raises WriteError."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._not_written(error) from None
+        self._size = size
+
+    def sync(self) -> None:
+        """Return when all lines are on disk. Raises WriteError."""
+        try:
+            durable.sync_file(self._descriptor)
+        except OSError as error:
+            raise self._not_written(error) from None
+
+    def _not_written(self, error: OSError) -> WriteError:
+        return WriteError(f"{self.path}: write error: {error.strerror}")
 
     def append(self, line: bytes) -> int:
         """Append the line and return the offset at which it begins.
@@ -121,7 +151,7 @@ class ResultFile:
         try:
             jsonl.write_whole(self._descriptor, line, begin)
         except OSError as error:
-            raise WriteError(f"{self.path}: write error: {error.strerror}") from None
+            raise self._not_written(error) from None
         self._size += len(line)
         return begin
 
