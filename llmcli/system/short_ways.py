@@ -11,7 +11,6 @@ import os
 NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
-    "kept-connections",  # backends/http/kept.py
     "one-line-events",  # backends/http/reply/one_line_events.py
     "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/reply/repeated_events.py

@@ -11,7 +11,6 @@ from tests.benchmarks.endpoint import serving
 from tests.benchmarks.measure import Command, Run, median_seconds, nowhere, side_by_side
 from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
-from tests.benchmarks.short_ways import without
 
 _AT_ONCE, _SLOW = Plan(), Plan(wait=0.2)
 _JOBS, _MANY_JOBS = 16, 128
@@ -81,9 +80,6 @@ def _clients(clients: Clients, plan: Plan, jobs: int) -> dict[str, Command]:
     return {
         "llmcli map": clients.llmcli(plan, *mapped, "Q {}"),
         "llmcli map --no-stream": clients.llmcli(plan, *mapped, "--no-stream", "Q {}"),
-        "the same, without its short way": clients.llmcli(
-            plan, *mapped, "--no-stream", "Q {}", LLMCLI_SHORT=without("kept-connections")
-        ),
         "aiohttp, a script": clients.aiohttp(plan, jobs),
         _BASE: clients.aiohttp(plan, jobs, "no-stream"),
         "bare threads over requests": clients.threads(plan, jobs),

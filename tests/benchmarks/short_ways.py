@@ -16,8 +16,8 @@ from tests.benchmarks.replies import Plan
 # first token, a long one, and a long one each event of which has a field that changes.
 _PLANS = (Plan(), Plan(wait=0.05), Plan(events=20_000), Plan(events=20_000, changing=1))
 _ALL = "all short ways"
-# Those that a completion does not take: `_print_version`, `resume` and `record` have them.
-_ELSEWHERE = ("version", "result-lines", "kept-connections")
+# Those that a completion does not take: `_print_version` and the part `resume` have them.
+_ELSEWHERE = ("version", "result-lines")
 
 
 def main(options: Options) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llmcli.backends.http.reply.response import Response
 
 # Bytes sent at once.
-BLOCK = 65536
+_BLOCK = 65536
 # Seconds that are enough to connect to a server nearby. They are waited for, because the loading of
 # modules afterwards keeps the thread that connects from running.
 _NEARBY = 0.002
@@ -96,28 +96,26 @@ class PlainRequest:
 
     def _run(self, body: bytes) -> None:
         try:
-            connection = connected(self._endpoint, self._progress)
+            connection = self._connected()
             # A server may take as long to read the request as to answer it.
             connection.settimeout(self._endpoint.idle_timeout)
             self._connection = connection
             self._progress.sending(connection)
             request = memoryview(request_head(self._endpoint, len(body)) + body)
             while request:
-                request = request[connection.send(request[:BLOCK]) :]
+                request = request[connection.send(request[:_BLOCK]) :]
         except Exception as error:  # noqa: BLE001  # _response() raises it again
             self._error = error
 
+    def _connected(self) -> socket.socket:
+        scheme, host, port = origin(self._endpoint.base_url)
+        connection = open_socket(host, port, self._progress)
+        if scheme == "http":
+            return connection
+        connection.settimeout(self._endpoint.connect_timeout)
+        from llmcli.backends.http.wire.validity import handshake  # noqa: PLC0415  # not for http://
 
-def connected(endpoint: Endpoint, progress: Progress) -> socket.socket:
-    """Return a connection to the endpoint, by TLS where its URL says so."""
-    scheme, host, port = origin(endpoint.base_url)
-    connection = open_socket(host, port, progress)
-    if scheme == "http":
-        return connection
-    connection.settimeout(endpoint.connect_timeout)
-    from llmcli.backends.http.wire.validity import handshake  # noqa: PLC0415  # not for http://
-
-    return handshake(tls_context(endpoint), connection, host)
+        return handshake(tls_context(self._endpoint), connection, host)
 
 
 def is_plain(endpoint: Endpoint) -> bool:

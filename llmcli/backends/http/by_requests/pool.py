@@ -6,32 +6,23 @@ and shuts down the socket of one that has taken too long; that ends the system c
 
 import threading
 from contextlib import closing
-from typing import Protocol
 
+from llmcli.backends.http.by_requests.client import Client
 from llmcli.backends.http.endpoint import Endpoint
-from llmcli.backends.http.kept import KeptConnections
-from llmcli.backends.http.plain import is_plain
 from llmcli.backends.http.reply.received import Received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.errors import LlmcliError, TimedOut
-from llmcli.system.short_ways import is_on
 
 # Seconds between two looks at the exchanges; a timeout may be late by as much.
 _PERIOD = 0.25
-
-
-class _Client(Protocol):
-    """What keeps the connections."""
-
-    def receive(self, body: bytes, progress: Progress) -> Received: ...
 
 
 class Pool:
     """Connections to one endpoint, of which at most `size` are kept open."""
 
     def __init__(self, endpoint: Endpoint, size: int) -> None:
-        self._client = _client(endpoint, size)
-        self._connecting = _client(endpoint, 0)
+        self._client = Client(endpoint, "POST", endpoint.url, size)
+        self._connecting = Client(endpoint, "POST", endpoint.url)
         # By the id of each progress. It needs no lock: setting and deleting an item are atomic.
         self._running: dict[int, Progress] = {}
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -67,11 +58,3 @@ class Pool:
                     progress.patience()
                 except TimedOut as error:
                     progress.expire(error)
-
-
-def _client(endpoint: Endpoint, size: int) -> _Client:
-    if is_on("kept-connections") and is_plain(endpoint):
-        return KeptConnections(endpoint, size)
-    from llmcli.backends.http.by_requests.client import Client  # noqa: PLC0415  # loads requests
-
-    return Client(endpoint, "POST", endpoint.url, size)

@@ -8,7 +8,6 @@ from llmcli.errors import LlmcliError
 from llmcli.system.dataclass import dataclass
 
 if TYPE_CHECKING:
-    from llmcli.backends.http.reply.plain_reply import PlainReply
     from llmcli.backends.http.reply.response import Response
 
 
@@ -24,7 +23,7 @@ class Head:
 Received = Generator[Head | bytes, None, None]
 
 
-def received(response: "Response | PlainReply", idle_timeout: float) -> Received:
+def received(response: "Response", idle_timeout: float) -> Received:
     """Yield the head of `response`, which has been read, and then its body.
 
     Raises an LlmcliError if the reply breaks off; `idle_timeout` is the silence, in seconds, that

@@ -20,7 +20,7 @@ _BLOCK = 65536
 _WITHOUT_BODY = (204, 304)
 
 
-class CheckedReader(io.RawIOBase):
+class _CheckedReader(io.RawIOBase):
     """The raw stream of a socket, which calls `check` before each read."""
 
     def __init__(self, raw: io.RawIOBase, check: Callable[[], None]) -> None:
@@ -49,7 +49,7 @@ class Response(HTTPResponse):
         super().__init__(connection, **options)
         self._progress = progress
         raw: Any = self.fp
-        checked = CheckedReader(raw.detach(), progress.check_read)
+        checked = _CheckedReader(raw.detach(), progress.check_read)
         self._reader = io.BufferedReader(checked, _BLOCK)
         self.fp = self._reader  # type: ignore[assignment]
         self._chunks: ChunkedBody | None = None
