@@ -1,0 +1,194 @@
+"""What workers may spend and have spent: set aside and recorded on the machine of the run."""
+
+import threading
+from concurrent.futures import Future, InvalidStateError
+from decimal import Decimal
+from functools import partial
+
+from llmcli.api.reply import cost as pricing
+from llmcli.api.reply.cost import Cost
+from llmcli.api.reply.usage import Tokens
+from llmcli.api.trace import Trace
+from llmcli.batch.cluster.parcels import Answer, Payer
+from llmcli.batch.task import Outcome, Task
+from llmcli.batch.worker import RecordRules
+from llmcli.errors import BudgetExceeded, ConfigError, LlmcliError, WriteError
+from llmcli.spending.account import Account
+from llmcli.spending.bill import Bill
+from llmcli.spending.estimate import Bound
+from llmcli.spending.ledger import Intent, Settlement
+from llmcli.spending.meter import Meter, not_recorded
+from llmcli.system.dataclass import replace
+
+
+class Ticket:
+    """A record on its way through a cluster, and the future of its outcome.
+
+    While it is paid for, `most` is what it may cost in USD (None: no limit), and `intent` its line
+    in the ledger. `tries` counts how often its amount did not suffice.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.future: Future[Outcome | None] = Future()
+        self.trace = Trace()
+        self.paid = False
+        self.most: Decimal | None = None
+        self.intent: Intent | None = None
+        self.tries = 0
+
+    def end(self, outcome: Outcome | None) -> None:
+        """Hand out the outcome, with the warnings of this machine; None: it was not asked."""
+        if outcome is not None and self.trace.warnings:
+            warnings = (*outcome.warnings, *self.trace.warnings)
+            outcome = replace(outcome, warnings=warnings)
+        try:
+            self.future.set_result(outcome)
+        except InvalidStateError:  # the run has cancelled it, or given it up before
+            pass
+
+
+class Purse:
+    """The account of a run whose requests are sent by workers.
+
+    A record is paid for before it is sent to a worker, with the most that its requests may cost. It
+    is asked again with as much, if that did not suffice because an attempt broke.
+    """
+
+    def __init__(self, account: Account, rules: RecordRules, turns: int) -> None:
+        self._account = account
+        self._local = rules.local
+        self._model = rules.model
+        self._turns = turns
+        # How many records are paid for, and how many were; guarded by the condition.
+        self._paid = self._ended = 0
+        self._closed = False
+        self._changed = threading.Condition()
+        budget = account.budget
+        self._has_budget = bool(budget and budget.limits_for(account.labels.tag))
+        self._limited = self._has_budget or account.allowance.usd is not None
+
+    def payer(self, task: Task) -> tuple[str, Payer]:
+        """Return the model of a task, and what a worker must know to price it."""
+        name = self._name(task)
+        account = self._account.of_model(name)
+        recorded = account.recorded
+        return name, Payer(account.labels, account.model, account.price, recorded)
+
+    def pay(self, ticket: Ticket, *, wait: bool) -> bool:
+        """Set aside what a record may cost, record that it is about to be sent, and return True.
+
+        Does nothing if that was done, as for a record that a worker gave back. If too little is
+        left only because of what other records of the run have set aside, this waits until they
+        end; with `wait` False it returns False instead. Raises BudgetExceeded if --max-cost or a
+        budget would be exceeded, WriteError or ConfigError if there is a budget and the ledger
+        cannot be written.
+        """
+        if ticket.paid or ticket.task.request is None:
+            return True
+        meter, bound = self._meter(ticket), self._bound(ticket)
+        usd = meter.known(bound) if self._limited else None
+        allowance = self._account.allowance
+        if usd is not None and not wait and allowance.is_tight(usd):
+            return False
+        allowance.reserve(usd or Decimal(0))
+        try:
+            while True:
+                with self._changed:
+                    ended = self._ended
+                try:
+                    ticket.intent = meter.begin(bound)
+                    break
+                except BudgetExceeded:
+                    if not self._paid or self._closed:
+                        raise
+                    if not wait:
+                        allowance.settle(usd or Decimal(0), Decimal(0))
+                        return False
+                    with self._changed:
+                        self._changed.wait_for(partial(self._has_ended_since, ended))
+        except BaseException:
+            allowance.settle(usd or Decimal(0), Decimal(0))
+            raise
+        ticket.most, ticket.paid = usd, True
+        with self._changed:
+            self._paid += 1
+        return True
+
+    def _has_ended_since(self, ended: int) -> bool:
+        return self._ended > ended or self._closed
+
+    def _release(self, ticket: Ticket) -> None:
+        ticket.paid, ticket.intent = False, None
+        with self._changed:
+            self._paid -= 1
+            self._ended += 1
+            self._changed.notify_all()
+
+    def settle(self, ticket: Ticket, answer: Answer) -> None:
+        """Record what the requests of a record have cost."""
+        if not ticket.paid:
+            return
+        self._account.allowance.settle(ticket.most or Decimal(0), answer.spent)
+        try:
+            if ticket.intent and not answer.entries:
+                self._account.ledger.settle(ticket.intent, _not_sent(answer.outcome))
+            for number, entry in enumerate(answer.entries):
+                # The intent was that of the first request; further turns and retries follow it.
+                intent = ticket.intent if number == 0 else None
+                intent = intent or self._account.ledger.begin(entry.labels, entry.estimate)
+                self._account.ledger.settle(intent, entry.settlement)
+        except (WriteError, ConfigError) as error:
+            ticket.trace.warn(not_recorded(error))
+        self._release(ticket)
+
+    def lose(self, ticket: Ticket) -> None:
+        """Count a record whose worker died at the most that it may have cost.
+
+        In the ledger its intent stays without a settlement, which says the same.
+        """
+        if ticket.paid:
+            most = ticket.most or Decimal(0)
+            self._account.allowance.settle(most, most)
+            self._release(ticket)
+
+    def take_back(self, ticket: Ticket) -> None:
+        """Record that a paid record was never sent."""
+        self.settle(ticket, Answer(0, None, (), Decimal(0), 0.0))
+
+    def close(self) -> None:
+        """Let no further record be paid for, also where one waits."""
+        self._account.allowance.close()
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def finish(self) -> str | None:
+        """Write what the ledger still has to record; return a warning if that failed."""
+        try:
+            self._account.ledger.finish()
+        except WriteError as error:
+            return not_recorded(error)
+        return None
+
+    def _name(self, task: Task) -> str:
+        return str((task.request or {}).get("model", self._model))
+
+    def _meter(self, ticket: Ticket) -> Meter:
+        account = self._account.of_model(self._name(ticket.task))
+        return Meter(account, Bill(account.price, self._local), ticket.trace)
+
+    def _bound(self, ticket: Ticket) -> Bound:
+        """Return the most that all turns of a record may take."""
+        assert ticket.task.request is not None
+        bound = self._meter(ticket).bound(ticket.task.request)
+        cost = bound.cost
+        if self._turns > 1 and cost.usd is not None:
+            cost = Cost(cost.usd * self._turns, cost.source)
+        return Bound(bound.input, bound.output, cost)
+
+
+def _not_sent(outcome: Outcome | None) -> Settlement:
+    error: LlmcliError | None = outcome.error if outcome else None
+    kind = error.kind if error else "interrupted"
+    return Settlement(kind, None, None, Tokens.of(None), pricing.NOT_BILLED, 0.0)
