@@ -58,7 +58,8 @@ class PaceOptions:
     """The options that say how many requests are sent at once, in a minute, and from where."""
 
     jobs: Annotated[
-        int, Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once, by each worker.")
+        int,
+        Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once by a worker."),
     ] = 8
     rpm: Annotated[float | None, Option("--rpm", metavar="N", help="Most requests a minute.")] = (
         None

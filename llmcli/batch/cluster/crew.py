@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from llmcli.batch.cluster.parcels import Answer, Batch
+from llmcli.batch.cluster.parcels import Answered, Batch
 from llmcli.errors import LlmcliError
 
 
 class Desk(Protocol):
     """Where workers report what became of a batch, from any thread. A batch has a `number`."""
 
-    def answered(self, number: int, answers: Sequence[Answer]) -> None:
+    def answered(self, number: int, answers: Sequence[Answered]) -> None:
         """Take in answers of a batch; those of one that was given up are ignored."""
 
     def ended(self, number: int) -> None:

@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from llmcli.batch.cluster.crew import Desk
-from llmcli.batch.cluster.parcels import Answer, Batch
+from llmcli.batch.cluster.parcels import Answered, Batch
 from llmcli.errors import AuthError, ConfigError, LlmcliError, NetworkError, UsageError
 from llmcli.system.environment import Environment
 from llmcli.system.extras import how_to_install
@@ -253,7 +253,7 @@ class DaskWorkers:
         self._desk.ended(number)
 
 
-def _refused_key(answer: Answer) -> AuthError | None:
+def _refused_key(answer: Answered) -> AuthError | None:
     error = answer.outcome.error if answer.outcome else None
     return error if isinstance(error, AuthError) else None
 

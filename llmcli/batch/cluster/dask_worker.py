@@ -7,7 +7,7 @@ import pickle
 
 from distributed import get_worker, secede
 
-from llmcli.batch.cluster.parcels import Answer, Batch
+from llmcli.batch.cluster.parcels import Answered, Batch
 from llmcli.batch.cluster.station import Stations
 from llmcli.errors import LlmcliError
 
@@ -24,7 +24,7 @@ def answer(payload: bytes) -> bytes:
     batch: Batch = pickle.loads(payload)
     worker = get_worker()
     worker.log_event(topic(batch.run), [batch.number, worker.address])
-    answers: list[Answer] = []
+    answers: list[Answered] = []
     refusal: LlmcliError | None = None
     try:
         # Once some threads have nothing to do, this task leaves its place to the next one.
@@ -34,7 +34,7 @@ def answer(payload: bytes) -> bytes:
     return pickle.dumps((worker.address, refusal, answers))
 
 
-def results(payload: bytes) -> tuple[str, LlmcliError | None, list[Answer]]:
+def results(payload: bytes) -> tuple[str, LlmcliError | None, list[Answered]]:
     """Return the address of the worker, why it refuses to work for the run, and its answers."""
     address, refusal, answers = pickle.loads(payload)
     return address, refusal, answers

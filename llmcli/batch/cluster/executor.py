@@ -14,9 +14,9 @@ from typing import Any
 
 from llmcli.api.trace import Trace
 from llmcli.batch.cluster.crew import Crew
-from llmcli.batch.cluster.parcels import Answer, Batch, Order
+from llmcli.batch.cluster.parcels import Answered, Batch, Order
 from llmcli.batch.cluster.purse import Purse, Ticket
-from llmcli.batch.cluster.sizes import Sizes, Slots
+from llmcli.batch.cluster.sizes import ChangingSlots, Sizes
 from llmcli.batch.spec import Work
 from llmcli.batch.task import Outcome, Task, lost_outcome
 from llmcli.chat.call import Call
@@ -52,7 +52,7 @@ class BatchExecutor(Executor):
         self._again = 0
         self._tell: Callable[[LlmcliError], None] = _ignore
         self._failure: LlmcliError | None = None
-        self.slots = Slots(self._capacity)
+        self.slots = ChangingSlots(self._capacity)
         threading.Thread(target=self._dispatch, daemon=True).start()
         crew.start(self)
 
@@ -114,7 +114,7 @@ class BatchExecutor(Executor):
 
     # What the crew reports, from any thread:
 
-    def answered(self, number: int, answers: Sequence[Answer]) -> None:
+    def answered(self, number: int, answers: Sequence[Answered]) -> None:
         """Take in answers of batch `number`; those of one that was given up are ignored."""
         with self._changed:
             sent = self._sent.get(number, {})
@@ -122,17 +122,7 @@ class BatchExecutor(Executor):
                 (sent.pop(answer.position), answer) for answer in answers if answer.position in sent
             ]
             self._sizes.learn([answer.seconds for _, answer in found if answer.outcome])
-        again: list[Ticket] = []
-        for ticket, answer in found:
-            self._purse.settle(ticket, answer)
-            if answer.outcome is None:
-                ticket.end(None)
-            elif self._lacked_money(ticket, answer.outcome):
-                ticket.tries += 1
-                again.append(ticket)
-            else:
-                self._succeeded = self._succeeded or answer.outcome.error is None
-                ticket.end(replace(answer.outcome, task=ticket.task))
+        again = [ticket for ticket, answer in found if self._is_to_be_asked_again(ticket, answer)]
         self._put_back(again)
 
     def ended(self, number: int) -> None:
@@ -221,6 +211,9 @@ class BatchExecutor(Executor):
             except LlmcliError as error:
                 tickets.popleft()
                 ticket.end(None if self._over else _refused(ticket.task, error))
+            except Exception as error:  # noqa: BLE001  # else the run would wait for it for ever
+                tickets.popleft()
+                ticket.end(lost_outcome(ticket.task, error))
         self._put_back(tickets)
         return paid
 
@@ -235,8 +228,12 @@ class BatchExecutor(Executor):
                 self._sent[number] = dict(enumerate(tickets))
         if over:
             self._give_up(tickets)
-        else:
-            self._crew.send(Batch(self._run, number, self._work, orders, payers, self._succeeded))
+            return
+        batch = Batch(self._run, number, self._work, orders, payers, self._succeeded)
+        try:
+            self._crew.send(batch)
+        except Exception as error:  # noqa: BLE001  # such as one that cannot be pickled
+            self.failed(number, error)
 
     def _has_room(self) -> bool:
         sent = sum(len(batch) for batch in self._sent.values())
@@ -245,11 +242,26 @@ class BatchExecutor(Executor):
     def _capacity(self) -> int:
         return self._sizes.on_their_way * max(self._crew.count(), 1)
 
-    def _lacked_money(self, ticket: Ticket, outcome: Outcome) -> bool:
-        """Return whether a record is to be asked again, as its amount was spent by an attempt."""
-        asked = bool(outcome.report["llmcli"]["attempts"])
-        lacked = asked and isinstance(outcome.error, BudgetExceeded)
-        return lacked and ticket.tries < self._work.rules.retries
+    def _is_to_be_asked_again(self, ticket: Ticket, answer: Answered) -> bool:
+        """Settle an answer and hand it out, unless an attempt has spent the amount of its record.
+
+        Then return True.
+        """
+        outcome = answer.outcome
+        try:
+            self._purse.settle(ticket, answer)
+            if outcome is not None:
+                asked = bool(outcome.report["llmcli"]["attempts"])
+                lacked = asked and isinstance(outcome.error, BudgetExceeded)
+                if lacked and ticket.tries < self._work.rules.retries:
+                    ticket.tries += 1
+                    return True
+                self._succeeded = self._succeeded or outcome.error is None
+                outcome = replace(outcome, task=ticket.task)
+            ticket.end(outcome)
+        except Exception as error:  # noqa: BLE001  # else the run would wait for it for ever
+            ticket.end(lost_outcome(ticket.task, error))
+        return False
 
     def _rest_of(self, number: int) -> list[Ticket]:
         with self._changed:

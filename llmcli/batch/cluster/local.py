@@ -6,6 +6,7 @@ import threading
 from multiprocessing.connection import Connection, Pipe
 
 from llmcli.batch.cluster.crew import Desk
+from llmcli.batch.cluster.local_worker import END, STOP
 from llmcli.batch.cluster.parcels import Batch
 from llmcli.errors import NetworkError, OutOfResources
 from llmcli.system.dataclass import dataclass, field
@@ -21,6 +22,16 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     line: Connection
     batches: set[int] = field(default_factory=set)
+    sending: threading.Lock = field(default_factory=threading.Lock)
+
+    def send(self, message: Batch | str) -> bool:
+        """Write a message to the line; return False if the process has died."""
+        try:
+            with self.sending:
+                self.line.send(message)
+        except OSError:
+            return False
+        return True
 
 
 class LocalWorkers:
@@ -49,28 +60,19 @@ class LocalWorkers:
         if worker is None:
             self._desk.ended(batch.number)
             return
-        try:
-            worker.line.send(batch)
-        except OSError:
-            # It has died, which `_listen` notices as well; it must not be told twice.
-            if self._drop(worker, batch.number):
-                self._desk.ended(batch.number)
+        # That it has died `_listen` notices as well; it must not be told twice.
+        if not worker.send(batch) and self._drop(worker, batch.number):
+            self._desk.ended(batch.number)
 
     def stop(self) -> None:
         """Let the processes send no more requests, and those under way end."""
         for worker in list(self._workers):
-            try:
-                worker.line.send(None)
-            except OSError:
-                pass  # it has died
+            worker.send(STOP)
 
     def close(self) -> None:
         """Let the processes end at once, and their programs of tools."""
         for worker in list(self._workers):
-            try:
-                worker.line.send(False)
-            except OSError:
-                pass  # it has died
+            worker.send(END)
 
     def _listen(self, worker: _Worker, desk: Desk) -> None:
         try:
@@ -83,8 +85,8 @@ class LocalWorkers:
                     desk.ended(number)
                 else:  # the others have the same settings, and would say the same
                     desk.gone(content)
-        except (EOFError, OSError):
-            pass
+        except Exception:  # noqa: BLE001  # the end of the line, or what nobody can read
+            worker.process.kill()
         worker.process.wait()
         with self._lock:
             self._workers.remove(worker)

@@ -1,7 +1,7 @@
 """A worker process of `map --cluster local`, run as a module with the descriptor of its line.
 
-It takes batches from the line and writes (kind, number of the batch, content) to it. None on the
-line means that no more requests may be sent, False and the end of the line that it is to end.
+It takes batches from the line and writes (kind, number of the batch, content) to it. STOP on the
+line means that no more requests may be sent, END and the end of the line that it is to end.
 """
 
 import gc
@@ -14,10 +14,11 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from llmcli.batch.cluster.parcels import Answer, Batch
+from llmcli.batch.cluster.parcels import Answered, Batch
 from llmcli.batch.cluster.station import Stations
 from llmcli.errors import LlmcliError
 
+STOP, END = "stop", "end"
 # Seconds for which answers are gathered, as one message costs more than one answer.
 _GATHER = 0.05
 
@@ -27,12 +28,12 @@ class _Outbox:
 
     def __init__(self, line: Connection) -> None:
         self._line = line
-        self._answers: dict[int, list[Answer]] = {}
+        self._answers: dict[int, list[Answered]] = {}
         self._lock = threading.Lock()
         self._filled = threading.Event()
         threading.Thread(target=self._send_often, daemon=True).start()
 
-    def add(self, number: int, answer: Answer) -> None:
+    def add(self, number: int, answer: Answered) -> None:
         """Send an answer of batch `number` soon."""
         with self._lock:
             self._answers.setdefault(number, []).append(answer)
@@ -68,7 +69,7 @@ def _answer(stations: Stations, outbox: _Outbox, batch: Batch) -> None:
         outbox.end("ended", batch.number)
 
 
-def main() -> None:
+def serve() -> None:
     """Answer batches until the line ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A signal for the whole group is the other process's to handle: it ends the line. Not
@@ -78,8 +79,8 @@ def main() -> None:
     line, stations, run = Connection(int(sys.argv[1])), Stations(), ""
     outbox = _Outbox(line)
     try:
-        while (batch := line.recv()) is not False:
-            if batch is None:
+        while (batch := line.recv()) != END:
+            if batch == STOP:
                 stations.stop(run)
                 continue
             run = batch.run
@@ -91,4 +92,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve()

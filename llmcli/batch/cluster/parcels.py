@@ -46,7 +46,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Charge:
     """A request of a worker, for the ledger of the machine that the run was begun on."""
 
     labels: Labels
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answered:
     """What came of the order at `position` of a batch.
 
     `outcome` is without its task, to which nothing was added; it is None if the record was not
@@ -64,6 +64,6 @@ class Answer:
 
     position: int
     outcome: Outcome | None
-    entries: Sequence[Entry]
+    charges: Sequence[Charge]
     spent: Decimal
     seconds: float

@@ -9,7 +9,7 @@ from llmcli.api.reply import cost as pricing
 from llmcli.api.reply.cost import Cost
 from llmcli.api.reply.usage import Tokens
 from llmcli.api.trace import Trace
-from llmcli.batch.cluster.parcels import Answer, Payer
+from llmcli.batch.cluster.parcels import Answered, Payer
 from llmcli.batch.task import Outcome, Task
 from llmcli.batch.worker import RecordRules
 from llmcli.errors import BudgetExceeded, ConfigError, LlmcliError, WriteError
@@ -125,19 +125,19 @@ class Purse:
             self._ended += 1
             self._changed.notify_all()
 
-    def settle(self, ticket: Ticket, answer: Answer) -> None:
+    def settle(self, ticket: Ticket, answer: Answered) -> None:
         """Record what the requests of a record have cost."""
         if not ticket.paid:
             return
         self._account.allowance.settle(ticket.most or Decimal(0), answer.spent)
         try:
-            if ticket.intent and not answer.entries:
+            if ticket.intent and not answer.charges:
                 self._account.ledger.settle(ticket.intent, _not_sent(answer.outcome))
-            for number, entry in enumerate(answer.entries):
+            for number, charge in enumerate(answer.charges):
                 # The intent was that of the first request; further turns and retries follow it.
                 intent = ticket.intent if number == 0 else None
-                intent = intent or self._account.ledger.begin(entry.labels, entry.estimate)
-                self._account.ledger.settle(intent, entry.settlement)
+                intent = intent or self._account.ledger.begin(charge.labels, charge.estimate)
+                self._account.ledger.settle(intent, charge.settlement)
         except (WriteError, ConfigError) as error:
             ticket.trace.warn(not_recorded(error))
         self._release(ticket)
@@ -154,7 +154,7 @@ class Purse:
 
     def take_back(self, ticket: Ticket) -> None:
         """Record that a paid record was never sent."""
-        self.settle(ticket, Answer(0, None, (), Decimal(0), 0.0))
+        self.settle(ticket, Answered(0, None, (), Decimal(0), 0.0))
 
     def close(self) -> None:
         """Let no further record be paid for, also where one waits."""

@@ -62,7 +62,7 @@ class Sizes:
         return min(waiting, self.full, max(share, math.ceil(self.full * _SMALLEST)))
 
 
-class Slots:
+class ChangingSlots:
     """A semaphore whose number of places changes: as many as `limit` returns."""
 
     def __init__(self, limit: Callable[[], int]) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from llmcli.api.reply.cost import Cost
-from llmcli.batch.cluster.parcels import Answer, Batch, Entry, Order, Payer
+from llmcli.batch.cluster.parcels import Answered, Batch, Charge, Order, Payer
 from llmcli.batch.spec import Work, answerer_for
 from llmcli.batch.task import Task
 from llmcli.errors import BudgetExceeded
@@ -30,10 +30,10 @@ _NO_TASK = Task(0, "", None)
 
 
 class Slips(Ledger):
-    """A ledger that keeps the requests of one record in `entries`, to be written elsewhere."""
+    """A ledger that keeps the requests of one record in `charges`, to be written elsewhere."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.charges: list[Charge] = []
         self._estimates: dict[str, Cost] = {}
 
     def begin(self, labels: Labels, estimate: Cost) -> Intent:
@@ -44,7 +44,7 @@ class Slips(Ledger):
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Keep how the request of `intent` has ended."""
-        self.entries.append(Entry(intent.labels, self._estimates[intent.id], settlement))
+        self.charges.append(Charge(intent.labels, self._estimates[intent.id], settlement))
 
     def finish(self) -> None:
         """Do nothing: there is nothing to write."""
@@ -106,7 +106,7 @@ class Station:
     def answer(
         self,
         batch: Batch,
-        report: Callable[[Answer], None],
+        report: Callable[[Answered], None],
         when_all_begun: Callable[[], None],
     ) -> None:
         """Ask the records of the batch; call `report` with each answer, from several threads.
@@ -146,11 +146,11 @@ class Station:
         """End the programs of tools that still run."""
         self._answer.abandon()
 
-    def _work_on(self, progress: _Progress, report: Callable[[Answer], None]) -> None:
+    def _work_on(self, progress: _Progress, report: Callable[[Answered], None]) -> None:
         while (position := progress.take()) is not None:
             report(self._one(position, progress.batch.orders[position]))
 
-    def _one(self, position: int, order: Order) -> Answer:
+    def _one(self, position: int, order: Order) -> Answered:
         slips, allowance = Slips(), Allowance(order.most)
         name = (order.task.request or {}).get("model", "")
         payer = self._account(name, slips, allowance)
@@ -163,7 +163,7 @@ class Station:
             if outcome.fatal and not isinstance(outcome.error, BudgetExceeded):
                 self.stop()
             outcome = replace(outcome, task=_NO_TASK)
-        return Answer(position, outcome, slips.entries, allowance.spent, seconds)
+        return Answered(position, outcome, slips.charges, allowance.spent, seconds)
 
     def _account(
         self, name: str, ledger: Ledger | None = None, allowance: Allowance | None = None
