@@ -6,7 +6,7 @@ import threading
 from multiprocessing.connection import Connection, Pipe
 
 from llmcli.batch.cluster.crew import Desk
-from llmcli.batch.cluster.local_worker import END, STOP
+from llmcli.batch.cluster.local_worker import END, STOP, TELL
 from llmcli.batch.cluster.parcels import Batch
 from llmcli.errors import NetworkError, OutOfResources
 from llmcli.system.dataclass import dataclass, field
@@ -35,11 +35,17 @@ class _Worker:
 
 
 class LocalWorkers:
-    """`number` processes that end with this one. Raises OutOfResources if one cannot be started."""
+    """`number` processes that end with this one.
 
-    def __init__(self, number: int) -> None:
+    The first one alone tells the user of what all meet, such as long pauses, unless `quiet`; with
+    `verbose` all write to stderr. Raises OutOfResources if a process cannot be started.
+    """
+
+    def __init__(self, number: int, *, quiet: bool, verbose: bool) -> None:
         self._lock = threading.Lock()
-        self._workers = [_start() for _ in range(number)]
+        options = [] if quiet else [TELL]
+        self._workers = [_start(*options, heard=True)]
+        self._workers += [_start(heard=verbose) for _ in range(number - 1)]
 
     def count(self) -> int:
         """Return how many processes run."""
@@ -105,15 +111,16 @@ class LocalWorkers:
             return had
 
 
-def _start() -> _Worker:
+def _start(*options: str, heard: bool) -> _Worker:
     ours, theirs = Pipe()
     descriptor = theirs.fileno()
     try:
         process = subprocess.Popen(
-            [*_COMMAND, str(descriptor)],
+            [*_COMMAND, str(descriptor), *options],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=None if heard else subprocess.DEVNULL,
         )
     except OSError as error:
         hint = "take a smaller N for --cluster local:N"

@@ -19,6 +19,8 @@ from llmcli.batch.cluster.station import Stations
 from llmcli.errors import LlmcliError
 
 STOP, END = "stop", "end"
+# The option by which a process tells the user of long pauses.
+TELL = "tell"
 # Seconds for which answers are gathered, as one message costs more than one answer.
 _GATHER = 0.05
 
@@ -76,7 +78,8 @@ def serve() -> None:
         # SIG_IGN, which programs of tools would inherit.
         signal.signal(number, lambda *_: None)
     gc.set_threshold(100_000)  # as in llmcli.cli.entry
-    line, stations, run = Connection(int(sys.argv[1])), Stations(), ""
+    line, run = Connection(int(sys.argv[1])), ""
+    stations = Stations(tell=TELL in sys.argv)
     outbox = _Outbox(line)
     try:
         while (batch := line.recv()) != END:

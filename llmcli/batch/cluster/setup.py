@@ -26,7 +26,9 @@ def workers(environment: Environment, work: Work, address: str) -> Workers:
     name, colon, number = address.partition(":")
     crew: Crew
     if name == _LOCAL and not number.startswith("//"):
-        crew = LocalWorkers(_processes(address, number if colon else None))
+        count = _processes(address, number if colon else None)
+        verbose = work.rules.verbose
+        crew = LocalWorkers(count, quiet=environment.quiet, verbose=verbose)
         sent = work
     else:
         from llmcli.batch.cluster.dask import DaskWorkers  # noqa: PLC0415  # an extra

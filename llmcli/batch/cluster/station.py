@@ -131,6 +131,10 @@ class Station:
             self._open.discard(progress)
             self.used = time.monotonic()
 
+    def tell_pauses(self) -> None:
+        """Tell the user of long pauses from now on."""
+        self._answer.tell_pauses()
+
     def stop(self) -> None:
         """Send no more requests, and no retries."""
         self._stopped = True
@@ -187,12 +191,16 @@ class Station:
 
 
 class Stations:
-    """The stations of a worker process, by the name of their run."""
+    """The stations of a worker process, by the name of their run.
+
+    With `tell` they tell the user of long pauses, on stderr.
+    """
 
     # Seconds without work after which a station is closed whose run was killed.
     _IDLE = 300.0
 
-    def __init__(self) -> None:
+    def __init__(self, *, tell: bool = False) -> None:
+        self._tell = tell
         self._stations: dict[str, Station] = {}
         self._ended: set[str] = set()
         # Held while a station is made: the batches of a run may begin at the same time.
@@ -208,6 +216,8 @@ class Stations:
             station = self._stations.get(batch.run)
             if station is None:
                 station = self._stations[batch.run] = Station(batch.work)
+                if self._tell:
+                    station.tell_pauses()
                 if batch.run in self._ended:
                     station.stop()
             return station

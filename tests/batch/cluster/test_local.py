@@ -186,3 +186,21 @@ def test_the_processes_end_with_a_run_that_is_killed(
     children = workers_of(process)
     kill(process)
     wait_until(lambda: not any(Path(f"/proc/{child}/cmdline").exists() for child in children))
+
+
+def test_long_pauses_are_told_by_one_process(
+    run: Run, echo: Echo, env: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "from llmcli.batch.pace import pauses\nfrom llmcli.system import waits\n"
+        "waits.NOTICE_AFTER = 0.0\npauses._PERIOD = 0.05\n"
+    )
+    env["PYTHONPATH"] = str(tmp_path)
+
+    def refuse_first(handler: Handler, _text: str, number: int) -> bool | None:
+        return handler.refuse(429, Retry_After="2") if number == 0 else None
+
+    echo.fault = refuse_first
+    done = run("map", "--cluster", "local:2", "-j", "2", "{}", input=lines(4))
+    assert done.returncode == 0, done.stderr
+    assert b"s more for the rate limit" in done.stderr
