@@ -9,8 +9,10 @@ import pytest
 from tests.support.endpoint import Request, Script, Server, Wire, chunk
 from tests.support.faults import (
     CHUNKED,
+    DEADLINE,
     DONE,
     FAULTS,
+    LOST,
     SOME,
     STOP,
     Fault,
@@ -22,6 +24,7 @@ from tests.support.faults import (
 from tests.support.framing import FRAMING, LONG, lengths
 from tests.support.program import KEY, PROGRAM, Run, one_line
 from tests.support.waiting import reach_deadline, wait_until
+from tests.support.wordings import WORDINGS
 
 Endpoint = Callable[[Script], Server]
 
@@ -42,7 +45,7 @@ def at_the_deadline(
         return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
 
 
-ALL = FAULTS | FRAMING
+ALL = FAULTS | FRAMING | WORDINGS
 # It waits for a deadline of five seconds.
 SLOW = "one_byte_at_a_time"
 
@@ -124,6 +127,43 @@ def test_one_length_however_often(run: Run, endpoint: Endpoint, values: tuple[st
     endpoint(lengths(*values))
     done = run("ask", "-q", "hi", "--retries", "0")
     assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
+
+
+WHOLE = CHUNKED + in_chunks(SOME) + in_chunks(STOP) + in_chunks(DONE) + b"0\r\n\r\n"
+# Bytes of WHOLE: its head, what is in the first chunk and in the second.
+FIRST, SECOND = WHOLE.index(b"{"), WHOLE.index(STOP)
+
+
+@pytest.mark.parametrize(
+    ("cut", "code", "stdout"),
+    [
+        *((cut, 68, b"") for cut in (0, 1, 8, 9, 20, len(CHUNKED) - 1, len(CHUNKED))),
+        *((cut, 68, b"") for cut in (len(CHUNKED) + 1, FIRST - 6, FIRST, FIRST + len(SOME) - 7)),
+        *((cut, 85, b"some") for cut in (SECOND - 6, SECOND - 5, SECOND - 1, SECOND, SECOND + 9)),
+        *((SECOND + len(STOP) + more, 0, b"some\n") for more in (0, 1, 2, 6, 9, 20, 22, 25, 27)),
+    ],
+)
+def test_chunks_cut_anywhere(
+    run: Run, endpoint: Endpoint, env: dict[str, str], cut: int, code: int, stdout: bytes
+) -> None:
+    """With and without the short ways, in the same words."""
+    server = endpoint(raw(WHOLE[:cut]))
+    for short in "10":
+        env["LLMCLI_SHORT"] = short
+        done = run("ask", "-q", "hi", "--retries", "0")
+        assert (done.returncode, done.stdout) == (code, stdout), done.stderr
+        says = {68: "nothing of the answer had come", 85: LOST}.get(code, "")
+        head = f"127.0.0.1:{server.port} closed the connection without an answer"
+        if code:
+            assert (head if cut < len(CHUNKED) else says) in one_line(done.stderr)
+
+
+def test_a_deadline_after_the_end_of_the_answer(endpoint: Endpoint, env: dict[str, str]) -> None:
+    fault = Fault(raw(CHUNKED + in_chunks(SOME + STOP), wait=True), 0, "", b"some", DEADLINE)
+    done = at_the_deadline(endpoint(fault.script), env, fault)
+    assert (done.returncode, done.stdout) == (0, b"some\n")
+    words = "warning: deadline of 100 s reached after the end of the answer, which is whole"
+    assert words in done.stderr.decode()
 
 
 def test_characters_cut_at_every_byte(run: Run, endpoint: Endpoint) -> None:

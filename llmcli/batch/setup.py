@@ -12,7 +12,7 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Begin, Results, is_begun, is_regular, remaining
+from llmcli.batch.results.store import Begin, Results, is_begun, remaining
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
@@ -24,7 +24,7 @@ from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import MapOptions
 from llmcli.config.settings import REASONING, Settings
 from llmcli.errors import NoInput, UsageError
-from llmcli.output.sink import Sink, open_sink
+from llmcli.output.sink import Sink, is_regular, open_sink
 from llmcli.spending import account as accounts
 from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import replace
@@ -60,7 +60,7 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     plan = _plan(environment, options, settings, chosen, template, prompt)
     source = open_input(environment, options, plan, words)
     plan = replace(plan, columns=source.columns)
-    form = _form(options, plan)
+    form = _form(options, plan, source)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
     results = _results(environment, options, form)
     if results:
@@ -168,7 +168,7 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
     return Work(settings, options.account, chosen, rules, plan.toolbox, strict, caps)
 
 
-def _form(options: MapOptions, plan: Plan) -> Form:
+def _form(options: MapOptions, plan: Plan, source: Records) -> Form:
     if options.of_batch:
         return BatchForm()
     if options.results.json:
@@ -176,7 +176,7 @@ def _form(options: MapOptions, plan: Plan) -> Form:
     if options.results.csv:
         from llmcli.batch.results.csv_form import CsvForm  # noqa: PLC0415  # for --csv only
 
-        return CsvForm(plan.columns, plan.shape.schema)
+        return CsvForm(source.columns, source.names, plan.shape.schema)
     return TextForm(ordered=not options.results.unordered, one_line=options.results.one_line)
 
 

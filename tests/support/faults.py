@@ -134,7 +134,7 @@ FAULTS: dict[str, Fault] = {
     "307_elsewhere": Fault(
         error("307 T", {}, "Location: http://evil.invalid/"), 76, "redirect to http://evil.invalid/"
     ),
-    "308_no_location": Fault(error("308 P", {}), 76, "redirect to nowhere refused"),
+    "308_no_location": Fault(error("308 P", {}), 76, "Redirect, which does not say where"),
     "gzip": Fault(
         body(b"\x1f\x8b", "text/event-stream", "Content-Encoding: gzip"),
         76,

@@ -22,12 +22,14 @@ class Records:
 
     `fraction_read` returns a number from 0 to 1; None where the size of the input is not known, as
     with a pipe. `columns` are those of CSV or the keys of the first JSON line, None for other
-    records. `total` is the number of records, None where it is not known.
+    records, and `names` what the header calls them. `total` is the number of records, None where it
+    is not known.
     """
 
     records: Iterator[Record]
     fraction_read: Callable[[], float | None]
     columns: Sequence[str] | None = None
+    names: Sequence[str] = ()
     total: int | None = None
 
 
@@ -60,7 +62,9 @@ def open_input(
         records = csv_rows.rows(source, table.delimiter)
     if options.prompt.file and (plan.required_fields or table):
         records = _some(records, options.prompt.file[-1])
-    return Records(records, _fraction_read(source), table.columns if table else None)
+    if table is None:
+        return Records(records, _fraction_read(source))
+    return Records(records, _fraction_read(source), table.columns, table.names)
 
 
 def _some(records: Iterator[Record], file: str) -> Iterator[Record]:
@@ -97,13 +101,16 @@ def _source(
     if options.prompt.no_stdin or STDIN in environment.closed:
         why = "-n forbids stdin" if options.prompt.no_stdin else "stdin is closed"
         raise UsageError(f"no records: {why}", hint="name files with --files 'PATTERN'")
-    meant = f"give the records with < {words[-1]}" if words and os.path.isfile(words[-1]) else None
+    file = next((word for word in [*words[-1:], *words[:1]] if os.path.isfile(word)), None)
+    meant = f"give the records with < {file}" if file else None
     if environment.is_terminal(STDIN):
         hint = "llmcli map 'Translate: {}' < lines.txt; see llmcli map --help"
         raise UsageError("no records: stdin is a terminal", hint=meant or hint)
     source = Source(STDIN, "stdin", limit, max_input)
     if meant and source.is_empty():
-        raise UsageError("no records: stdin is empty, and PROMPT ends in a file", hint=meant)
+        raise UsageError(
+            f"no records: stdin is empty, and the word {file} names a file", hint=meant
+        )
     return source
 
 

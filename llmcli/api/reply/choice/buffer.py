@@ -70,6 +70,11 @@ class ChoiceBuffer:
         return bool(written or self._calls or other)
 
     @property
+    def thought(self) -> bool:
+        """Return whether there is any reasoning."""
+        return bool(self._reasoning or self._thought)
+
+    @property
     def names(self) -> list[str]:
         """Return the names of the tools that are called."""
         return [self._reading.redact(name) for name in self._calls.names()]
@@ -189,7 +194,7 @@ class ChoiceBuffer:
             text=str(self.text),
             chars=self.text.chars,
             reasoning=str(self._reasoning) + str(self._thought),
-            thought=bool(self._reasoning or self._thought),
+            thought=self.thought,
             reasoning_details=reasoning.consolidate(self._details),
             tool_calls=[redacted(call, redact, _WRITTEN) for call in self._calls.calls()],
             refusal="".join(self._refusal),
