@@ -110,10 +110,28 @@ class Ledger:
         Raises WriteError if the file cannot be written, ConfigError if its directory is open to
         other users.
         """
+        intent, line = self._intent(labels, estimate)
+        self._append(intent, line)
+        return intent
+
+    def begin_later(self, labels: Labels, estimate: Cost) -> Intent:
+        """Return the intent of a request, which `flush` must write before the request is sent.
+
+        Raises ConfigError as `begin` does. An intent that cannot be written makes `finish` raise.
+        """
+        intent, line = self._intent(labels, estimate)
+        self._journal(intent.month).append_later(line)
+        return intent
+
+    def flush(self) -> None:
+        """Write all that waits, at once."""
+        for journal in list(self._journals.values()):
+            journal.flush(self._patience)
+
+    def _intent(self, labels: Labels, estimate: Cost) -> tuple[Intent, bytes]:
         intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
         usd = None if estimate.usd is None else float(estimate.usd)
-        self._append(intent, _line(intent, INTENT, {"estimate_usd": usd}))
-        return intent
+        return intent, _line(intent, INTENT, {"estimate_usd": usd})
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Write how the request of `intent` has ended and what it cost.
@@ -155,8 +173,7 @@ class Ledger:
     def _flush_always(self) -> None:
         while True:
             time.sleep(_FLUSH_EVERY)
-            for journal in list(self._journals.values()):
-                journal.flush(self._patience)
+            self.flush()
 
     def _append(self, intent: Intent, line: bytes) -> None:
         journal = self._journal(intent.month)

@@ -229,6 +229,7 @@ class BatchExecutor(Executor):
         if over:
             self._give_up(tickets)
             return
+        self._purse.flush()
         batch = Batch(self._run, number, self._work, orders, payers, self._succeeded)
         try:
             self._crew.send(batch)

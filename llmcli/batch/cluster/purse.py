@@ -97,7 +97,7 @@ class Purse:
                 with self._changed:
                     ended = self._ended
                 try:
-                    ticket.intent = meter.begin(bound)
+                    ticket.intent = self._begin(ticket, meter, bound)
                     break
                 except BudgetExceeded:
                     if not self._paid or self._closed:
@@ -114,6 +114,24 @@ class Purse:
         with self._changed:
             self._paid += 1
         return True
+
+    def _begin(self, ticket: Ticket, meter: Meter, bound: Bound) -> Intent | None:
+        """Record that a record is about to be sent; None if it is not recorded.
+
+        Without a budget, `flush` writes what was recorded: the records of a batch together.
+        """
+        account = meter.account
+        if self._has_budget or not account.recorded:
+            return meter.begin(bound)
+        try:
+            return account.ledger.begin_later(account.labels, bound.cost)
+        except ConfigError as error:
+            ticket.trace.warn(not_recorded(error))
+            return None
+
+    def flush(self) -> None:
+        """Write what the ledger has to record, before the records that were paid for are sent."""
+        self._account.ledger.flush()
 
     def _has_ended_since(self, ended: int) -> bool:
         return self._ended > ended or self._closed
