@@ -77,7 +77,8 @@ class BatchExecutor(Executor):
         with self._changed:
             if not self._over:
                 self._pending.append(ticket)
-                self._changed.notify_all()
+                if len(self._pending) == 1:  # else it has been woken, or waits for room
+                    self._changed.notify_all()
                 return ticket.future
         ticket.end(None)
         return ticket.future
@@ -144,7 +145,7 @@ class BatchExecutor(Executor):
             try:
                 self._purse.pay(ticket, wait=False)
             except LlmcliError as error:  # it is under way already: its cost will be counted
-                ticket.trace.warn(str(error))
+                ticket.warnings.append(str(error))
 
     def failed(self, number: int, error: BaseException) -> None:
         """Note that batch `number` cannot be answered by any worker."""
@@ -230,9 +231,8 @@ class BatchExecutor(Executor):
             self._give_up(tickets)
             return
         self._purse.flush()
-        batch = Batch(self._run, number, self._work, orders, payers, self._succeeded)
         try:
-            self._crew.send(batch)
+            self._crew.send(Batch(self._run, number, self._work, orders, payers, self._succeeded))
         except Exception as error:  # noqa: BLE001  # such as one that cannot be pickled
             self.failed(number, error)
 

@@ -31,7 +31,7 @@ class Ticket:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.future: Future[Outcome | None] = Future()
-        self.trace = Trace()
+        self.warnings: list[str] = []
         self.paid = False
         self.most: Decimal | None = None
         self.intent: Intent | None = None
@@ -39,9 +39,8 @@ class Ticket:
 
     def end(self, outcome: Outcome | None) -> None:
         """Hand out the outcome, with the warnings of this machine; None: it was not asked."""
-        if outcome is not None and self.trace.warnings:
-            warnings = (*outcome.warnings, *self.trace.warnings)
-            outcome = replace(outcome, warnings=warnings)
+        if outcome is not None and self.warnings:
+            outcome = replace(outcome, warnings=(*outcome.warnings, *self.warnings))
         try:
             self.future.set_result(outcome)
         except InvalidStateError:  # the run has cancelled it, or given it up before
@@ -60,6 +59,9 @@ class Purse:
         self._local = rules.local
         self._model = rules.model
         self._turns = turns
+        # By the names of models.
+        self._payers: dict[str, Payer] = {}
+        self._meters: dict[str, Meter] = {}
         # How many records are paid for, and how many were; guarded by the condition.
         self._paid = self._ended = 0
         self._closed = False
@@ -71,9 +73,12 @@ class Purse:
     def payer(self, task: Task) -> tuple[str, Payer]:
         """Return the model of a task, and what a worker must know to price it."""
         name = self._name(task)
-        account = self._account.of_model(name)
-        recorded = account.recorded
-        return name, Payer(account.labels, account.model, account.price, recorded)
+        if name not in self._payers:
+            account = self._account.of_model(name)
+            self._payers[name] = Payer(
+                account.labels, account.model, account.price, account.recorded
+            )
+        return name, self._payers[name]
 
     def pay(self, ticket: Ticket, *, wait: bool) -> bool:
         """Set aside what a record may cost, record that it is about to be sent, and return True.
@@ -126,7 +131,7 @@ class Purse:
         try:
             return account.ledger.begin_later(account.labels, bound.cost)
         except ConfigError as error:
-            ticket.trace.warn(not_recorded(error))
+            ticket.warnings.append(not_recorded(error))
             return None
 
     def flush(self) -> None:
@@ -157,7 +162,7 @@ class Purse:
                 intent = intent or self._account.ledger.begin(charge.labels, charge.estimate)
                 self._account.ledger.settle(intent, charge.settlement)
         except (WriteError, ConfigError) as error:
-            ticket.trace.warn(not_recorded(error))
+            ticket.warnings.append(not_recorded(error))
         self._release(ticket)
 
     def lose(self, ticket: Ticket) -> None:
@@ -193,17 +198,21 @@ class Purse:
         return str((task.request or {}).get("model", self._model))
 
     def _meter(self, ticket: Ticket) -> Meter:
-        account = self._account.of_model(self._name(ticket.task))
-        return Meter(account, Bill(account.price, self._local), ticket.trace)
+        """Return the meter for all records that go to the same model."""
+        name = self._name(ticket.task)
+        if name not in self._meters:
+            account = self._account.of_model(name)
+            self._meters[name] = Meter(account, Bill(account.price, self._local), Trace())
+        return self._meters[name]
 
     def _bound(self, ticket: Ticket) -> Bound:
         """Return the most that all turns of a record may take."""
         assert ticket.task.request is not None
         bound = self._meter(ticket).bound(ticket.task.request)
-        cost = bound.cost
-        if self._turns > 1 and cost.usd is not None:
-            cost = Cost(cost.usd * self._turns, cost.source)
-        return Bound(bound.input, bound.output, cost)
+        if self._turns == 1 or bound.cost.usd is None:
+            return bound
+        cost = Cost(bound.cost.usd * self._turns, bound.cost.source)
+        return replace(bound, cost=cost)
 
 
 def _not_sent(outcome: Outcome | None) -> Settlement:

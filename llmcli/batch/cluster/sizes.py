@@ -13,6 +13,9 @@ _SMALLEST = 0.1
 # How many full batches a worker may have here and there: one under way, one that waits for it
 # there, and two that are made ready.
 _BATCHES = 4
+# Who waits for a place is woken once so large a part of all is free. More than that is always free
+# while slow records hold all that is with the workers.
+_PART_FREE = 8
 
 
 def most_records(workers: int) -> int:
@@ -78,7 +81,10 @@ class ChangingSlots:
             self._taken += 1
 
     def release(self) -> None:
-        """Give a place back, or look again at the limit that has changed since."""
+        """Give a place back."""
         with self._changed:
             self._taken -= 1
-            self._changed.notify_all()
+            # Not for each place, as waking a thread takes longer than all else here.
+            limit = self._limit()
+            if self._taken <= limit - max(limit // _PART_FREE, 1):
+                self._changed.notify_all()
