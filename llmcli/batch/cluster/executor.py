@@ -17,6 +17,7 @@ from llmcli.batch.cluster.crew import Crew
 from llmcli.batch.cluster.parcels import Answered, Batch, Order
 from llmcli.batch.cluster.purse import Purse, Ticket
 from llmcli.batch.cluster.sizes import ChangingSlots, Sizes
+from llmcli.batch.cluster.waiting import Waiting
 from llmcli.batch.spec import Work
 from llmcli.batch.task import Outcome, Task, lost_outcome
 from llmcli.chat.call import Call
@@ -42,7 +43,7 @@ class BatchExecutor(Executor):
         self._purse = purse
         self._run = uuid.uuid4().hex
         self._changed = threading.Condition()
-        self._pending: deque[Ticket] = deque()
+        self._waiting = Waiting()
         # The tickets that are with a worker, by the number of their batch and their position.
         self._sent: dict[int, dict[int, Ticket]] = {}
         self._batches = 0
@@ -76,8 +77,8 @@ class BatchExecutor(Executor):
         ticket = Ticket(task)
         with self._changed:
             if not self._over:
-                self._pending.append(ticket)
-                if len(self._pending) == 1:  # else it has been woken, or waits for room
+                self._waiting.add(ticket)
+                if len(self._waiting) == 1:  # else it has been woken, or waits for room
                     self._changed.notify_all()
                 return ticket.future
         ticket.end(None)
@@ -87,8 +88,7 @@ class BatchExecutor(Executor):
         """Send no more records, and let the workers begin none."""
         with self._changed:
             was_over, self._over = self._over, True
-            waiting = list(self._pending)
-            self._pending.clear()
+            waiting = self._waiting.take_all()
             self._changed.notify_all()
         self._purse.close()
         self._give_up(waiting)
@@ -143,7 +143,7 @@ class BatchExecutor(Executor):
         self._count_lost(rest)
         for ticket in rest:
             try:
-                self._purse.pay(ticket, wait=False)
+                self._purse.pay(ticket)
             except LlmcliError as error:  # it is under way already: its cost will be counted
                 ticket.warnings.append(str(error))
 
@@ -160,8 +160,7 @@ class BatchExecutor(Executor):
                 return
             self._failure, self._over = error, True
             lost = [ticket for batch in self._sent.values() for ticket in batch.values()]
-            waiting = list(self._pending)
-            self._pending.clear()
+            waiting = self._waiting.take_all()
             self._sent.clear()
             tell = self._tell
             self._changed.notify_all()
@@ -177,11 +176,12 @@ class BatchExecutor(Executor):
     def _dispatch(self) -> None:
         while True:
             with self._changed:
-                while not (self._over or (self._pending and self._has_room())):
+                while not (self._over or (self._waiting.ready and self._has_room())):
                     self._changed.wait(_PERIOD)  # a worker may have joined
+                    self._waiting.stuck = False
                 if self._over:
                     return
-                few = len(self._pending) < self._sizes.full
+                few = len(self._waiting) < self._sizes.full
             if few:
                 time.sleep(_GATHER)
             tickets = self._paid(self._take())
@@ -191,13 +191,12 @@ class BatchExecutor(Executor):
     def _take(self) -> deque[Ticket]:
         """Return the tickets of the next batch."""
         with self._changed:
-            count = self._sizes.next(len(self._pending), self._crew.count())
-            return deque(self._pending.popleft() for _ in range(count))
+            return self._waiting.take(self._sizes.next(len(self._waiting), self._crew.count()))
 
     def _paid(self, tickets: deque[Ticket]) -> list[Ticket]:
-        """Pay for tickets and return them, until one would have to wait for what is under way.
+        """Pay for tickets and return them, until one has to wait for what is under way.
 
-        The rest goes back. A ticket that cannot be paid for has failed.
+        The rest goes back. A ticket that can never be paid for has failed.
         """
         paid: list[Ticket] = []
         while tickets:
@@ -206,7 +205,7 @@ class BatchExecutor(Executor):
                 tickets.popleft()
                 continue
             try:
-                if not self._purse.pay(ticket, wait=not paid):
+                if not self._purse.pay(ticket):
                     break
                 paid.append(tickets.popleft())
             except LlmcliError as error:
@@ -215,7 +214,7 @@ class BatchExecutor(Executor):
             except Exception as error:  # noqa: BLE001  # else the run would wait for it for ever
                 tickets.popleft()
                 ticket.end(lost_outcome(ticket.task, error))
-        self._put_back(tickets)
+        self._put_back(tickets, stuck=bool(tickets) and not paid)
         return paid
 
     def _send(self, tickets: list[Ticket]) -> None:
@@ -268,13 +267,14 @@ class BatchExecutor(Executor):
         with self._changed:
             return list(self._sent.pop(number, {}).values())
 
-    def _put_back(self, tickets: Iterable[Ticket]) -> None:
+    def _put_back(self, tickets: Iterable[Ticket], *, stuck: bool = False) -> None:
         """Let tickets be sent before all others; give them up if the run is over."""
         tickets = list(tickets)
         with self._changed:
             over = self._over
             if not over:
-                self._pending.extendleft(reversed(tickets))
+                self._waiting.put_back(tickets)
+                self._waiting.stuck = stuck
             self._changed.notify_all()
         if over:
             self._give_up(tickets)

@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import Future, InvalidStateError
 from decimal import Decimal
-from functools import partial
 
 from llmcli.api.reply import cost as pricing
 from llmcli.api.reply.cost import Cost
@@ -62,10 +61,9 @@ class Purse:
         # By the names of models.
         self._payers: dict[str, Payer] = {}
         self._meters: dict[str, Meter] = {}
-        # How many records are paid for, and how many were; guarded by the condition.
-        self._paid = self._ended = 0
-        self._closed = False
-        self._changed = threading.Condition()
+        # How many records are paid for.
+        self._paid = 0
+        self._lock = threading.Lock()
         budget = account.budget
         self._has_budget = bool(budget and budget.limits_for(account.labels.tag))
         self._limited = self._has_budget or account.allowance.usd is not None
@@ -80,43 +78,33 @@ class Purse:
             )
         return name, self._payers[name]
 
-    def pay(self, ticket: Ticket, *, wait: bool) -> bool:
+    def pay(self, ticket: Ticket) -> bool:
         """Set aside what a record may cost, record that it is about to be sent, and return True.
 
-        Does nothing if that was done, as for a record that a worker gave back. If too little is
-        left only because of what other records of the run have set aside, this waits until they
-        end; with `wait` False it returns False instead. Raises BudgetExceeded if --max-cost or a
-        budget would be exceeded, WriteError or ConfigError if there is a budget and the ledger
-        cannot be written.
+        Does nothing if that was done, as for a record that a worker gave back. Returns False if too
+        little is left only because of what other records of the run have set aside. Raises
+        BudgetExceeded if --max-cost or a budget would be exceeded, WriteError or ConfigError if
+        there is a budget and the ledger cannot be written.
         """
         if ticket.paid or ticket.task.request is None:
             return True
         meter, bound = self._meter(ticket), self._bound(ticket)
         usd = meter.known(bound) if self._limited else None
+        # Before it is looked at: what ends in between only leaves more.
+        others = self._paid > 0
         allowance = self._account.allowance
-        if usd is not None and not wait and allowance.is_tight(usd):
+        if usd is not None and others and allowance.is_tight(usd):
             return False
         allowance.reserve(usd or Decimal(0))
         try:
-            while True:
-                with self._changed:
-                    ended = self._ended
-                try:
-                    ticket.intent = self._begin(ticket, meter, bound)
-                    break
-                except BudgetExceeded:
-                    if not self._paid or self._closed:
-                        raise
-                    if not wait:
-                        allowance.settle(usd or Decimal(0), Decimal(0))
-                        return False
-                    with self._changed:
-                        self._changed.wait_for(partial(self._has_ended_since, ended))
-        except BaseException:
+            ticket.intent = self._begin(ticket, meter, bound)
+        except BaseException as error:
             allowance.settle(usd or Decimal(0), Decimal(0))
+            if isinstance(error, BudgetExceeded) and others:
+                return False
             raise
         ticket.most, ticket.paid = usd, True
-        with self._changed:
+        with self._lock:
             self._paid += 1
         return True
 
@@ -138,15 +126,10 @@ class Purse:
         """Write what the ledger has to record, before the records that were paid for are sent."""
         self._account.ledger.flush()
 
-    def _has_ended_since(self, ended: int) -> bool:
-        return self._ended > ended or self._closed
-
     def _release(self, ticket: Ticket) -> None:
         ticket.paid, ticket.intent = False, None
-        with self._changed:
+        with self._lock:
             self._paid -= 1
-            self._ended += 1
-            self._changed.notify_all()
 
     def settle(self, ticket: Ticket, answer: Answered) -> None:
         """Record what the requests of a record have cost."""
@@ -180,11 +163,8 @@ class Purse:
         self.settle(ticket, Answered(0, None, (), Decimal(0), 0.0))
 
     def close(self) -> None:
-        """Let no further record be paid for, also where one waits."""
+        """Let no further record be paid for."""
         self._account.allowance.close()
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
 
     def finish(self) -> str | None:
         """Write what the ledger still has to record; return a warning if that failed."""
