@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -110,28 +111,33 @@ class Ledger:
         Raises WriteError if the file cannot be written, ConfigError if its directory is open to
         other users.
         """
-        intent, line = self._intent(labels, estimate)
-        self._append(intent, line)
-        return intent
+        return self.begin_all([(labels, estimate)])[0]
+
+    def begin_all(self, requests: Sequence[tuple[Labels, Cost]]) -> list[Intent]:
+        """Write and return the intents of several requests in one step; raises as `begin` does."""
+        moment = now()
+        intents = [Intent(f"{next(self._ids) % 2**64:016x}", moment, one) for one, _ in requests]
+        lines = (
+            _line(intent, INTENT, {"estimate_usd": None if cost.usd is None else float(cost.usd)})
+            for intent, (_, cost) in zip(intents, requests, strict=True)
+        )
+        self._append(intents[0], b"".join(lines))
+        return intents
 
     def begin_later(self, labels: Labels, estimate: Cost) -> Intent:
         """Return the intent of a request, which `flush` must write before the request is sent.
 
         Raises ConfigError as `begin` does. An intent that cannot be written makes `finish` raise.
         """
-        intent, line = self._intent(labels, estimate)
-        self._journal(intent.month).append_later(line)
+        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
+        usd = None if estimate.usd is None else float(estimate.usd)
+        self._journal(intent.month).append_later(_line(intent, INTENT, {"estimate_usd": usd}))
         return intent
 
     def flush(self) -> None:
         """Write all that waits, at once."""
         for journal in list(self._journals.values()):
             journal.flush(self._patience)
-
-    def _intent(self, labels: Labels, estimate: Cost) -> tuple[Intent, bytes]:
-        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
-        usd = None if estimate.usd is None else float(estimate.usd)
-        return intent, _line(intent, INTENT, {"estimate_usd": usd})
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Write how the request of `intent` has ended and what it cost.
