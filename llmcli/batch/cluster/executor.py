@@ -23,7 +23,6 @@ from llmcli.batch.task import Outcome, Task, lost_outcome
 from llmcli.chat.call import Call
 from llmcli.chat.report import report
 from llmcli.errors import BudgetExceeded, LlmcliError, Unbounded
-from llmcli.system.dataclass import replace
 
 # Seconds to wait for further records where there are fewer than a batch takes.
 _GATHER = 0.01
@@ -257,7 +256,7 @@ class BatchExecutor(Executor):
                     ticket.tries += 1
                     return True
                 self._succeeded = self._succeeded or outcome.error is None
-                outcome = replace(outcome, task=ticket.task)
+                outcome = outcome._replace(task=ticket.task)
             ticket.end(outcome)
         except Exception as error:  # noqa: BLE001  # else the run would wait for it for ever
             ticket.end(lost_outcome(ticket.task, error))

@@ -39,7 +39,7 @@ class Ticket:
     def end(self, outcome: Outcome | None) -> None:
         """Hand out the outcome, with the warnings of this machine; None: it was not asked."""
         if outcome is not None and self.warnings:
-            outcome = replace(outcome, warnings=(*outcome.warnings, *self.warnings))
+            outcome = outcome._replace(warnings=(*outcome.warnings, *self.warnings))
         try:
             self.future.set_result(outcome)
         except InvalidStateError:  # the run has cancelled it, or given it up before
@@ -64,8 +64,7 @@ class Purse:
         # How many records are paid for.
         self._paid = 0
         self._lock = threading.Lock()
-        budget = account.budget
-        self._has_budget = bool(budget and budget.limits_for(account.labels.tag))
+        self._has_budget = account.is_limited
         self._limited = self._has_budget or account.allowance.usd is not None
 
     def payer(self, task: Task) -> tuple[str, Payer]:
@@ -138,15 +137,20 @@ class Purse:
         self._account.allowance.settle(ticket.most or Decimal(0), answer.spent)
         try:
             if ticket.intent and not answer.charges:
-                self._account.ledger.settle(ticket.intent, _not_sent(answer.outcome))
+                self._settle(ticket.intent, _not_sent(answer.outcome))
             for number, charge in enumerate(answer.charges):
                 # The intent was that of the first request; further turns and retries follow it.
                 intent = ticket.intent if number == 0 else None
                 intent = intent or self._account.ledger.begin(charge.labels, charge.estimate)
-                self._account.ledger.settle(intent, charge.settlement)
+                self._settle(intent, charge.settlement)
         except (WriteError, ConfigError) as error:
             ticket.warnings.append(not_recorded(error))
         self._release(ticket)
+
+    def _settle(self, intent: Intent, settlement: Settlement) -> None:
+        if self._has_budget and self._account.spent:
+            self._account.spent.settle(intent, settlement.cost)
+        self._account.ledger.settle(intent, settlement)
 
     def lose(self, ticket: Ticket) -> None:
         """Count a record whose worker died at the most that it may have cost.

@@ -9,17 +9,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from functools import partial
 
 from llmcli.api.reply.cost import Cost
 from llmcli.batch.cluster.parcels import Answered, Batch, Charge, Order, Payer
 from llmcli.batch.spec import Work, answerer_for
-from llmcli.batch.task import Task
+from llmcli.batch.task import Task, lost_outcome
 from llmcli.errors import BudgetExceeded
 from llmcli.spending.account import Account
 from llmcli.spending.ledger import Intent, Labels, Ledger, Settlement, now
 from llmcli.spending.max_cost import Allowance
-from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
 
 # Seconds after which a batch gives back what it has not begun: its size was a guess, and the
@@ -152,7 +152,12 @@ class Station:
 
     def _work_on(self, progress: _Progress, report: Callable[[Answered], None]) -> None:
         while (position := progress.take()) is not None:
-            report(self._one(position, progress.batch.orders[position]))
+            order = progress.batch.orders[position]
+            try:
+                report(self._one(position, order))
+            except Exception as error:  # noqa: BLE001  # else the batch would never end
+                lost = lost_outcome(order.task, error)
+                report(Answered(position, lost, (), Decimal(0), 0.0))
 
     def _one(self, position: int, order: Order) -> Answered:
         slips, allowance = Slips(), Allowance(order.most)
@@ -166,7 +171,7 @@ class Station:
             # one record is too little says nothing of the others.
             if outcome.fatal and not isinstance(outcome.error, BudgetExceeded):
                 self.stop()
-            outcome = replace(outcome, task=_NO_TASK)
+            outcome = outcome._replace(task=_NO_TASK)
         return Answered(position, outcome, slips.charges, allowance.spent, seconds)
 
     def _account(
