@@ -44,7 +44,7 @@ ONLY_IN = {
     "referencing": {"tools.json_schema"},
     "typer": {"cli"},
     "rich": {"output.table", "batch.results.progress_bar"},
-    "distributed": {"batch.dask"},
+    "distributed": {"batch.cluster.dask", "batch.cluster.dask_worker"},
 }
 # api is pure: data in, data out.
 IMPURE = {"os", "sys", "subprocess", "socket", "pathlib", "tempfile", "select", "signal", "io"}

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from llmcli.errors import OutOfResources
 from llmcli.system.signals import LONGEST_WAIT
@@ -35,6 +35,16 @@ def threads(count: int) -> Executor:
     return pool
 
 
+class Slots(Protocol):
+    """Places for items that an executor has: a semaphore, or what counts by a rule of its own."""
+
+    def acquire(self) -> Any:
+        """Wait for a place, and take it."""
+
+    def release(self) -> None:
+        """Give a place back."""
+
+
 class _End:
     """The event after the last item: there are no more, or reading them raised `error`."""
 
@@ -53,9 +63,9 @@ _Done = tuple[int, T, "Future[R]"]
 class OrderedMap(Generic[T, R]):
     """The calls `work(item)` for the items of a stream, at most `width` of them at once.
 
-    `on_lost` makes the result of an item whose worker died. `can_cancel` is False for an executor
-    that may cancel an item which a worker has begun. `begun` counts the items that were handed to
-    the executor. `work` returns None for an item that it left alone.
+    `on_lost` makes the result of an item whose worker died. `slots` bounds in place of `width` how
+    many items the executor has. `begun` counts the items that were handed to the executor. `work`
+    returns None for an item that it left alone.
     """
 
     def __init__(
@@ -64,14 +74,13 @@ class OrderedMap(Generic[T, R]):
         executor: Executor,
         width: int,
         on_lost: Callable[[T, BaseException], R],
-        *,
-        can_cancel: bool = True,
+        slots: Slots | None = None,
     ) -> None:
         self._work = work
         self._executor = executor
         self._width = width
         self._on_lost = on_lost
-        self._can_cancel = can_cancel
+        self._slots = slots
         # A SimpleQueue, as its `put` may be called by the handler of a signal that interrupts
         # another `put` or `get` of the same thread; a Queue would wait for its own lock for ever.
         self._events: SimpleQueue[_Done[T, R] | Callable[[], None] | _End] = SimpleQueue()
@@ -100,7 +109,7 @@ class OrderedMap(Generic[T, R]):
         # A few more than there are workers, so that no worker has to wait for its next item.
         ahead = self._width + max(self._width // 4, 1)
         room = threading.Semaphore(ahead if window is None else max(window, ahead))
-        slots = threading.Semaphore(ahead)
+        slots = self._slots or threading.Semaphore(ahead)
         # The items are read in a thread of their own, as an input that is a pipe may block.
         threading.Thread(target=self._feed, args=(items, room, slots), daemon=True).start()
         waiting, finished = self._waiting, 0
@@ -167,9 +176,8 @@ class OrderedMap(Generic[T, R]):
             self._stopping.set()
         # `results` may wait for an event, and none would come if nothing is in flight.
         self.wake(do_nothing)
-        if self._can_cancel:
-            for future in list(self._pending.values()):
-                future.cancel()
+        for future in list(self._pending.values()):
+            future.cancel()
 
     def wake(self, act: Callable[[], None]) -> None:
         """Let the thread of `results` call `act`. The handler of a signal may call this."""
@@ -184,9 +192,7 @@ class OrderedMap(Generic[T, R]):
         except Exception as error:  # noqa: BLE001  # whatever a worker raises is the item's failure
             return self._on_lost(item, error)
 
-    def _feed(
-        self, items: Iterator[T], room: threading.Semaphore, slots: threading.Semaphore
-    ) -> None:
+    def _feed(self, items: Iterator[T], room: threading.Semaphore, slots: Slots) -> None:
         """Hand the items to the executor, in a thread of its own.
 
         Each takes a place in `room` until its result is handed out, and one in `slots` until its
@@ -206,7 +212,7 @@ class OrderedMap(Generic[T, R]):
             error = raised
         self._events.put(_End(error))
 
-    def _submit(self, number: int, item: T, slots: threading.Semaphore) -> None:
+    def _submit(self, number: int, item: T, slots: Slots) -> None:
         def done(future: "Future[R]") -> None:
             self._pending.pop(number, None)
             slots.release()

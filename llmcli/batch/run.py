@@ -5,9 +5,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from functools import partial
 from typing import Any, Protocol
 
-from llmcli.batch.ordered_map import OrderedMap, do_nothing
+from llmcli.batch.ordered_map import OrderedMap, Slots, do_nothing
 from llmcli.batch.results.formats import Form
 from llmcli.batch.results.store import Results
 from llmcli.batch.results.summary import Tally
@@ -30,21 +31,25 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass(frozen=True)
 class Workers:
-    """The workers of a run: threads of this process, or those of a Dask cluster.
+    """The workers of a run: threads of this process, or those of a cluster.
 
     The executor calls `work` for a task, `width` at once; it returns None for a task that was not
-    asked. `stop` keeps further requests from being sent. `can_cancel` is that of OrderedMap.
-    `abandon` is called if requests under way are not waited for. `finish` is called when no more
-    tasks will come; it returns a warning or None.
+    asked. `stop` keeps further requests from being sent. `abandon` is called if requests under way
+    are not waited for. `finish` is called when no more tasks will come; it returns a warning or
+    None. `most` is how many records the executor may have at once, if not `width`, and `slots`
+    bounds them further, as in OrderedMap. `watch` is told what to call with an error once there
+    are no workers any more.
     """
 
     work: Callable[[Task], Outcome | None]
     stop: Callable[[], None]
     executor: Executor
     width: int
-    can_cancel: bool = True
     abandon: Callable[[], None] = do_nothing
     finish: Callable[[], str | None] = do_nothing
+    most: int | None = None
+    slots: Slots | None = None
+    watch: Callable[[Callable[[LlmcliError], None]], None] | None = None
 
 
 class Bar(Protocol):
@@ -89,12 +94,20 @@ class Run:
         work: OrderedMap[Task, Outcome | None] = OrderedMap(
             workers.work,
             workers.executor,
-            workers.width,
+            workers.most or workers.width,
             lost_outcome,
-            can_cancel=workers.can_cancel,
+            workers.slots,
         )
         # What ended the run before its time. A list, as it is also filled by a signal's handler.
         endings: list[LlmcliError | Interrupted] = []
+
+        def end(error: LlmcliError) -> None:
+            endings.append(error)
+            workers.stop()
+            work.stop()
+
+        if workers.watch:
+            workers.watch(lambda error: work.wake(partial(end, error)))
         with _Signals(work, workers.stop, endings, self.environment):
             try:
                 self._answer_all(work, tasks, endings)

@@ -223,9 +223,9 @@ def _run(
 
 def _workers(environment: Environment, options: MapOptions, work: Work) -> Workers:
     if options.pace.cluster is not None:
-        from llmcli.batch import dask  # noqa: PLC0415  # loaded for --cluster only
+        from llmcli.batch.cluster import setup as cluster  # noqa: PLC0415  # for --cluster only
 
-        return dask.workers(work, options.pace.cluster)
+        return cluster.workers(environment, work, options.pace.cluster)
     own = answerer(environment, work)
     width = work.caps.workers
 

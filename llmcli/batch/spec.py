@@ -5,14 +5,13 @@ from typing import TYPE_CHECKING
 
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
-from llmcli.batch.pace import pauses
 from llmcli.batch.pace.rate_limit import Pace
 from llmcli.batch.worker import Answerer, RecordRules
 from llmcli.config import headers
 from llmcli.config.options import AccountOptions
 from llmcli.config.settings import Settings
 from llmcli.spending import account as accounts
-from llmcli.spending.account import Purpose
+from llmcli.spending.account import Account, Purpose
 from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 
@@ -32,11 +31,11 @@ class Caps:
     rpm: float | None
     tpm: int | None
 
-    def share(self, processes: int, threads: int) -> "Caps":
-        """Return the limits of one of `processes` equal workers, which has `threads` threads."""
+    def share(self, processes: int) -> "Caps":
+        """Return the limits of one of `processes` equal workers."""
         rpm = None if self.rpm is None else self.rpm / processes
         tpm = None if self.tpm is None else max(self.tpm // processes, 1)
-        return Caps(threads, rpm, tpm)
+        return Caps(self.workers, rpm, tpm)
 
 
 @dataclass(frozen=True)
@@ -55,14 +54,12 @@ class Work:
     strict_tools: bool
     caps: Caps
 
-    def share(self, processes: int, threads: int) -> "Work":
-        """Return the work of one of `processes` equal workers, which has `threads` threads.
+    def share(self, processes: int) -> "Work":
+        """Return the work of one of `processes` equal workers.
 
-        Its limits, and the amount of --max-cost, are its part of the whole.
+        Each asks as many records at once as one process does; the limits are its part of the whole.
         """
-        usd = self.account.max_cost
-        account = replace(self.account, max_cost=None if usd is None else usd / processes)
-        return replace(self, account=account, caps=self.caps.share(processes, threads))
+        return replace(self, caps=self.caps.share(processes))
 
     def without_secrets(self) -> "Work":
         """Return the work without the headers that look like secrets."""
@@ -71,24 +68,37 @@ class Work:
         return replace(self, settings=replace(self.settings, headers=safe))
 
 
-def answerer(environment: Environment, work: Work, *, will_finish: bool = True) -> Answerer:
-    """Return the answerer for the records of a run.
+def answerer(environment: Environment, work: Work) -> Answerer:
+    """Return the answerer for the records of a run in this process; `finish` must be called.
 
-    `will_finish` says that its `finish` will be called after the last record. Then lines of the
-    ledger may be written together. Raises ConfigError where the settings do not allow a request,
-    UsageError for an option that is not valid.
+    Raises ConfigError where the settings do not allow a request, UsageError for an option that is
+    not valid.
     """
-    purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=will_finish)
+    payer = account_of(environment, work)
+    own = answerer_for(environment, work, payer)
+    own.tell_pauses()
+    return own
+
+
+def account_of(environment: Environment, work: Work) -> Account:
+    """Return the account of a run, whose ledger may write lines together.
+
+    Raises ConfigError and UsageError as `answerer` does.
+    """
+    purpose = Purpose("map", work.chosen.model, work.chosen.base_url, many=True)
     payer = accounts.account(environment, work.settings, work.account, purpose)
     if payer.spent and payer.recorded:
         # Here, as the first time may take long, and the threads would wait for each other.
         payer.spent.prepare()
+    return payer
+
+
+def answerer_for(environment: Environment, work: Work, payer: Account) -> Answerer:
+    """Return an answerer whose requests `payer` pays for. Raises ConfigError as `answerer` does."""
     backend = connect.open_backend(
         environment, work.settings, work.chosen, workers=work.caps.workers
     )
     pace = Pace(work.caps.rpm, work.caps.tpm)
-    if will_finish:  # a worker of a cluster has nobody to tell
-        pauses.watch(pace.pause, environment.note)
     return Answerer(environment, work.rules, backend, payer, pace, _runner(environment, work))
 
 

@@ -12,6 +12,7 @@ from llmcli.api.reply.tool_calls import as_json
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.backends.connect import Backend
+from llmcli.batch.pace import pauses
 from llmcli.batch.pace.rate_limit import Pace, Stopped
 from llmcli.batch.sender import Listener, Sender, is_busy
 from llmcli.batch.task import Outcome, Task
@@ -100,14 +101,16 @@ class Answerer:
         self._sender = Sender(pace, account, rules.deadline, again=rules.retries > 0)
         self._fields = OwnFields()
 
-    def __call__(self, task: Task) -> Outcome | None:
+    def __call__(self, task: Task, account: Account | None = None) -> Outcome | None:
         """Answer the task and return its outcome, which may be a failure.
 
         Return None if the run is ending, and the task was not asked or its retry was given up.
+        `account` pays instead of that of the run.
         """
-        call = self._call(task)
+        account = account or self._account
+        call = self._call(task, account)
         try:
-            text = self._answer(task, call)
+            text = self._answer(task, call, account)
         except Stopped:
             return None
         except LlmcliError as error:
@@ -117,6 +120,14 @@ class Answerer:
         except Exception as error:  # noqa: BLE001  # a defect fails one record, not the run
             return self._failed(task, call, self._environment.defect(error))
         return Outcome(task, report(call, None), text, warnings=tuple(call.trace.warnings))
+
+    def tell_pauses(self) -> None:
+        """Tell the user of long pauses from now on."""
+        pauses.watch(self._pace.pause, self._environment.note)
+
+    def note_success(self, succeeded: bool) -> None:  # noqa: FBT001  # it is what is noted
+        """Note whether a request of the run has `succeeded` elsewhere."""
+        self._sender.succeeded = self._sender.succeeded or succeeded
 
     def stop(self) -> None:
         """Send no more requests, and no retries."""
@@ -140,18 +151,18 @@ class Answerer:
 
         process.end_programs()
 
-    def _call(self, task: Task) -> Call:
+    def _call(self, task: Task, account: Account) -> Call:
         environment, rules = self._environment, self._rules
         trace = Trace(redact=environment.redact, deadline=rules.deadline)
         if rules.verbose:
             trace.log = lambda line: environment.say(f"record {task.index}: {line}")
         model = (task.request or {}).get("model", rules.model)
         reading = Reading(think_tags=rules.think_tags, redact=environment.redact)
-        price = self._account.of_model(model).price
+        price = account.of_model(model).price
         bill = Bill(price, rules.local, Accumulator(reading))
         return Call(trace, bill, model, rules.tag, redact=environment.redact)
 
-    def _answer(self, task: Task, call: Call) -> str:
+    def _answer(self, task: Task, call: Call, account: Account) -> str:
         """Return the answer to the task as text.
 
         Raises LlmcliError where it fails, and Stopped if the run is ending.
@@ -160,7 +171,7 @@ class Answerer:
             assert task.problem is not None
             raise task.problem
         stream, rules = self._backend(call.trace), self._rules
-        payer = self._account.of_model(call.model or rules.model)
+        payer = account.of_model(call.model or rules.model)
         meter, listener = Meter(payer, call.bill, call.trace), Listener(call)
         policy = RetryPolicy(
             rules.retries,

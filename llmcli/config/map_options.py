@@ -58,7 +58,8 @@ class PaceOptions:
     """The options that say how many requests are sent at once, in a minute, and from where."""
 
     jobs: Annotated[
-        int, Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once.")
+        int,
+        Option("--jobs", "-j", metavar="N", min=1, help="Records asked at once by a worker."),
     ] = 8
     rpm: Annotated[float | None, Option("--rpm", metavar="N", help="Most requests a minute.")] = (
         None
@@ -68,7 +69,11 @@ class PaceOptions:
     ] = None
     cluster: Annotated[
         str | None,
-        Option("--cluster", metavar="ADDRESS", help="Scheduler of a Dask cluster to run on."),
+        Option(
+            "--cluster",
+            metavar="ADDRESS|local[:N]",
+            help="Workers of a Dask cluster, or N processes of this machine.",
+        ),
     ] = None
 
 

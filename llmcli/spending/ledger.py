@@ -124,6 +124,21 @@ class Ledger:
         self._append(intents[0], b"".join(lines))
         return intents
 
+    def begin_later(self, labels: Labels, estimate: Cost) -> Intent:
+        """Return the intent of a request, which `flush` must write before the request is sent.
+
+        Raises ConfigError as `begin` does. An intent that cannot be written makes `finish` raise.
+        """
+        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
+        usd = None if estimate.usd is None else float(estimate.usd)
+        self._journal(intent.month).append_later(_line(intent, INTENT, {"estimate_usd": usd}))
+        return intent
+
+    def flush(self) -> None:
+        """Write all that waits, at once."""
+        for journal in list(self._journals.values()):
+            journal.flush(self._patience)
+
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Write how the request of `intent` has ended and what it cost.
 
@@ -164,8 +179,7 @@ class Ledger:
     def _flush_always(self) -> None:
         while True:
             time.sleep(_FLUSH_EVERY)
-            for journal in list(self._journals.values()):
-                journal.flush(self._patience)
+            self.flush()
 
     def _append(self, intent: Intent, line: bytes) -> None:
         journal = self._journal(intent.month)

@@ -21,6 +21,11 @@ class Allowance:
         self._closed = False
         self._changed = threading.Condition()
 
+    def is_tight(self, usd: Decimal) -> bool:
+        """Return whether `reserve(usd)` would wait for requests in flight, or refuse."""
+        with self._changed:
+            return self.usd is not None and self.spent + self._reserved + usd > self.usd
+
     def reserve(self, usd: Decimal) -> None:
         """Set aside `usd`, the most that a request may cost, before it is sent.
 

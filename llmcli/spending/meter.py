@@ -60,12 +60,12 @@ class Meter:
         """
         bound = self.bound(request)
         allowance = self.account.allowance
-        reserved = Decimal(0) if allowance.usd is None else self._known(bound)
+        reserved = Decimal(0) if allowance.usd is None else self.known(bound)
         allowance.reserve(reserved)
         spent = Decimal(0)
         try:
             with slot:
-                intent = self._begin(bound)
+                intent = self.begin(bound)
                 started = time.monotonic()
                 error: BaseException | None = None
                 try:
@@ -86,7 +86,7 @@ class Meter:
             return Bound(0, None, pricing.UNKNOWN)
         return estimate.bound(request, self.account.model, self.bill.price)
 
-    def _known(self, bound: Bound) -> Decimal:
+    def known(self, bound: Bound) -> Decimal:
         """Return the most that a request may cost, in USD.
 
         Raises Unbounded if that is not known, since then no budget can be kept.
@@ -99,7 +99,7 @@ class Meter:
             why, hint = "nothing limits the length of the answer", "give --max-tokens"
         raise Unbounded(f"{why}, so no budget can be kept; nothing was sent", hint=hint)
 
-    def _begin(self, bound: Bound) -> Intent | None:
+    def begin(self, bound: Bound) -> Intent | None:
         """Record that a request is about to be sent; None if it is not recorded.
 
         Raises BudgetExceeded if a budget forbids the request. An error of the ledger is raised only
@@ -108,7 +108,7 @@ class Meter:
         account = self.account
         if account.is_limited:
             assert account.spent
-            self._known(bound)
+            self.known(bound)
             return account.spent.begin(account.ledger, account.labels, bound.cost)
         if not account.recorded:
             return None
