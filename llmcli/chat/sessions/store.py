@@ -70,7 +70,7 @@ def load_last_session(environment: Environment) -> tuple[Session, bool]:
     """
     name, of_terminal = last.last_name(environment)
     session = load_session(environment, name)
-    if not session.path.exists():
+    if not os.path.lexists(session.path):
         problem = f"the last session, {name}, was removed"
         hint = "name another with --session; `llmcli session list` lists them"
         raise NoInput(problem, hint=hint)
