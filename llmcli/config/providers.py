@@ -30,7 +30,9 @@ class Provider:
     `model` is a small and cheap one, the default. `token_limit` is the field that limits an answer,
     None where that depends on the model. `reasoning` is the form in which reasoning is asked for;
     see `api.request.FieldNames`. `batch` is the part of the price that a batch costs, None where
-    there are none. `prices` is its name in the library genai-prices.
+    there are none; `batch_docs` says so. `batch_path` is how the requests of a batch name Chat
+    Completions, None where batches have another form than OpenAI's files and batches. `prices` is
+    its name in the library genai-prices.
     """
 
     name: str
@@ -43,6 +45,8 @@ class Provider:
     token_limit: str | None = "max_tokens"
     reasoning: str = "reasoning_effort"
     batch: str | None = None
+    batch_docs: str | None = None
+    batch_path: str | None = None
     prices: str | None = None
 
     @property
@@ -91,6 +95,8 @@ PROVIDERS: dict[str, Provider] = {
             model="gpt-5-nano",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://platform.openai.com/docs/guides/batch",
+            batch_path="/v1/chat/completions",
             prices="openai",
         ),
         Provider(
@@ -102,6 +108,8 @@ PROVIDERS: dict[str, Provider] = {
             key_header="api-key",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch",
+            batch_path="/chat/completions",
         ),
         Provider(
             "openrouter",
@@ -109,6 +117,8 @@ PROVIDERS: dict[str, Provider] = {
             "https://openrouter.ai/docs/api-reference/chat-completion",
             ("OPENROUTER_API_KEY",),
             reasoning="reasoning",
+            batch="0.5",
+            batch_docs="https://openrouter.ai/docs/guides/features/batch-api",
         ),
         Provider(
             "anthropic",
@@ -118,6 +128,7 @@ PROVIDERS: dict[str, Provider] = {
             model="claude-haiku-5-5",
             reasoning="thinking",
             batch="0.5",
+            batch_docs="https://platform.claude.com/docs/en/build-with-claude/batch-processing",
             prices="anthropic",
         ),
         Provider(
@@ -127,6 +138,7 @@ PROVIDERS: dict[str, Provider] = {
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             model="gemini-3.1-flash-lite",
             batch="0.5",
+            batch_docs="https://ai.google.dev/gemini-api/docs/batch-api",
             prices="google",
         ),
         Provider(
@@ -137,6 +149,8 @@ PROVIDERS: dict[str, Provider] = {
             model="openai/gpt-oss-20b",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://console.groq.com/docs/batch",
+            batch_path="/v1/chat/completions",
             prices="groq",
         ),
         Provider(
@@ -146,6 +160,7 @@ PROVIDERS: dict[str, Provider] = {
             ("MISTRAL_API_KEY",),
             model="mistral-small-latest",
             batch="0.5",
+            batch_docs="https://docs.mistral.ai/capabilities/batch",
             prices="mistral",
         ),
         Provider(
@@ -163,6 +178,7 @@ PROVIDERS: dict[str, Provider] = {
             ("XAI_API_KEY",),
             token_limit="max_completion_tokens",
             batch="0.8",
+            batch_docs="https://docs.x.ai/docs/guides/batch-api",
             prices="x-ai",
         ),
         Provider(
@@ -172,6 +188,7 @@ PROVIDERS: dict[str, Provider] = {
             ("TOGETHER_API_KEY",),
             model="openai/gpt-oss-120b",
             batch="0.5",
+            batch_docs="https://docs.together.ai/docs/batch-inference",
             prices="together",
         ),
         Provider(
