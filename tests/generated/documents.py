@@ -117,12 +117,24 @@ def _providers() -> str:
     return _columns([head, *rows])
 
 
+def _batches() -> str:
+    """Return the providers with batches: part of the price, whether --batch knows them, source."""
+    head = ("name", "price", "--batch", "source")
+    rows = [
+        (one.name, f"{float(one.batch):.0%}", "yes" if one.batch_path else "no", one.batch_docs)
+        for one in PROVIDERS.values()
+        if one.batch and one.batch_docs
+    ]
+    return _columns([head, *rows])
+
+
 _PARTS: dict[str, Callable[[], str]] = {
     "ask-options": partial(_options, "ask"),
     "map-options": partial(_options, "map"),
     "exit-codes": _exit_codes,
     "exit-codes-short": _exit_codes_short,
     "providers": _providers,
+    "batches": _batches,
     "settings": _settings,
     "json-reply": json_reply,
 }

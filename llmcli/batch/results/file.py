@@ -21,6 +21,8 @@ from llmcli.system.files.locks import lock
 _BLOCK = 1 << 18
 # How the id of a line in batch form begins; the key of the record follows.
 BATCH = "batch_req_"
+# How a line begins that is about a batch of the server: see `batch.server.parts`.
+NOTE = b'{"key": "batch"'
 # The names of the forms of a line, as messages show them.
 TEXT, JSON, CSV, BATCH_LINES = "text", "JSON", "CSV", "batch"
 # How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and
@@ -120,6 +122,9 @@ class ResultFile:
         """
         offset = 0
         for number, text in enumerate(self._lines(), 1):
+            if text.startswith(NOTE) and text.rstrip().endswith(b"}"):
+                offset += len(text)
+                continue
             entry = _entry(offset, text)
             if entry is None and text.strip():
                 # A killed process leaves the beginning of a line; a loss of power can leave zeros.
