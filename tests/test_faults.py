@@ -9,6 +9,7 @@ import pytest
 from tests.support.endpoint import Request, Script, Server, Wire, chunk
 from tests.support.faults import (
     CHUNKED,
+    DEADLINE,
     DONE,
     FAULTS,
     SOME,
@@ -124,6 +125,14 @@ def test_one_length_however_often(run: Run, endpoint: Endpoint, values: tuple[st
     endpoint(lengths(*values))
     done = run("ask", "-q", "hi", "--retries", "0")
     assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
+
+
+def test_a_deadline_after_the_end_of_the_answer(endpoint: Endpoint, env: dict[str, str]) -> None:
+    fault = Fault(raw(CHUNKED + in_chunks(SOME + STOP), wait=True), 0, "", b"some", DEADLINE)
+    done = at_the_deadline(endpoint(fault.script), env, fault)
+    assert (done.returncode, done.stdout) == (0, b"some\n")
+    words = "warning: deadline of 100 s reached after the end of the answer, which is whole"
+    assert words in done.stderr.decode()
 
 
 def test_characters_cut_at_every_byte(run: Run, endpoint: Endpoint) -> None:

@@ -8,6 +8,9 @@ from llmcli.api.types import Usage
 from llmcli.errors import deadline_reached
 from llmcli.system.dataclass import dataclass, field
 
+# What is awaited once an answer has begun, in words for the message of a deadline.
+INCOMPLETE = "the answer is not complete"
+
 
 def _ignore(_line: str) -> None:
     pass

@@ -17,6 +17,7 @@ from llmcli.output.sink import Sink
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDERR
+from llmcli.system.text import one_line
 
 # Failed connections after which the run is given up if no connection was ever made. It is twice
 # the number of workers where that is more, so that each has tried again.
@@ -140,6 +141,10 @@ class Run:
         if (several := self.tally.several_lines) and not self.form.tells_lines_apart:
             have = "answer has" if several == 1 else "answers have"
             self.environment.note(f"{several} {have} several lines; --json keeps them apart")
+        if left_out := ", ".join(self.form.left_out):
+            keys = one_line(left_out, 200)
+            problem = f"the first record has no key {keys}, so there is no such column"
+            self.environment.note(f"warning: {problem}; --json keeps all keys")
 
     def _answer_all(
         self,

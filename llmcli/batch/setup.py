@@ -73,7 +73,7 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     plan = _plan(environment, options, settings, chosen, template, prompt)
     source = open_input(environment, options, plan, words)
     plan = replace(plan, columns=source.columns)
-    form = _form(options, plan)
+    form = _form(options, plan, source)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
     batch = (options.server.wanted or bool(parts)) and not options.results.dry_run
     results = _results(environment, options, form, batch=batch)
@@ -197,7 +197,7 @@ def _work(options: MapOptions, settings: Settings, chosen: Connection, plan: Pla
     return Work(settings, options.account, chosen, rules, plan.toolbox, strict, caps)
 
 
-def _form(options: MapOptions, plan: Plan) -> Form:
+def _form(options: MapOptions, plan: Plan, source: Records) -> Form:
     if options.of_batch:
         return BatchForm()
     if options.results.json:
@@ -205,7 +205,7 @@ def _form(options: MapOptions, plan: Plan) -> Form:
     if options.results.csv:
         from llmcli.batch.results.csv_form import CsvForm  # noqa: PLC0415  # for --csv only
 
-        return CsvForm(plan.columns, plan.shape.schema)
+        return CsvForm(source.columns, source.names, plan.shape.schema)
     return TextForm(ordered=not options.results.unordered, one_line=options.results.one_line)
 
 

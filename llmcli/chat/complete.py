@@ -9,7 +9,7 @@ from llmcli.api.reply.accumulator import Accumulator
 from llmcli.api.reply.completion import Completion, Delta
 from llmcli.api.reply.judgement import Demands, judge
 from llmcli.api.request import choices_of, token_limit
-from llmcli.api.trace import Trace
+from llmcli.api.trace import INCOMPLETE, Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.stream import Stream
 from llmcli.chat.call import Call
@@ -93,7 +93,8 @@ def _receive(
         # broke inside an event, of which nobody knows what it was.
         if not accumulator.whole or error.inside_event:
             raise
-        call.trace.warn(f"{error.message} after the end of the answer")
+        what = error.message.removesuffix(f": {INCOMPLETE}")
+        call.trace.warn(f"{what} after the end of the answer, which is whole")
     finally:  # what was held back counts as well if a signal ends the run
         _show(accumulator.end(), call.trace, observer)
     observer.flush()
@@ -118,8 +119,11 @@ def _before_answer(error: LlmcliError, accumulator: Accumulator) -> LlmcliError:
 def _described(error: LlmcliError, call: Call) -> LlmcliError:
     """Return `error` redacted, on one line, with how much came and with what it is about."""
     message = error.message
-    if isinstance(error, (TimedOut, Truncated)) and (received := call.accumulator.chars):
-        message += f" after {received} chars"
+    if isinstance(error, (TimedOut, Truncated)):
+        if received := call.accumulator.chars:
+            message += f" after {received} chars"
+        elif call.accumulator.thought:
+            message += "; only reasoning had come"
     # Redacted before it is shortened: a key that was cut in half would not be recognised.
     message = one_line(call.redact(message), _LONGEST_MESSAGE)
     return error.replaced(message=message, about=_about(error, call), hint=_hint(error, call))

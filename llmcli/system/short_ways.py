@@ -11,6 +11,7 @@ import os
 NAMES = (
     "command-line",  # cli/parser.py
     "dataclasses",  # system/dataclass.py
+    "one-line-events",  # backends/http/reply/one_line_events.py
     "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/reply/repeated_events.py
     "version",  # cli/entry.py

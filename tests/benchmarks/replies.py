@@ -31,7 +31,8 @@ _FRAMES = {
 @dataclass(frozen=True)
 class Plan:
     """`size` is the characters of a token, `wait` the seconds before anything is sent. With `gap`,
-    seconds between writes of `burst` tokens, a token is the time of its own writing."""
+    seconds between writes of `burst` tokens, a token is the time of its own writing. With
+    `changing` each event has a field of its own, as OpenAI's has `obfuscation`."""
 
     events: int = 10
     size: int = 6
@@ -39,6 +40,7 @@ class Plan:
     gap: float = 0.0
     burst: int = 1
     framing: str = "chunked"
+    changing: int = 0
 
     def path(self) -> str:
         return "/" + ",".join(f"{name}={value}" for name, value in asdict(self).items())
@@ -71,9 +73,12 @@ def _stamp() -> bytes:
 def streamed(plan: Plan) -> bytes:
     """All at once, each event in a chunk of its own."""
     event = _EVENT % (b"x" * (plan.size - 1) + b" ")
-    length = plan.events * len(event) + len(_END)
+    events = [event] * plan.events
+    if plan.changing:
+        events = [event.replace(b'{"id"', b'{"n":"%d","id"' % n, 1) for n in range(plan.events)]
+    length = sum(map(len, events)) + len(_END)
     head = _head(plan, b"text/event-stream", length)
-    return head + plan.frame(event) * plan.events + plan.last(_END)
+    return head + b"".join(map(plan.frame, events)) + plan.last(_END)
 
 
 @cache

@@ -13,8 +13,8 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
 
 # What the user waits for: a small completion, at once and from a server that needs 50 ms for its
-# first token, and a long one.
-_PLANS = (Plan(), Plan(wait=0.05), Plan(events=20_000))
+# first token, a long one, and a long one each event of which has a field that changes.
+_PLANS = (Plan(), Plan(wait=0.05), Plan(events=20_000), Plan(events=20_000, changing=1))
 _ALL = "all short ways"
 
 
@@ -25,7 +25,8 @@ def main(options: Options) -> None:
         for plan in _PLANS:
             found = side_by_side(_commands(clients, plan), options.runs, nowhere)
             after = f" after {plan.wait * 1000:.0f} ms" if plan.wait else ""
-            report.heading(f"Short ways: {plan.events:,} events{after}, start to end")
+            each = ", each with a field that changes" if plan.changing else ""
+            report.heading(f"Short ways: {plan.events:,} events{each}{after}, start to end")
             _print(found)
     _print_version(clients, options.runs)
 

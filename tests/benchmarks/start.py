@@ -16,6 +16,12 @@ from tests.benchmarks.replies import Plan, stamps
 
 _BOTH = "(curl + bare Python)"
 _PACKAGES = "a bare script over requests"
+# The floor of what sends a request by http.client, if it has paths, types, JSON and amounts at all.
+_LIBRARY = "the library's modules alone"
+_BEFORE = (
+    "import contextlib,decimal,enum,json,pathlib,queue,re,select,signal,socket,threading,typing"
+)
+_MODULES = f"{_BEFORE},http.client"
 
 
 def main(options: Options) -> None:
@@ -47,8 +53,10 @@ def _tiny(clients: Clients, runs: int) -> None:
     plan = Plan()
     beside = {
         "llmcli, LLMCLI_SHORT=0": clients.llmcli(plan, LLMCLI_SHORT="0"),
+        "the same, but for dataclasses": clients.llmcli(plan, LLMCLI_SHORT="dataclasses"),
+        _LIBRARY: clients.python(_MODULES),
         _PACKAGES: clients.packages(plan),
-        "the same, all packages loaded": clients.all_packages(plan),
+        "that script, all packages loaded": clients.all_packages(plan),
         "bare Python": clients.python(),
         "curl": clients.curl(plan),
     }
@@ -70,11 +78,12 @@ def _server_share(endpoint: Endpoint, plan: Plan) -> str:
 def _first_request(clients: Clients, runs: int) -> None:
     plan = Plan(gap=0.001)  # whose first token is the time at which the request was read
     asking = {"llmcli": clients.llmcli(plan), "curl": clients.curl(plan)}
-    found = side_by_side({"bare Python": clients.python(), **asking}, runs)
-    medians = median_seconds({"bare Python": found["bare Python"]})
+    floors = {"bare Python": clients.python(), _LIBRARY: clients.python(_BEFORE)}
+    found = side_by_side({**floors, **asking}, runs)
+    medians = median_seconds({name: found[name] for name in floors})
     for name in asking:
         medians[name] = statistics.median(_until_request(run) for run in found[name])
-    report.heading("Start to the request's arrival at the server", "Bare Python: start to end.")
+    report.heading("Start to the request's arrival at the server", "Both of Python: start to end.")
     report.ratios("client", medians, "bare Python")
 
 

@@ -44,7 +44,7 @@ HEAVY = {
     *(f"llmcli.cli.commands.{name}" for name in COMMANDS),
 }
 ASK = {"llmcli.cli.main", "llmcli.cli.commands.ask", "json", "re", "decimal"}
-SENT = {"sseclient", "logging", "datetime", "random", "base64"}
+SENT = {"datetime", "random", "base64"}
 TYPER = {"typer", "inspect"}
 
 

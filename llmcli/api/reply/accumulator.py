@@ -1,11 +1,11 @@
 """The accumulator, which joins the chunks of a reply, in whatever form it has, to a Completion."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from llmcli.api import errors
 from llmcli.api import unknown_fields as extra
 from llmcli.api.reply.choice.buffer import ChoiceBuffer, Reading
+from llmcli.api.reply.choice.numbers import ChoiceNumbers
 from llmcli.api.reply.completion import Choice, Completion, Delta
 from llmcli.api.types import DONE, Chunk, Usage
 from llmcli.api.unknown_fields import Extra
@@ -33,6 +33,7 @@ class Accumulator:
     cost_beside: dict[str, Any] | None = None
     error: LlmcliError | None = None
     _choices: dict[int, ChoiceBuffer] = field(default_factory=dict)
+    _numbers: ChoiceNumbers = field(default_factory=ChoiceNumbers)
     _extra: Extra = field(default_factory=dict)
 
     def add(self, chunk: Chunk) -> list[Delta]:
@@ -53,7 +54,8 @@ class Accumulator:
         if isinstance(chunk.get("cost"), dict):
             self.cost_beside = chunk["cost"]
         extra.keep(self._extra, chunk, extra.OF_REPLY)
-        choices = list(_numbered(chunk.get("choices")))
+        given = chunk.get("choices")
+        choices = list(self._numbers.numbered(given if isinstance(given, list) else []))
         first = choices[0][1] if choices else None
         if usage := _usage(chunk, first):
             self.usage = redacted(usage, redact)
@@ -108,6 +110,11 @@ class Accumulator:
         return self._first.text.chars if self._first else 0
 
     @property
+    def thought(self) -> bool:
+        """Return whether the first choice has reasoning so far."""
+        return bool(self._first and self._first.thought)
+
+    @property
     def bytes(self) -> int:
         """Return the length in UTF-8 of all that the model wrote: an upper bound of its tokens."""
         return sum(buffer.bytes for buffer in self._choices.values())
@@ -123,37 +130,10 @@ class Accumulator:
             created=self.created,
             model=self.model,
             usage=self.usage,
-            choices=[buffer.choice() for buffer in self._choices.values()] or [Choice()],
+            choices=[buffer.choice(self.id) for buffer in self._choices.values()] or [Choice()],
             ended=self.ended,
             extra=redacted(self._extra, self.reading.redact),
         )
-
-
-def _numbered(choices: Any) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the choices of a chunk, each with its index.
-
-    A choice without an index, or with that of an earlier one, has its place in the list as its
-    index. One without an index that has tool calls and no text belongs to the choice before it:
-    GitHub Copilot sends the text and the calls of one answer apart.
-    """
-    seen: set[int] = set()
-    last = 0
-    for place, choice in enumerate(choices if isinstance(choices, list) else ()):
-        if not isinstance(choice, dict):
-            continue
-        index = choice.get("index")
-        if index is None and seen and _only_calls(choice):
-            yield last, choice
-            continue
-        last = index if type(index) is int and index not in seen else place
-        seen.add(last)
-        yield last, choice
-
-
-def _only_calls(choice: dict[str, Any]) -> bool:
-    message = choice.get("message") or choice.get("delta")
-    said = isinstance(message, dict) and message.get("content")
-    return isinstance(message, dict) and not said and bool(message.get("tool_calls"))
 
 
 def _usage(chunk: Chunk, choice: dict[str, Any] | None) -> Usage | None:

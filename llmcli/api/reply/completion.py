@@ -128,7 +128,7 @@ class Completion:
         if answer.reasoning_details:
             message["reasoning_details"] = extra.finite(answer.reasoning_details)
         if answer.tool_calls:
-            message["tool_calls"] = tool_calls.passed_back(answer.tool_calls, self.id)
+            message["tool_calls"] = tool_calls.passed_back(answer.tool_calls)
         return message
 
     def warnings(self) -> list[str]:

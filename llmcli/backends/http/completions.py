@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api.reply.cost import COST_HEADER
 from llmcli.api.request import encode
-from llmcli.api.trace import Trace
+from llmcli.api.trace import INCOMPLETE, Trace
 from llmcli.api.types import ChatRequest, Chunk
 from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.plain import PlainRequest, is_plain
@@ -61,7 +61,9 @@ def _exchange(
         # Said like any other attempt: a server that had read the request would answer twice.
         trace.failed(f"{error.message} on a connection that was kept open")
     again = trace.begin_attempt()
-    yield from _answer(endpoint, body, trace, again, pool, _progress(endpoint, trace, watched=True))
+    # The other connections that are kept may have been closed as well.
+    progress = _progress(endpoint, trace, watched=True, must_connect=True)
+    yield from _answer(endpoint, body, trace, again, pool, progress)
 
 
 def _answer(
@@ -83,6 +85,9 @@ def _answer(
             trace.sent = progress.sent
         from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # after the request was sent
 
+        if progress.closed_by(head.status):
+            problem = f"{progress.target} closed the connection with HTTP {head.status}"
+            raise NetworkError(problem, transient=True)
         headers = head.headers
         trace.request_id = _request_id(headers, trace)
         trace.response_cost = headers.get(COST_HEADER)
@@ -90,7 +95,7 @@ def _answer(
         trace.log(f"HTTP {head.status}, request id {trace.request_id or 'not given'}")
         blocks = cast(Iterator[bytes], received)
         chunks.check_head(head, blocks, trace.redact)
-        trace.stage("the answer is not complete")
+        trace.stage(INCOMPLETE)
         for batch in chunks.chunks(blocks, headers.get("content-type", ""), trace):
             progress.mark_alive()
             yield batch
@@ -116,10 +121,12 @@ def _head(received: "Received") -> "Head":
     return cast("Head", next(received))
 
 
-def _progress(endpoint: Endpoint, trace: Trace, *, watched: bool = False) -> Progress:
+def _progress(
+    endpoint: Endpoint, trace: Trace, *, watched: bool = False, must_connect: bool = False
+) -> Progress:
     host = host_of(endpoint.base_url)
     limits = endpoint.connect_timeout, endpoint.idle_timeout
-    return Progress(host, *limits, trace.stage, trace.time_left, watched)
+    return Progress(host, *limits, trace.stage, trace.time_left, watched, must_connect)
 
 
 def _request_id(headers: Mapping[str, str], trace: Trace) -> str | None:

@@ -20,6 +20,7 @@ _PATIENCE = 10
 # Seconds after sending in which the loss of a kept connection may mean that the server had closed
 # it before the request arrived. A server that takes longer to close it has read the request.
 _RACE = 1.0
+_IDLE = 408
 
 # Each step is named by the words for what is awaited in it, as a message has them.
 _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer from"
@@ -38,8 +39,8 @@ class Progress:
     `idle_timeout` seconds times _PATIENCE. `tell` is called with the words of each step.
     `time_left` is called with what is awaited; it returns the seconds until the deadline of the
     call, and raises TimedOut after it. `watched` says that another thread looks after the times,
-    and calls `expire`. `step` is the current step, and `since` the monotonic time from which its
-    limit counts.
+    and calls `expire`; `must_connect` that no kept connection may be used. `step` is the current
+    step, and `since` the monotonic time from which its limit counts.
     """
 
     target: str
@@ -48,6 +49,7 @@ class Progress:
     tell: Callable[[str], None]
     time_left: Callable[[str], float] = _endless
     watched: bool = False
+    must_connect: bool = False
     step: str = _CONNECT
     since: float = field(default_factory=time.monotonic)
     # True if a connection was made for this exchange, False if it uses a kept one.
@@ -98,8 +100,22 @@ class Progress:
 
         A server may close a kept connection just before the request arrives.
         """
+        return self._may_race() and not self.heard
+
+    def closed_by(self, status: int) -> bool:
+        """Return True if a reply of `status` may be about the kept connection, not the request.
+
+        Some servers say 408 on an idle connection before they close it (RFC 9110, section 15.5.9).
+        Then that counts as a close, as browsers have it, and no answer was heard.
+        """
+        if status != _IDLE or not self._may_race():
+            return False
+        self.heard = False
+        return True
+
+    def _may_race(self) -> bool:
         soon = time.monotonic() - self._sent_at < _RACE
-        return self.sent and not self.connected and not self.heard and soon
+        return self.sent and not self.connected and soon
 
     def mark_alive(self) -> None:
         """Note that an event came, or that the reader of events is ready for the next."""

@@ -7,10 +7,12 @@ of the input, and it does not tell a quote that stands where none may stand.
 import json
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
+from llmcli.batch.input.csv_header import Header
 from llmcli.batch.input.source import Oversized, Record, Source
-from llmcli.errors import BadRequest, UsageError
+from llmcli.errors import BadRequest
+from llmcli.system.dataclass import replace
 from llmcli.system.text import BOM, check_text
 
 COMMA = ","
@@ -18,14 +20,14 @@ COMMA = ","
 _LONGEST_CELL = 1 << 20
 # What stands within quotes; a quote in it is doubled.
 _INSIDE = re.compile(rb'[^"]*+(?:""[^"]*+)*+')
-# Characters of a row that is not valid, as the results show it.
+# Characters of a cell that is never closed, as the results show it.
 _SHOWN = 200
 
 Row = list[bytes]
 
 
-def columns(source: Source, delimiter: str) -> list[str]:
-    """Return the names in the header, which is the first row that is not empty.
+def header(source: Source, delimiter: str) -> Header:
+    """Return the header, which is the first row that has more than blanks.
 
     Raises UsageError for a name that stands in it twice, BadRequest for a header that is not valid.
     """
@@ -35,37 +37,42 @@ def columns(source: Source, delimiter: str) -> list[str]:
 def rows(source: Source, delimiter: str) -> Iterator[Record]:
     """Yield a record for each row below the header.
 
-    Rows that are empty are skipped; a row that is malformed becomes a Record with its problem.
-    Raises what `columns` raises.
+    Rows that are empty are skipped; a row that is malformed becomes a Record with its problem and
+    with the cells that can be read. Raises what `header` raises.
     """
     found = _Rows(source, delimiter).read()
     header = _header(found)
     for row in found:
-        yield row if isinstance(row, Record) else _record(header, row)
+        if not isinstance(row, Record):
+            yield _record(header, row)
+        elif row.value is None:
+            yield row
+        else:
+            yield replace(row, value=header.shown(row.value))
 
 
-def _header(found: Iterator[Row | Record]) -> list[str]:
-    first = next((row for row in found if isinstance(row, Record) or any(row)), [])
+def _header(found: Iterator[Row | Record]) -> Header:
+    first = next((row for row in found if isinstance(row, Record) or _says(row)), [])
     if isinstance(first, Record):
         assert first.problem is not None
         raise first.problem
-    header = [_readable(cell).strip() for cell in first]
-    # A column without a name, as in `a,b,,`, cannot be asked for, so there may be several.
-    named = [name for name in header if name]
-    if len(set(named)) < len(named):
-        raise UsageError(f"the CSV header names a column twice: {', '.join(header)[:_SHOWN]}")
-    return header
+    return Header([_readable(cell) for cell in first])
 
 
-def _record(header: Sequence[str], row: Row) -> Record:
-    value = dict(zip(header, map(_text, row), strict=False))
+def _says(row: Row) -> bool:
+    """Return whether there is more than blanks in `row`."""
+    return any(map(bytes.strip, row))
+
+
+def _record(header: Header, row: Row) -> Record:
+    value = header.fields(map(_text, row))
     try:
-        if len(row) != len(header):
-            raise BadRequest(f"the row has {len(row)} columns, the header {len(header)}")
+        if len(row) != len(header.keys):
+            raise BadRequest(f"the row has {len(row)} columns, the header {len(header.keys)}")
         for name, cell in value.items():
             check_text(cell, name)
     except BadRequest as error:
-        shown = {name: _readable(cell) for name, cell in zip(header, row, strict=False)}
+        shown = header.shown([_readable(cell) for cell in row])
         # The hint of the error is advice for a whole file, such as an image.
         return Record(shown, problem=BadRequest(error.message))
     return Record(value, json.dumps(value, ensure_ascii=False), value)
@@ -98,16 +105,23 @@ class _Rows:
         self._size = 0
 
     def read(self) -> Iterator[Row | Record]:
-        """Yield the cells of each row, or a Record with the problem of a row."""
+        """Yield the cells of each row, or a Record with the problem of a row.
+
+        The value of such a record is the list of the cells that can be read, as text; None if none
+        can.
+        """
         while (line := self._next_line()) is not None:
             if isinstance(line, Oversized):
                 yield Record(None, problem=self._source.too_long())
             elif line.strip(b"\r\n"):
                 self._size = len(line)
+                cells: Row = []
                 try:
-                    yield self._row(line)
+                    self._read_row(line, cells)
                 except BadRequest as error:
-                    yield Record(_readable(line.rstrip(b"\r\n"))[:_SHOWN], problem=error)
+                    yield Record([_readable(cell) for cell in cells], problem=error)
+                else:
+                    yield cells
 
     def _next_line(self) -> bytes | Oversized | None:
         line = self._again.popleft() if self._again else next(self._lines, None)
@@ -119,21 +133,31 @@ class _Rows:
             return line.removeprefix(BOM)
         return line
 
-    def _row(self, line: bytes) -> Row:
+    def _read_row(self, line: bytes, cells: Row) -> None:
+        """Add the cells of the row that begins with `line` to `cells`.
+
+        Raises BadRequest for a cell that does not end as it must, after the beginning of its line
+        was added in its place.
+        """
         if b'"' not in line:
-            return line.rstrip(b"\r\n").split(self._delimiter)
-        cells: Row = []
+            cells += line.rstrip(b"\r\n").split(self._delimiter)
+            return
         at = 0
         while True:
             if line.startswith(b'"', at):
-                cell, line, at = self._quoted(line, at + 1)
+                begun = line[at:].rstrip(b"\r\n")[:_SHOWN]
+                try:
+                    cell, line, at = self._quoted(line, at + 1)
+                except BadRequest:
+                    cells.append(begun)
+                    raise
             else:
                 bare = self._bare.match(line, at)
                 assert bare is not None
                 cell, at = bare[0], bare.end()
             cells.append(cell)
             if not line.startswith(self._delimiter, at):
-                return cells
+                return
             at += len(self._delimiter)
 
     def _quoted(self, line: bytes, start: int) -> tuple[bytes, bytes, int]:

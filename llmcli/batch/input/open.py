@@ -22,12 +22,14 @@ class Records:
 
     `fraction_read` returns a number from 0 to 1; None where the size of the input is not known, as
     with a pipe. `columns` are those of CSV or the keys of the first JSON line, None for other
-    records. `total` is the number of records, None where it is not known.
+    records, and `names` what the header calls them. `total` is the number of records, None where it
+    is not known.
     """
 
     records: Iterator[Record]
     fraction_read: Callable[[], float | None]
     columns: Sequence[str] | None = None
+    names: Sequence[str] = ()
     total: int | None = None
 
 
@@ -60,7 +62,9 @@ def open_input(
         records = csv_rows.rows(source, table.delimiter)
     if options.prompt.file and (plan.required_fields or table):
         records = _some(records, options.prompt.file[-1])
-    return Records(records, _fraction_read(source), table.columns if table else None)
+    if table is None:
+        return Records(records, _fraction_read(source))
+    return Records(records, _fraction_read(source), table.columns, table.names)
 
 
 def _some(records: Iterator[Record], file: str) -> Iterator[Record]:

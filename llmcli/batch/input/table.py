@@ -6,7 +6,7 @@ from llmcli.batch.input import csv_rows, readers
 from llmcli.batch.input.source import Source
 from llmcli.batch.plan import Plan
 from llmcli.chat.prompt import placeholders
-from llmcli.errors import UsageError
+from llmcli.errors import LlmcliError, UsageError
 from llmcli.system.dataclass import dataclass
 from llmcli.system.suggestions import did_you_mean
 
@@ -17,10 +17,14 @@ _LONGEST_LIST = 200
 
 @dataclass(frozen=True)
 class Table:
-    """The format of a table, jsonl or csv, and its columns: those of the header or first object."""
+    """The format of a table, jsonl or csv, and its columns: those of the header or first object.
+
+    `names` are the columns as the header has them, where a column may be without a name.
+    """
 
     format: str
     columns: list[str]
+    names: list[str]
     delimiter: str = csv_rows.COMMA
 
 
@@ -31,7 +35,8 @@ def table_of(source: Source, plan: Plan, format: str | None, delimiter: str | No
     prompt hold the name of one. Raises UsageError for a prompt that names a missing column.
     """
     named = bool(format or delimiter or plan.required_fields)
-    if format == "lines" or not (named or placeholders.all_braces(plan.prompt)):
+    braces = placeholders.all_braces(plan.prompt)
+    if format == "lines" or not (named or braces):
         return None
     first = source.peek(readers.first_line)
     if not first and not format:
@@ -40,12 +45,18 @@ def table_of(source: Source, plan: Plan, format: str | None, delimiter: str | No
         if first.startswith(b"[") and not format and named:
             hint = "`jq -c '.[]'` makes JSON lines of an array"
             raise UsageError("the input must be JSON lines, not a JSON array", hint=hint)
-        table = Table("jsonl", source.peek(readers.keys) if named or _is_object(first) else [])
+        keys = source.peek(readers.keys) if named or _is_object(first) else []
+        table = Table("jsonl", keys, keys)
     else:
         mark = delimiter or csv_rows.COMMA
-        columns = source.peek(lambda peeked: csv_rows.columns(peeked, mark))
-        table = Table("csv", columns, mark)
-    if not named and not set(placeholders.all_braces(plan.prompt)) & set(table.columns):
+        try:
+            header = source.peek(lambda peeked: csv_rows.header(peeked, mark))
+        except LlmcliError:
+            if named or any(inside.encode() in first for inside in braces):
+                raise
+            return None  # plain lines, of which the first cannot be a header
+        table = Table("csv", header.keys, header.names, mark)
+    if not named and not set(braces) & set(table.columns):
         return None
     _check(plan, table)
     return table

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmcli.batch.results.file import CSV
 from llmcli.batch.results.formats import kept
-from llmcli.batch.task import Outcome
+from llmcli.batch.task import Outcome, Task
 from llmcli.chat.prompt import placeholders
 from llmcli.errors import UsageError
 from llmcli.system.text import harmless
@@ -21,20 +21,23 @@ _TO_QUOTE = re.compile('[,"\r\n]|^\\s|\\s$')
 class CsvForm:
     """The form of --csv; a file of results keeps each row as a list in a JSON line.
 
-    `columns` are those of the input, or None if it has none. `schema` is that of the answers: each
-    of its properties is a column in the place of `answer`. Raises UsageError for two columns of
-    one name.
+    `columns` are the fields of the input, or None if it has none, and `names` what the header calls
+    them. `schema` is that of the answers: each of its properties is a column in the place of
+    `answer`. Raises UsageError for two columns of one name.
     """
 
     name = CSV
     gap = b""
     tells_lines_apart = True
 
-    def __init__(self, columns: Sequence[str] | None, schema: dict[str, Any] | None) -> None:
-        self._columns = None if columns is None else [name for name in columns if name]
+    def __init__(
+        self, columns: Sequence[str] | None, names: Sequence[str], schema: dict[str, Any] | None
+    ) -> None:
+        self._columns = columns or None
+        self._left_out: dict[str, None] = {}  # a dict, as it keeps the order and each once
         properties = (schema or {}).get("properties")
         self._properties = list(properties) if isinstance(properties, dict) else []
-        own = [_INPUT] if self._columns is None else self._columns
+        own = names if columns else [_INPUT]
         added = [*(self._properties or [_ANSWER]), *_ABOUT]
         for number, name in enumerate(added):
             if name in own or name in added[:number]:
@@ -43,6 +46,11 @@ class CsvForm:
                     problem, hint="rename it in the input or the schema, or use --json"
                 )
         self.head = _row([*own, *added])
+
+    @property
+    def left_out(self) -> Sequence[str]:
+        """Return the keys of records for which the first record has no column."""
+        return list(self._left_out)
 
     def to_line(self, outcome: Outcome) -> bytes:
         """Return the JSON line that keeps the row."""
@@ -68,17 +76,21 @@ class CsvForm:
             answer = [_cell(found.get(name)) for name in self._properties]
         message = "" if error is None else _cell(error.get("message"))
         return [
-            *self._of_input(outcome.task.value),
+            *self._of_input(outcome.task),
             *answer,
             "true" if ok else "false",
             message,
             _cell(about["cost_usd"]),
         ]
 
-    def _of_input(self, value: Any) -> list[str]:
+    def _of_input(self, task: Task) -> list[str]:
+        value = task.value
         if self._columns is None:
             return [_cell(value)]
-        fields = value if isinstance(value, dict) else {}
+        # A JSON line that is no object, or that cannot be read, stands in the first column.
+        fields = value if isinstance(value, dict) else {self._columns[0]: value}
+        if task.problem is None and len(fields) > len(self._columns):
+            self._left_out |= dict.fromkeys(key for key in fields if key not in self._columns)
         return [_cell(fields.get(name)) for name in self._columns]
 
 

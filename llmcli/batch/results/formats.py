@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
@@ -33,6 +33,10 @@ class Form(Protocol):
         """Return whether an answer of several lines can be told from several answers."""
 
     @property
+    def left_out(self) -> Sequence[str]:
+        """Return the names of fields of the input that had no place in the output so far."""
+
+    @property
     def from_line(self) -> Callable[[dict[str, Any] | None], bytes] | None:
         """Return the function that makes what the user reads from a line of the file.
 
@@ -57,6 +61,7 @@ class _JsonLines(ABC):
     from_line = None
     gap = head = b""
     tells_lines_apart = True
+    left_out = ()
 
     @abstractmethod
     def to_line(self, outcome: Outcome) -> bytes: ...
@@ -132,6 +137,7 @@ class TextForm:
 
     name = TEXT
     head = b""
+    left_out = ()
 
     def __init__(self, *, ordered: bool, one_line: bool = False) -> None:
         self.gap = b"\n" if ordered else b""
@@ -154,3 +160,20 @@ class TextForm:
         if self.tells_lines_apart:
             text = _LINE_END.sub(r"\\n", text.removesuffix("\n").replace("\\", r"\\"))
         return (text if text.endswith("\n") else text + "\n").encode(errors="replace")
+
+
+def all_shown(form: Form, lines: Iterable[dict[str, Any] | None]) -> Iterator[bytes]:
+    """Yield what the user reads of a run: the head, and what `form` makes of each line.
+
+    Without any answer there are no gaps either.
+    """
+    yield form.head
+    assert form.from_line is not None
+    answered, gaps = False, 0
+    for value in lines:
+        answered = answered or bool(value and value.get("ok"))
+        if form.gap and not answered:
+            gaps += 1
+            continue
+        yield form.gap * gaps + form.from_line(value)
+        gaps = 0

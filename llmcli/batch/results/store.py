@@ -14,7 +14,7 @@ from enum import Enum
 
 from llmcli.batch.results.earlier import Counts, EarlierLines
 from llmcli.batch.results.file import ResultFile, holds_lines, number_of_lines
-from llmcli.batch.results.formats import Form
+from llmcli.batch.results.formats import Form, all_shown
 from llmcli.batch.results.stale import StaleLines
 from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
@@ -63,7 +63,7 @@ class Results:
         self._name = name
         self._ordered = ordered
         self._form = form.name
-        self._from_line, self._head = form.from_line, form.head
+        self._from_line, self._answers = form.from_line, form
         # The offset of the line of each record, by its number: in the file, or by `_in_stale` in
         # FILE.stale. An array takes 8 bytes a record, as a run may have millions of them.
         self._offset_of = array("q")
@@ -245,11 +245,10 @@ class Results:
         if self._from_line is None:
             yield from self._lines_in_order()
             return
-        yield self._head
-        for offset in self._offset_of if self._ordered else self._kept_offsets():
-            # A record without a line becomes an empty line, where the order counts.
-            text = b"" if offset == _NO_LINE else self._line_at(offset)
-            yield self._from_line(jsonl.parse_record(text))
+        # A record without a line becomes an empty line, where the order counts.
+        offsets = self._offset_of if self._ordered else self._kept_offsets()
+        lines = (b"" if offset == _NO_LINE else self._line_at(offset) for offset in offsets)
+        yield from all_shown(self._answers, map(jsonl.parse_record, lines))
 
     def _line_at(self, offset: int) -> bytes:
         if offset <= _FIRST_STALE:

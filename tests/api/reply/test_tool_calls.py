@@ -51,6 +51,81 @@ def test_names_tell_them_apart(run: Run, endpoint: Endpoint, pieces: list[Any], 
     assert called(run("ask", "hi").stdout) == calls
 
 
+def call_of(name: str, arguments: str | None = None, **fields: Any) -> dict[str, Any]:
+    function = {"name": name} if arguments is None else {"name": name, "arguments": arguments}
+    return {"index": 0, **fields, "function": function}
+
+
+APART = [("get_", {}), ("weather", {"t": "a"})]
+WEATHER = [("get_weather", {"t": "a"})]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "calls"),
+    [
+        ([call_of("get_", "", id="c"), call_of("weather", ""), piece("", X)], WEATHER),
+        ([call_of("get_", id="c"), call_of("weather", X)], WEATHER),
+        ([call_of("get_", id="c"), call_of("weather", X, id="c")], WEATHER),
+        ([call_of("get_"), call_of("weather"), piece("", X)], WEATHER),
+        ([call_of("g", ""), call_of("et_", None), call_of("weather", ""), piece("", X)], WEATHER),
+        # Repeated with each piece, whole or as far as it has come.
+        ([call_of("get_weather", "", id="c"), call_of("get_weather", X)], WEATHER),
+        ([call_of("get_weather", '{"t":', id="c"), call_of("get_weather", '"a"}')], WEATHER),
+        ([call_of("get_", "", id="c"), call_of("get_weather", X)], WEATHER),
+        ([call_of("get_"), call_of("weather"), call_of("get_weather"), piece("", X)], WEATHER),
+        # Others are calls of their own.
+        (
+            [call_of("get_", id="c"), call_of("weather", X, id="d")],
+            APART,
+        ),
+        (
+            [call_of("get_", id="c"), call_of("weather", X, index=1)],
+            APART,
+        ),
+        ([call_of("a", X, id="c"), call_of("b", Y)], [("a", {"t": "a"}), ("b", {"t": "b"})]),
+    ],
+)
+def test_a_name_in_pieces(run: Run, endpoint: Endpoint, pieces: list[Any], calls: Any) -> None:
+    test_names_tell_them_apart(run, endpoint, pieces, calls)
+
+
+def test_names_in_one_chunk_are_of_two_calls(run: Run, endpoint: Endpoint) -> None:
+    def script(wire: Wire, _: Request) -> None:
+        wire.head()
+        wire.event(chunk(None, delta={"tool_calls": [call_of("a"), call_of("b")]}))
+        wire.finish("tool_calls")
+
+    endpoint(script)
+    assert called(run("ask", "hi").stdout) == [("a", {}), ("b", {})]
+
+
+@pytest.mark.parametrize("ids", [["", ""], [None, None], ["same", "same"], ["", "c"]])
+@pytest.mark.parametrize("whole", [True, False])
+def test_ids_are_the_same_in_text_and_json(
+    run: Run, endpoint: Endpoint, ids: list[str | None], whole: bool
+) -> None:
+    calls = [piece(f"f{n}", "{}", one, n) for n, one in enumerate(ids)]
+    field = "message" if whole else "delta"
+
+    def script(wire: Wire, _: Request) -> None:
+        if whole:
+            return wire.json(chunk(None, **{field: {"tool_calls": calls}}, finish_reason="stop"))
+        wire.head()
+        wire.event(chunk(None, delta={"tool_calls": calls}))
+        wire.finish("tool_calls")
+
+    endpoint(script)
+    text = [json.loads(line)["id"] for line in run("ask", "hi").stdout.splitlines()]
+    told = json.loads(run("ask", "--json", "hi").stdout)
+    assert len(set(text)) == 2
+    assert [call["id"] for call in told["choices"][0]["message"]["tool_calls"]] == text
+    assert [call["id"] for call in told["llmcli"]["open_calls"]] == text
+    end = json.loads(run("ask", "--events", "hi").stdout.splitlines()[-1])
+    assert [call["id"] for call in end["choices"][0]["message"]["tool_calls"]] == text
+    (row,) = run("map", "--json", "hi", input=b"x").stdout.splitlines()
+    assert [c["id"] for c in json.loads(row)["choices"][0]["message"]["tool_calls"]] == text
+
+
 def called(output: bytes) -> list[tuple[str, Any]]:
     found = [json.loads(line)["function"] for line in output.splitlines()]
     return [(one["name"], json.loads(one["arguments"])) for one in found]

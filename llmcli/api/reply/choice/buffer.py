@@ -11,6 +11,7 @@ from llmcli.api.reply.choice.reader import ChoicePiece
 from llmcli.api.reply.choice.text_buffer import TextBuffer, has_surrogates, join_surrogates
 from llmcli.api.reply.choice.think_tags import ThinkTags
 from llmcli.api.reply.completion import CUT, FAILED, FILTERED, Choice, Delta
+from llmcli.api.reply.tool_calls import with_ids
 from llmcli.api.unknown_fields import Extra
 from llmcli.system.dataclass import dataclass
 from llmcli.system.secrets import redacted
@@ -68,6 +69,11 @@ class ChoiceBuffer:
         written = self.text or self._reasoning or self._thought or self._refusal
         other = self._audio or self._images or self._parts or self._message_extra.get("images")
         return bool(written or self._calls or other)
+
+    @property
+    def thought(self) -> bool:
+        """Return whether there is any reasoning."""
+        return bool(self._reasoning or self._thought)
 
     @property
     def names(self) -> list[str]:
@@ -172,8 +178,11 @@ class ChoiceBuffer:
         bad = reason in (*CUT, *FAILED) or reason.startswith(FILTERED)
         return not bad and (ended or (bool(reason) and not self.resumed))
 
-    def choice(self) -> Choice:
-        """Return what has come so far; the arguments of a last call may lack their end."""
+    def choice(self, reply: Any = None) -> Choice:
+        """Return what has come so far; the arguments of a last call may lack their end.
+
+        `reply` is the id of the reply, for calls to which the server gives no id of their own.
+        """
         redact = self._reading.redact
         message_extra: Extra = redacted(self._message_extra, redact)
         if self._images:
@@ -184,14 +193,15 @@ class ChoiceBuffer:
             from llmcli.api.reply.choice import audio  # noqa: PLC0415  # few answers are spoken
 
             message_extra["audio"] = audio.joined(self._audio)
+        calls = [redacted(call, redact, _WRITTEN) for call in self._calls.calls()]
         return Choice(
             index=self.index,
             text=str(self.text),
             chars=self.text.chars,
             reasoning=str(self._reasoning) + str(self._thought),
-            thought=bool(self._reasoning or self._thought),
+            thought=self.thought,
             reasoning_details=reasoning.consolidate(self._details),
-            tool_calls=[redacted(call, redact, _WRITTEN) for call in self._calls.calls()],
+            tool_calls=with_ids(calls, reply),
             refusal="".join(self._refusal),
             finish_reason=self.reason,
             finished=bool(self.finish_reason) and not self.resumed,

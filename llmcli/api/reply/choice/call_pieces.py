@@ -52,11 +52,18 @@ class _Call:
             self.kind = kind
         for key, value in body.items():
             if key == "name":
-                self.name = self.name or (value if isinstance(value, str) else "")
+                self._add_to_name(value)
             elif key == WRITTEN[kind]:
                 self._write(value)
             elif value is not None:
                 self.body[key] = value
+
+    def _add_to_name(self, value: Any) -> None:
+        """Join a name in pieces, as OpenAI's library does; many servers repeat the whole name."""
+        if not isinstance(value, str) or self.begun or value == self.name:
+            self.name = self.name or (value if isinstance(value, str) else "")
+        else:
+            self.name = value if value.startswith(self.name) else self.name + value
 
     def _write(self, value: Any) -> None:
         self._complete = None
@@ -100,8 +107,8 @@ class ToolCalls:
 
     The rules follow what servers really send. A new id opens a new call, and so does a name that
     comes after a call whose arguments are complete. A piece without an id belongs to the call of
-    its index, one without either to the last call. The first name of a call stands. Unknown keys
-    are kept.
+    its index, one without either to the last call. A name may come in pieces before what the model
+    writes for the tool. Unknown keys are kept.
     """
 
     def __init__(self) -> None:
@@ -116,8 +123,9 @@ class ToolCalls:
     def add(self, pieces: list[dict[str, Any]], *, whole: bool = False) -> None:
         """Add the pieces of one chunk. With `whole`, each piece is a call of its own."""
         taken: set[int] = set()
+        named: set[int] = set()
         for position, piece in enumerate(pieces):
-            call = self._find(piece, position, taken, alone=len(pieces) == 1)
+            call = self._find(piece, position, taken, named, alone=len(pieces) == 1)
             if call is None:
                 call = _Call(len(self._calls), _index(piece, position))
                 self._calls.append(call)
@@ -125,6 +133,8 @@ class ToolCalls:
                 self._without_id.append(call)
             if whole:
                 taken.add(call.number)
+            if _name(piece):
+                named.add(call.number)
             had_id = call.id
             call.merge(piece)
             if call.id and not had_id:
@@ -143,17 +153,27 @@ class ToolCalls:
         return [call.name for call in self._calls if not call.says_nothing]
 
     def _find(
-        self, piece: dict[str, Any], position: int, taken: set[int], *, alone: bool
+        self,
+        piece: dict[str, Any],
+        position: int,
+        taken: set[int],
+        named: set[int],
+        *,
+        alone: bool,
     ) -> _Call | None:
         """Return the call that `piece` belongs to; None if it opens a new one.
 
         `position` is the place of the piece in its chunk, `alone` says that it is the only one
-        there. The calls that are `taken` are whole.
+        there. The calls that are `taken` are whole, and those that are `named` got a name by an
+        earlier piece of the chunk.
         """
 
         def latest(calls: Iterable[_Call]) -> _Call | None:
-            free = (c for c in calls if c.number not in taken and not _begins_another(piece, c))
-            return next(free, None)
+            for call in calls:
+                goes_on = call.number not in named and _goes_on(piece, call)
+                if call.number not in taken and (goes_on or not _begins_another(piece, call)):
+                    return call
+            return None
 
         identity, index = _text(piece.get("id")), _index(piece, position)
         follows = alone and not identity and piece.get("index") is None
@@ -206,6 +226,18 @@ def _begins_another(piece: dict[str, Any], call: _Call) -> bool:
         return False
     more = body_of(piece)[1].get("arguments")
     return name != call.name or bool(call.begun and more and str(more).lstrip().startswith("{"))
+
+
+def _goes_on(piece: dict[str, Any], call: _Call) -> bool:
+    """Return whether the name in `piece` is a further part of that of `call`.
+
+    It is if the call has this very index and nothing was written for it, and the piece has no id of
+    its own. Where no call has an id, a name that comes together with arguments is another's.
+    """
+    if call.begun or piece.get("index") is None or _text(piece.get("id")):
+        return False
+    kind, body = body_of(piece)
+    return call.index == piece["index"] and bool(call.id or not body.get(WRITTEN[kind]))
 
 
 def _name(piece: dict[str, Any]) -> str:

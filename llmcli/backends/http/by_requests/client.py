@@ -76,7 +76,7 @@ class Client:
         finally:
             # The caller stops at the last event. A connection that is to be kept must be read to
             # the end of the body, or the next reply on it would begin with the rest of this one.
-            if not reply.isclosed() and not (self._connections and _is_at_end(answer)):
+            if not (self._connections and (reply.isclosed() or _is_at_end(answer))):
                 answer.close()
             answer.release_conn()
 

@@ -22,6 +22,7 @@ class Pool:
 
     def __init__(self, endpoint: Endpoint, size: int) -> None:
         self._client = Client(endpoint, "POST", endpoint.url, size)
+        self._connecting = Client(endpoint, "POST", endpoint.url)
         # By the id of each progress. It needs no lock: setting and deleting an item are atomic.
         self._running: dict[int, Progress] = {}
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -38,7 +39,8 @@ class Pool:
             self._watcher.start()
         self._running[id(progress)] = progress
         try:
-            with closing(self._client.receive(body, progress)) as received:
+            client = self._connecting if progress.must_connect else self._client
+            with closing(client.receive(body, progress)) as received:
                 yield from received
             progress.check()
         except LlmcliError:

@@ -33,11 +33,7 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
     stands for, with what the server says in the body; `redact` masks secrets in that.
     """
     if 300 <= head.status < 400:
-        raise ProtocolError(
-            f"redirect to {one_line(head.headers.get('location', 'nowhere'), 200)} refused",
-            hint="set base_url to the address that the endpoint has now",
-            status=head.status,
-        )
+        raise _redirected(head)
     encoding = head.headers.get("content-encoding", "identity").lower()
     if not 200 <= head.status < 300:
         body = _error_body(blocks, encoding)
@@ -46,6 +42,23 @@ def check_head(head: Head, blocks: Iterator[bytes], redact: Callable[[str], str]
     # requests would decode it, but identity was asked for: see `endpoint.request_headers`.
     if encoding not in ("identity", ""):
         raise ProtocolError(f"content-encoding {one_line(encoding, 40)} was not asked for")
+
+
+def _redirected(head: Head) -> ProtocolError:
+    """Return the error for a reply of a status from 300 to 399."""
+    if address := head.headers.get("location", ""):
+        problem = f"redirect to {one_line(address, 200)} refused"
+        hint = "set base_url to the address that the endpoint has now"
+        return ProtocolError(problem, hint=hint, status=head.status)
+    from http import HTTPStatus  # noqa: PLC0415  # most replies are no redirects
+
+    known = head.status in {*HTTPStatus}
+    name = f"{head.status} {HTTPStatus(head.status).phrase}" if known else str(head.status)
+    problem, hint = "does not say where the endpoint is", "check base_url"
+    if head.status == HTTPStatus.NOT_MODIFIED:
+        problem, hint = "has no answer in it", "check base_url and any cache on the way"
+    words = f"the server replies with HTTP {name}, which {problem}"
+    return ProtocolError(words, hint=hint, status=head.status)
 
 
 def _error_body(blocks: Iterator[bytes], encoding: str) -> bytes:
@@ -180,8 +193,9 @@ def _joined(events: list[bytes], repeated: RepeatedEvents, trace: Trace) -> Iter
 
 
 def _read(event: bytes, trace: Trace) -> list[Chunk]:
-    chunks = [_chunk(parsed, trace) for parsed in sse.parsed(event)]
-    found = [chunk for chunk in chunks if chunk is not None]
+    parsed = sse.parsed(event)
+    chunk = _chunk(parsed, trace) if parsed else None
+    found = [] if chunk is None else [chunk]
     error = sse.error_field(event)
     return found if error is None else [*found, _error_event(error)]
 
@@ -190,7 +204,7 @@ def _chunk(event: sse.Event, trace: Trace) -> Chunk | None:
     data: str = event.data.strip()
     if data == "[DONE]":
         return DONE
-    if event.event == "error":
+    if event.name == "error":
         return _error_event(data)
     if not data or data == "null":  # some servers keep the connection alive with these
         return None

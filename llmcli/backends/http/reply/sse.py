@@ -6,10 +6,9 @@ large event in small pieces. So the ends of events are found here, and the parse
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from sseclient import Event as Event
-from sseclient import SSEClient
-
+from llmcli.backends.http.reply import one_line_events
 from llmcli.errors import LlmcliError, ProtocolError, Truncated
 from llmcli.system.text import BOM
 
@@ -25,6 +24,16 @@ _ERROR = b"error:"
 # The event after which nothing comes, and the bytes that it may have with blanks around.
 _END = b"data: [DONE]"
 _LONGEST_END = 32
+_DATA, _DONE = b"data:", b"[DONE]"
+# Fields that may stand beside it, and that say nothing.
+_BESIDE = (b"id:", b"event:", b"retry:")
+
+
+class Event(NamedTuple):
+    """The name of an event, "message" where the server gave none, and its data."""
+
+    name: str
+    data: str
 
 
 def _ignore(_warning: str) -> None:
@@ -35,9 +44,9 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
     """Split a stream, which may be cut into blocks anywhere, into events (WHATWG HTML, 9.2.6).
 
     Yields, for each block, the list of the events that end in it, as bytes for `parsed`. Raises
-    Truncated if the stream ends inside an event, ProtocolError if an event is too large, and what
-    `blocks` raises, after the events that came before. `inside_event` of an error tells whether
-    the stream broke off within an event.
+    Truncated if the stream ends inside an event other than [DONE], ProtocolError if an event is too
+    large, and what `blocks` raises, after the events that came before. `inside_event` of an error
+    tells whether the stream broke off within such an event.
     """
     splitter = _Splitter(warn)
     lost: LlmcliError | None = None
@@ -60,16 +69,21 @@ def batches(blocks: Iterable[bytes], warn: Warn = _ignore) -> Iterator[list[byte
     rest = _significant(splitter.rest())
     if len(rest) == 1 and (_is_end(rest[0]) or _is_error(rest[0])):
         yield rest  # unmistakable, even without the line end and blank line
-    elif rest or lost:
+    elif (rest and not _begins_end(rest)) or lost:
         error = lost or Truncated("the stream ended inside an event", transient=True)
-        raise error.replaced(inside_event=bool(rest))
+        raise error.replaced(inside_event=bool(rest) and not _begins_end(rest))
 
 
-def parsed(event: bytes) -> Iterator[Event]:
-    """Parse the bytes of one event, and yield it, or nothing if it has no data."""
+def parsed(event: bytes) -> Event | None:
+    """Return what the bytes of one event say; None if it has no data."""
+    data = one_line_events.data(event)
+    if data is not None:
+        return Event("message", data)
+    from sseclient import SSEClient  # noqa: PLC0415  # most answers have no event for it
+
     # A new parser each time: one that waits for more input holds six copies of a large event.
-    parser = SSEClient(iter((event,)))
-    return parser.events()
+    found = next(SSEClient(iter((event,))).events(), None)
+    return Event(found.event, found.data) if found else None
 
 
 def error_field(event: bytes) -> str | None:
@@ -191,7 +205,19 @@ def _until_lost(blocks: Iterable[bytes]) -> Iterator[bytes | LlmcliError]:
 
 
 def _is_end(line: bytes) -> bool:
-    return line.startswith(b"data:") and line[5:].strip() == b"[DONE]"
+    return line.startswith(_DATA) and line[len(_DATA) :].strip() == _DONE
+
+
+def _begins_end(lines: list[bytes]) -> bool:
+    """Return whether `lines`, which have no blank line after them, are a beginning of `_END`.
+
+    A stream that breaks off there has lost nothing of the answer.
+    """
+    *fields, line = lines
+    if not all(field.startswith(_BESIDE) and b"error" not in field for field in fields):
+        return False
+    begun = line.startswith(_DATA) and _DONE.startswith(line[len(_DATA) :].strip())
+    return begun or _DATA.startswith(line)
 
 
 def _significant(rest: bytes) -> list[bytes]:

@@ -57,3 +57,57 @@ def test_a_race_is_lost_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None
     for now, lost in ((100.9, True), (101.1, False)):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         assert progress.lost_a_race() is lost
+
+
+IDLE = b"HTTP/1.1 408 Idle\r\nContent-Length: 11\r\nConnection: close\r\n\r\nYou idled.\n"
+
+
+def idles(handler: Handler) -> bool:
+    """What a server says on an idle connection before it closes that."""
+    handler.wfile.write(IDLE)
+    handler.close_connection = True
+    return True
+
+
+def test_a_408_on_a_kept_connection_closes_it(run: Run, echo: Echo) -> None:
+    echo.fault = lambda handler, text, number: text == "second" and not number and idles(handler)
+    _first, second = reports(run, "--retries", "0")
+    assert second["error"] is None
+    lost, answered = second["llmcli"]["attempts"]
+    assert (lost["status"], answered["status"]) == (None, 200)
+    assert "closed the connection with HTTP 408 on a connection that was kept" in lost["reason"]
+
+
+def test_no_kept_connection_is_used_after_one_was_closed(run: Run, echo: Echo) -> None:
+    """Each of them may have been closed in the meantime."""
+
+    def fault(handler: Handler, _text: str, _number: int) -> bool:
+        kept, handler.kept = getattr(handler, "kept", False), True  # type: ignore[attr-defined]
+        return kept and idles(handler)
+
+    echo.fault = fault
+    data = b"".join(b"r%d\n" % n for n in range(20))
+    done = run("map", "-j", "4", "--json", "--retries", "0", "{}", input=data)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 0, done.stderr
+    assert all(len(row["llmcli"]["attempts"]) <= 2 for row in found)
+
+
+def test_a_408_on_a_new_connection_is_an_answer(run: Run, echo: Echo) -> None:
+    echo.fault = lambda handler, text, _number: text == "first" and idles(handler)
+    first, second = reports(run, "--retries", "0")
+    assert first["llmcli"]["exit_code"] == 69
+    assert [attempt["status"] for attempt in first["llmcli"]["attempts"]] == [408]
+    assert second["error"] is None
+
+
+def test_a_late_408_is_an_answer(run: Run, echo: Echo) -> None:
+    def fault(handler: Handler, text: str, _number: int) -> bool:
+        if text != "second":
+            return False
+        time.sleep(1.1)
+        return idles(handler)
+
+    echo.fault = fault
+    _first, second = reports(run, "--retries", "0")
+    assert [attempt["status"] for attempt in second["llmcli"]["attempts"]] == [408]

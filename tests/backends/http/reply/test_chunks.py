@@ -123,11 +123,11 @@ def reading_text(report: dict[str, object]) -> str:
     return text
 
 
-def events(blocks: list[bytes]) -> list[tuple[str, str]]:
-    found = []
+def events(blocks: list[bytes]) -> list[sse.Event]:
+    found: list[sse.Event] = []
     try:
         for batch in sse.batches(blocks):
-            found += [(one.event, one.data) for event in batch for one in sse.parsed(event)]
+            found += [one for event in batch if (one := sse.parsed(event))]
     except LlmcliError:
         pass  # the rules drop an unfinished event in silence; a client must not
     return found

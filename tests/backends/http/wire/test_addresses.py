@@ -2,29 +2,15 @@
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from llmcli.backends.http.wire import addresses
 from tests.support.endpoint import answer, serving
+from tests.support.full_queue import full_queue
 from tests.support.program import Run, one_line
-
-
-@contextmanager
-def black_hole(port: int) -> Iterator[None]:
-    """127.0.0.2 with a full queue: connections to `port` are neither accepted nor refused."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.2", port))
-        listener.listen(0)
-        for _ in range(4):
-            client = stack.enter_context(socket.socket())
-            client.setblocking(False)
-            client.connect_ex(listener.getsockname())
-        yield
 
 
 def resolving_to(env: dict[str, str], home: Path, *hosts: str) -> None:
@@ -47,7 +33,7 @@ def test_an_address_that_swallows_everything_is_passed_over(
 ) -> None:
     resolving_to(env, home, "127.0.0.2", "127.0.0.1")
     env["LLMCLI_SHORT"] = short
-    with serving(answer("ok")) as server, black_hole(server.port):
+    with serving(answer("ok")) as server, full_queue("127.0.0.2", server.port):
         url = f"http://many.invalid:{server.port}/v1"
         done = run(*command, "-m", "m", "--base-url", url, "--retries", "0", input=b"a\n")
     assert (done.returncode, done.stdout) == (0, b"ok\n"), done.stderr
