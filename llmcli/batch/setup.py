@@ -82,7 +82,8 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     if options.results.dry_run:
         purpose = Purpose("map", chosen.model, chosen.base_url)
         payer = accounts.account(environment, settings, options.account, purpose)
-        forecast(tasks, payer, chosen, results, as_json=options.results.json)
+        as_json, wanted = options.results.json, options.server.wanted
+        forecast(tasks, payer, chosen, results, as_json=as_json, batch=wanted)
         return
     work = _work(options, settings, chosen, plan)
     if batch:

@@ -6,6 +6,7 @@ default, and `llmcli models` shows what there is.
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from llmcli.api.request import FieldNames
 from llmcli.config import url
@@ -221,6 +222,15 @@ def of_url(base_url: str) -> Provider | None:
         return PROVIDERS["azure"]
     hosted = (p for p in PROVIDERS.values() if p.base_url and not p.is_local)
     return next((p for p in hosted if url.origin(p.base_url or "") == origin), None)
+
+
+def batch_share(base_url: str) -> Decimal:
+    """Return the part of the price that a batch costs at `base_url`.
+
+    It is 1 where the table does not say that the server has batches as `map --batch` sends them.
+    """
+    known = of_url(base_url)
+    return Decimal(known.batch) if known and known.batch and known.batch_path else Decimal(1)
 
 
 def chosen(name: str | None, base_url: str | None) -> Provider | None:

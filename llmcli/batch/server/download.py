@@ -31,6 +31,11 @@ class Replies:
         self._end = 0
         self.found = self.unknown = self.again = 0
 
+    @property
+    def count(self) -> int:
+        """Return the number of all replies, counted or not."""
+        return self.found + self.unknown + self.again
+
     def add(self, text: bytes, where: str) -> None:
         """Add the reply that a line of a file is. Raises ProtocolError if it is none."""
         value = jsonl.parse_record(text)
@@ -76,7 +81,7 @@ def fetch_replies(service: Service, part: Part, batch: Batch) -> Replies:
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
                 _read(service, replies, file_id, f"file {file_id} of {part.named()}")
-        missing = batch.completed + batch.failed - replies.found
+        missing = batch.completed + batch.failed - replies.count
         if batch.status == "completed" and missing > 0 and not batch.errors:
             problem = f"{part.named()}: {missing} replies are missing in its files"
             raise Truncated(problem, transient=True)

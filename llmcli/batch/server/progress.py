@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from llmcli.batch.results.file import ResultFile
+from llmcli.batch.results.file import TEXT, ResultFile
+from llmcli.batch.results.formats import kept
 from llmcli.batch.results.store import PROGRESS, Begin, Results, is_regular
 from llmcli.batch.server.parts import ENDED, Part, open_parts
+from llmcli.batch.task import Outcome
 from llmcli.config.map_options import MapOptions
 from llmcli.errors import CantCreate, UsageError
 from llmcli.output.sink import write_file
@@ -40,6 +42,12 @@ class BatchResults(Results):
     def step(self, part: Part, state: str) -> None:
         """Let a part enter `state`, and append the line that says so. Raises WriteError."""
         self.note(part.step(state))
+
+    def keep(self, outcome: Outcome) -> None:
+        """Keep the text of an answer whose record is gone, for FILE.stale. Raises WriteError."""
+        key, answered = outcome.task.key, self._earlier.answered
+        if self._form == TEXT and key not in answered:
+            answered.add(key, self._file.append(kept(outcome, "text", outcome.text)))
 
     def finish(self) -> None:
         """Bring FILE into its final form; nothing of the batches is left beside it.
@@ -89,7 +97,9 @@ def parts_of(options: MapOptions) -> list[Part]:
 def _check(options: MapOptions) -> None:
     """Raise UsageError for options that a batch cannot have."""
     output = options.results
-    if output.output in (None, "-"):
+    if output.dry_run and options.server.cancel:
+        raise UsageError("--cancel and --dry-run exclude each other")
+    if output.output in (None, "-") and not output.dry_run:
         raise UsageError("--batch needs the FILE of -O, which keeps what is known of the batch")
     if not is_regular(str(output.output)):
         raise UsageError(f"--batch needs a regular file, and {output.output} is not one")

@@ -2,8 +2,8 @@
 
 import signal
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 
+from llmcli.api.types import ChatRequest, Message
 from llmcli.backends import connect
 from llmcli.backends.connect import Connection
 from llmcli.batch.ordered_map import do_nothing, threads
@@ -13,7 +13,7 @@ from llmcli.batch.server.books import Books
 from llmcli.batch.server.download import Replies
 from llmcli.batch.server.parts import Part
 from llmcli.batch.server.progress import BatchResults
-from llmcli.batch.server.replies import Missing, ReplyReader
+from llmcli.batch.server.replies import Missing, ReplyReader, expired
 from llmcli.batch.server.requests_file import NOWHERE, Tasks, part_and_line
 from llmcli.batch.server.service import Service
 from llmcli.batch.server.submission import Submitter
@@ -32,12 +32,6 @@ from llmcli.system.stdio import STDERR
 
 # How most servers name Chat Completions in the requests of a batch.
 _PATH = "/v1/chat/completions"
-
-
-def share_of(base_url: str) -> Decimal:
-    """Return the part of the price that a batch costs; 1 where the table has no such provider."""
-    known = providers.of_url(base_url)
-    return Decimal(known.batch) if known and known.batch and known.batch_path else Decimal(1)
 
 
 def service_of(
@@ -70,7 +64,7 @@ def books_of(
     """Return the books of the chosen endpoint. Raises what opening an account raises."""
     purpose = Purpose("batch", chosen.model, chosen.base_url)
     account = accounts.account(environment, settings, options, purpose)
-    return Books(environment, account, share_of(chosen.base_url or ""))
+    return Books(environment, account, providers.batch_share(chosen.base_url or ""))
 
 
 class BatchRun:
@@ -116,7 +110,7 @@ class BatchRun:
         before, and it is not over; Interrupted after a signal: the batch goes on.
         """
         before = self._submitter.recovered(self._parts)
-        self._tasks, files = self._submitter.collect(tasks, before)
+        self._tasks, files, gone = self._submitter.collect(tasks, before)
         try:
             new = self._submitter.submit(files)
             self._parts = [*before, *new]
@@ -134,7 +128,27 @@ class BatchRun:
             raise self._with_advice(error) from None
         self._results.parts = tuple(self._parts)
         reader = ReplyReader(self._environment, self._rules, self._books)
+        self._keep(gone, reader)
         return Workers(lambda task: self._answer(reader, task), do_nothing, threads(1), 1)
+
+    def _keep(self, places: Sequence[int], reader: ReplyReader) -> None:
+        """Keep the answers whose records are gone, as they were paid for; else say that they are.
+
+        Only a text can be kept: the other forms have the record as well, which nobody knows.
+        """
+        gone = 0
+        for place in places:
+            number, line = part_and_line(place)
+            part, reply = self._parts[number], self._replies[number].reply_to(line)
+            said = Message(role="user", content="")
+            request = ChatRequest(model=part.model, messages=[said])
+            outcome = reader.read(Task(-1, part.key(line), None, request), reply, expired())
+            if outcome.error is None:
+                gone += 1
+                self._results.keep(outcome)
+        if gone:
+            which = "1 answer belongs" if gone == 1 else f"{gone} answers belong"
+            self._environment.note(f"{which} to no record of the input any more")
 
     def _is_over(self, new: Sequence[Part]) -> bool:
         assert self._waited

@@ -58,8 +58,11 @@ class Submitter:
 
     def collect(
         self, tasks: Iterator[Task], parts: Sequence[Part]
-    ) -> tuple[Tasks, list[RequestsFile]]:
-        """Return all tasks with their places, and files of those that are in none of `parts`."""
+    ) -> tuple[Tasks, list[RequestsFile], list[int]]:
+        """Return all tasks with their places, and files of those that are in none of `parts`.
+
+        The places in `parts` whose records are gone come last.
+        """
         kept, known = Tasks(), LineIndex()
         for number, part in enumerate(parts):
             for line in range(part.count):
@@ -76,7 +79,7 @@ class Submitter:
                     kept.add(task, files.add(task))
                 except TooLong as error:
                     kept.add(replace(task, request=None, problem=error), NOWHERE)
-        return kept, files.closed()
+        return kept, files.closed(), list(known.unclaimed())
 
     def submit(self, files: Sequence[RequestsFile]) -> list[Part]:
         """Upload the files, make a batch of each, and return their parts.

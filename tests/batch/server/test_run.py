@@ -238,3 +238,44 @@ def test_a_live_run_is_gone_on_with(run: Run, batches: Batches, tmp_path: Path) 
     assert [row["text"] for row in rows_in(tmp_path / "out")] == ["ONE", "TWO", "THREE"]
     assert len(batches.requests_in("file-1")) == 1
     wait_until(lambda: not (tmp_path / "out.progress").exists())
+
+
+def test_detached(run: Run, batches: Batches, tmp_path: Path) -> None:
+    batches.advance = lambda *_: None
+    options = ("--detach", "-O", "out", "{}")
+    done = run("map", "--batch", *options, input=RECORDS)
+    assert done.returncode == 0 and b"batch_1: 4 requests sent" in done.stderr
+    for _ in range(2):
+        done = run("map", "--resume", *options, input=RECORDS)
+        assert done.returncode == 75 and b"validating, 0 of 4 done" in done.stderr
+    assert not (tmp_path / "out").exists()
+    batches.advance = completes(1)
+    assert run("map", "--resume", *options, input=RECORDS).returncode == 0
+    assert (tmp_path / "out").read_bytes() == RECORDS.upper()
+    assert len(batches.batches) == 1
+
+
+def test_records_that_are_new_get_a_batch_of_their_own(
+    run: Run, batches: Batches, tmp_path: Path
+) -> None:
+    batches.advance = lambda *_: None
+    assert run("map", "--detach", "-O", "out", "{}", input=b"one\ntwo\n").returncode == 0
+    batches.advance = completes(1)
+    done = run("map", "--batch", "--resume", "-O", "out", "{}", input=b"zero\ntwo\none\n")
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "out").read_bytes() == b"ZERO\nTWO\nONE\n"
+    assert [b["request_counts"]["total"] for b in batches.batches.values()] == [2, 1]
+
+
+def test_answers_whose_records_are_gone_are_kept(
+    run: Run, batches: Batches, tmp_path: Path
+) -> None:
+    assert run("map", "--detach", "-O", "out", "{}", input=b"one\ntwo\n").returncode == 0
+    done = run("map", "--resume", "-O", "out", "{}", input=b"two\n")
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "out").read_bytes() == b"TWO\n"
+    assert b"1 answer belongs to no record" in done.stderr
+    done = run("map", "--resume", "-O", "out", "{}", input=b"one\ntwo\n")
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "out").read_bytes() == b"ONE\nTWO\n"
+    assert len(batches.batches) == 1
