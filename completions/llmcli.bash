@@ -49,8 +49,10 @@ _llmcli_variables() {
     done
 }
 
+# Each provider is a profile by its name.
 _llmcli_profiles() {
     local line
+    _llmcli_offer cline openai azure openrouter anthropic gemini groq mistral deepseek xai together ollama lmstudio llama.cpp
     [[ -r $_llmcli_config ]] || return
     while IFS= read -r line; do
         [[ $line =~ ^[[:space:]]*\[profiles\.\"?([^].\"]+)\"?\] ]] && _llmcli_offer "${BASH_REMATCH[1]}"

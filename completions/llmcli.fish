@@ -11,7 +11,9 @@ function __llmcli_config_file
     end
 end
 
+# Each provider is a profile by its name.
 function __llmcli_profiles
+    string split ' ' 'cline openai azure openrouter anthropic gemini groq mistral deepseek xai together ollama lmstudio llama.cpp'
     set -l file (__llmcli_config_file)
     test -r $file; or return
     string match -rg '^\s*\[profiles\."?([^\]."]+)"?\]' <$file
@@ -132,12 +134,12 @@ complete -c llmcli -n '__llmcli_group local' -a remove -d 'Remove the weights fr
 complete -c llmcli -n __llmcli_first -a session -d 'List, show, export and remove conversations of `ask --session`.'
 complete -c llmcli -n '__llmcli_group session' -a list -d 'Print the sessions, the most recently used first.'
 complete -c llmcli -n '__llmcli_group session' -a show -d 'Print a conversation.'
-complete -c llmcli -n '__llmcli_group session' -a export -d 'Print a conversation for `ask --messages`, as the next request would send it.'
+complete -c llmcli -n '__llmcli_group session' -a export -d 'Print a conversation for `ask --messages`.'
 complete -c llmcli -n '__llmcli_group session' -a remove -d 'Remove conversations.'
 complete -c llmcli -n __llmcli_first -a template -d 'List, show and edit saved prompts, for `ask -t NAME`.'
 complete -c llmcli -n '__llmcli_group template' -a list -d 'Print the templates.'
 complete -c llmcli -n '__llmcli_group template' -a show -d 'Print a template as it stands in its file.'
-complete -c llmcli -n '__llmcli_group template' -a edit -d 'Open a new or existing template in $VISUAL or $EDITOR, then check it.'
+complete -c llmcli -n '__llmcli_group template' -a edit -d 'Open a template, new or not, in $EDITOR, and check it.'
 complete -c llmcli -n __llmcli_first -a help -d 'Print a page of the manual, or the help of a command.'
 complete -c llmcli -n __llmcli_first -a completion -d 'Print the script that completes the command line in a shell.'
 complete -c llmcli -n '__llmcli_in ask' -s n -l no-stdin -d 'Never touch stdin (for loops).'

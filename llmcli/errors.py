@@ -68,7 +68,7 @@ class ExitCode(IntEnum):
     )
     CUT = (
         86,
-        "`finish_reason` is `length` (0 for text with `--max-tokens`, whole JSON with `--schema`)",
+        "`finish_reason` is `length`; text with `--max-tokens`, whole JSON by `--schema` are 0",
         "no",
     )
     TOOL = 87, "a tool failed, was denied, ran out of time, or the turns ran out", "no"
@@ -123,11 +123,12 @@ class LlmcliError(Ending, Exception):
     `hint` says what the user can do. `about` names the model, the request id and the number of
     attempts. `code` and `metadata` come from the server's error object, `status` is the HTTP
     status, `retry_after` the seconds that the server asks to wait. `transient` means that the same
-    request may succeed if it is sent again, `inside_event` that the stream broke off in an event.
+    request may succeed if it is sent again, `inside_event` that the stream broke off in an event,
+    `of_proxy` that a proxy did not pass the request on; then `status` is the proxy's.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
-    inside_event = False
+    inside_event = of_proxy = False
 
     def __init_subclass__(cls, exit_code: ExitCode | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)

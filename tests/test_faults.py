@@ -12,6 +12,7 @@ from tests.support.faults import (
     DEADLINE,
     DONE,
     FAULTS,
+    LOST,
     SOME,
     STOP,
     Fault,
@@ -23,6 +24,7 @@ from tests.support.faults import (
 from tests.support.framing import FRAMING, LONG, lengths
 from tests.support.program import KEY, PROGRAM, Run, one_line
 from tests.support.waiting import reach_deadline, wait_until
+from tests.support.wordings import WORDINGS
 
 Endpoint = Callable[[Script], Server]
 
@@ -43,7 +45,7 @@ def at_the_deadline(
         return subprocess.CompletedProcess(command, process.returncode, shown + rest, stderr)
 
 
-ALL = FAULTS | FRAMING
+ALL = FAULTS | FRAMING | WORDINGS
 # It waits for a deadline of five seconds.
 SLOW = "one_byte_at_a_time"
 
@@ -125,6 +127,35 @@ def test_one_length_however_often(run: Run, endpoint: Endpoint, values: tuple[st
     endpoint(lengths(*values))
     done = run("ask", "-q", "hi", "--retries", "0")
     assert (done.returncode, done.stdout) == (0, b"some\n"), done.stderr
+
+
+WHOLE = CHUNKED + in_chunks(SOME) + in_chunks(STOP) + in_chunks(DONE) + b"0\r\n\r\n"
+# Bytes of WHOLE: its head, what is in the first chunk and in the second.
+FIRST, SECOND = WHOLE.index(b"{"), WHOLE.index(STOP)
+
+
+@pytest.mark.parametrize(
+    ("cut", "code", "stdout"),
+    [
+        *((cut, 68, b"") for cut in (0, 1, 8, 9, 20, len(CHUNKED) - 1, len(CHUNKED))),
+        *((cut, 68, b"") for cut in (len(CHUNKED) + 1, FIRST - 6, FIRST, FIRST + len(SOME) - 7)),
+        *((cut, 85, b"some") for cut in (SECOND - 6, SECOND - 5, SECOND - 1, SECOND, SECOND + 9)),
+        *((SECOND + len(STOP) + more, 0, b"some\n") for more in (0, 1, 2, 6, 9, 20, 22, 25, 27)),
+    ],
+)
+def test_chunks_cut_anywhere(
+    run: Run, endpoint: Endpoint, env: dict[str, str], cut: int, code: int, stdout: bytes
+) -> None:
+    """With and without the short ways, in the same words."""
+    server = endpoint(raw(WHOLE[:cut]))
+    for short in "10":
+        env["LLMCLI_SHORT"] = short
+        done = run("ask", "-q", "hi", "--retries", "0")
+        assert (done.returncode, done.stdout) == (code, stdout), done.stderr
+        says = {68: "nothing of the answer had come", 85: LOST}.get(code, "")
+        head = f"127.0.0.1:{server.port} closed the connection without an answer"
+        if code:
+            assert (head if cut < len(CHUNKED) else says) in one_line(done.stderr)
 
 
 def test_a_deadline_after_the_end_of_the_answer(endpoint: Endpoint, env: dict[str, str]) -> None:

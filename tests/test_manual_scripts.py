@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.endpoint import Request, Script, Server, Wire, answer, in_turn
-from tests.support.manual import blocks, git, on_path, write_files
+from tests.support.manual import PAGES, blocks, git, on_path, reply, write_files
 from tests.support.program import shell
 
 Endpoint = Callable[[Script], Server]
@@ -150,6 +150,33 @@ def test_no_table_where_nothing_is_answered(
 ) -> None:
     endpoint(refusal("401 Unauthorized"))
     assert enrich(env, place) == (77, [])
+
+
+def test_a_tool_that_the_caller_runs(endpoint: Endpoint, env: dict[str, str], place: Path) -> None:
+    """The lines of the page on tools, with a weather station that is not asked."""
+    server = endpoint(reply)
+    script = save("by-hand", place / "by-hand")
+    stub(place.parent / "bin", "curl", "echo 7 degrees")
+    done = shell(on_path(env, place.parent / "bin"), f"bash -e {script}", place)
+    assert (done.returncode, done.stdout) == (0, b"an answer\n"), done.stderr
+    result = server.requests[1].json["messages"][-1]
+    assert (result["role"], result["content"].strip()) == ("tool", "7 degrees")
+
+
+def test_a_template(endpoint: Endpoint, env: dict[str, str], place: Path) -> None:
+    """The lines of the page on templates, with an editor that writes the template shown there."""
+    server = endpoint(reply)
+    page = (PAGES / "templates.md").read_text()
+    template = page.split("```toml\n")[1].split("```")[0]
+    (place / "template").write_text(template)
+    env["EDITOR"] = f"cp {place}/template"
+    script = "\n".join(block.split("```")[0] for block in page.split("```sh\n")[1:])
+    done = shell(on_path(env, place.parent / "bin"), f"set -e\n{script}", place)
+    assert done.returncode == 0, done.stderr
+    first = server.requests[0].json
+    assert first["messages"][0]["content"] == "You review Python."
+    assert "some more notes" in first["messages"][1]["content"]
+    assert b"review" in done.stdout and (place / "reviews.txt").read_text() == "an answer\n"
 
 
 def test_make(endpoint: Endpoint, env: dict[str, str], place: Path) -> None:

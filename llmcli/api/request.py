@@ -149,6 +149,8 @@ def parse_extra(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             hint = f"write -o {key}=VALUE" if key else "such as -o top_k=5"
+            if key and not key.isidentifier():  # such as a file, by the habit of curl
+                hint = f"a file to write is -O {key}"
             raise UsageError(f"-o {pair!r} is not KEY=VALUE", hint=hint)
         if key in RESERVED:
             raise UsageError(f"-o {key} cannot be set", hint=f"use {RESERVED[key]}")

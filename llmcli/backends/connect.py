@@ -14,7 +14,7 @@ from llmcli.config.paths import path_of
 from llmcli.config.providers import AUTHORIZATION, CLINE, DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.errors import ConfigError
-from llmcli.system.dataclass import dataclass
+from llmcli.system.dataclass import dataclass, replace
 from llmcli.system.environment import Environment
 
 # Makes the stream of one call, which notes its attempts in the trace.
@@ -66,6 +66,22 @@ def model_missing(base_url: str) -> ConfigError:
     return ConfigError(f"no model is configured for {url.host_of(base_url)}", hint=hint)
 
 
+def key_missing(settings: Settings, base_url: str) -> ConfigError:
+    """Return the error that says that no key was found for the endpoint `base_url`."""
+    if settings.base_url is None:  # nobody chose that endpoint, so any key would do
+        any_key = " or ".join((", ".join(providers.VARIABLES[:-1]), providers.VARIABLES[-1]))
+        hint = f"set {any_key}, or name a server of your own by --base-url; see `llmcli help keys`"
+        return ConfigError("no API key and no endpoint is configured", hint=hint)
+    provider = providers.chosen(settings.provider, base_url)
+    names = [] if settings.provider else ["LLMCLI_API_KEY"]
+    names += provider.variables[:1] if provider else ()
+    return ConfigError(
+        f"no API key for {url.host_of(base_url)}",
+        hint=f"set {' or '.join(names or ['api_key_env'])}, or api_key_file or api_key_command in "
+        "config.toml (`llmcli config path`)",
+    )
+
+
 def endpoint_url(environment: Environment, settings: Settings) -> str | None:
     """Return the base URL of the endpoint that the settings mean; None for the embedded model.
 
@@ -86,6 +102,23 @@ def endpoint_url(environment: Environment, settings: Settings) -> str | None:
     if settings.model or keys.find(environment, settings, DEFAULT_BASE_URL):
         return DEFAULT_BASE_URL
     return None
+
+
+def listing_url(environment: Environment, settings: Settings) -> str | None:
+    """Return the base URL of the endpoint whose models are listed; None for the embedded model.
+
+    It is the endpoint that `ask` would send to, whatever model is set. Raises ConfigError as
+    `choose` and `endpoint` do where there is none: nobody is asked whom the user did not choose.
+    """
+    if endpoints.is_local(settings.model):
+        settings = replace(settings, model=None)
+        settings = endpoints.completed(settings, environment.variables)
+    base_url = endpoint_url(environment, settings)
+    if base_url is None:
+        _embedded(environment)
+    elif settings.base_url is None and not keys.find(environment, settings, base_url):
+        raise key_missing(settings, base_url)
+    return base_url
 
 
 def _name(settings: Settings, base_url: str) -> str | None:
@@ -197,7 +230,7 @@ def endpoint(
     if not header_rules.credential_header(settings, base_url):
         key = keys.find(environment, settings, base_url)
     if need_key and not (key or secret) and wants_key(settings, base_url):
-        raise keys.missing(settings, base_url)
+        raise key_missing(settings, base_url)
     plain = base_url.startswith("http://") and not url.is_loopback(base_url)
     if key and plain and not settings.allow_http:
         environment.say(

@@ -190,7 +190,8 @@ class Run:
         """
         error = outcome.error
         attempts = outcome.report["llmcli"]["attempts"]
-        if error is None or any(attempt["status"] for attempt in attempts):
+        refused = error is not None and error.of_proxy
+        if error is None or (not refused and any(attempt["status"] for attempt in attempts)):
             self.reached[True] += 1
         elif isinstance(error, NetworkError):
             self.reached[False] += 1

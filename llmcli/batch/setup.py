@@ -13,7 +13,7 @@ from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
 from llmcli.batch.results.remaining import remaining
-from llmcli.batch.results.store import PROGRESS, Begin, Results, is_begun, is_regular
+from llmcli.batch.results.store import PROGRESS, Begin, Results, is_begun
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
@@ -25,7 +25,7 @@ from llmcli.chat.prompt import content, reading
 from llmcli.config.map_options import MapOptions
 from llmcli.config.settings import REASONING, Settings
 from llmcli.errors import NoInput, UsageError
-from llmcli.output.sink import Sink, open_sink
+from llmcli.output.sink import Sink, is_regular, open_sink
 from llmcli.spending import account as accounts
 from llmcli.spending.account import Purpose
 from llmcli.system.dataclass import replace

@@ -28,6 +28,7 @@ from llmcli.errors import (
     ConfigError,
     LlmcliError,
     LockHeld,
+    NetworkError,
     NoModel,
     OutOfResources,
     PaymentRequired,
@@ -204,13 +205,16 @@ class Answerer:
         """Return True if no request has succeeded, and none will by what `error` says.
 
         It says that the model is not known, the endpoint is another one (a wrong URL, a redirect, a
-        certificate that is not trusted), or the server does not take a request in time.
+        certificate that is not trusted), a proxy does not let the request through, or the server
+        does not take it in time.
         """
         if self._sender.succeeded:
             return False
         if isinstance(error, ProtocolError):
             # Without advice it is about the text of one answer.
             return error.status is not None or error.hint is not None
+        if isinstance(error, NetworkError):
+            return error.of_proxy and not error.transient
         if isinstance(error, TryLater):
             # One that is transient was not sent again, as --retries 0 forbids that.
             return not error.transient or (error.retry_after or 0) > LONGEST_RETRY_AFTER

@@ -134,6 +134,7 @@ def _about(error: LlmcliError, call: Call) -> str | None:
     attempts, words = call.trace.attempts, []
     # The other errors are described in our own words, which say all there is to know.
     said_by_server = not isinstance(error, (TimedOut, Truncated, ProtocolError, WriteError))
+    said_by_server = said_by_server and not error.of_proxy
     if said_by_server and attempts and attempts[-1]["status"] is not None:
         words.append(f"model {call.model}")
         if call.trace.request_id:

@@ -101,8 +101,8 @@ def too_long(error: LlmcliError) -> TryLater:
     """Return the error for a server that asks to wait longer than is waited for."""
     seconds = error.retry_after or 0
     later = TryLater(
-        f"{error.message}; the server asks to wait {seconds:.0f} s",
-        hint=f"try again in {seconds:.0f} s",
+        error.message,
+        hint=f"try again in {seconds:.0f} s, as the server asks",
         code=error.code,
         metadata=error.metadata,
         status=error.status,

@@ -51,13 +51,13 @@ def session(environment: Environment, options: ConversationOptions) -> "Session 
     """
     if options.session is None and not options.go_on:
         return None
-    from llmcli.chat.sessions import last, store  # noqa: PLC0415  # a plain ask has no session
+    from llmcli.chat.sessions import store  # noqa: PLC0415  # a plain ask has no session
 
     if options.go_on:
-        name, of_terminal = last.last_name(environment)
+        session, of_terminal = store.load_last_session(environment)
         if not of_terminal:
-            environment.note(f"going on with session {name}, the last used in any terminal")
-        return store.load_session(environment, name, must_exist=True)
+            environment.note(f"going on with session {session.name}, the last used in any terminal")
+        return session
     assert options.session is not None
     return store.load_session(environment, options.session)
 

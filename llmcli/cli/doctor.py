@@ -1,5 +1,6 @@
 """The findings of `config check`: what works, what does not, and how to mend it."""
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _SHOWN = 8
 # The status by which a proxy asks for its own password: no key would help.
 _PROXY_PASSWORD = 407
+# The statuses by which a server says that it has no such path, method or function.
+_NO_SUCH_LIST = (404, 405, 501)
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,12 @@ def examine(environment: Environment, settings: Settings) -> Iterator[Finding]:
     error, and is never raised.
     """
     path = environment.config_file
-    if path.exists():
+    if os.path.exists(path):
         profile = f", profile {settings.profile}" if settings.profile else ""
         yield Finding(f"config      {path}{profile}")
     else:
-        yield Finding(f"config      {path} does not exist; llmcli works without it", remark=True)
+        missing = "no home directory, so no file" if environment.is_nowhere(path) else f"no {path}"
+        yield Finding(f"config      {missing}; llmcli works without it", remark=True)
     try:
         yield from _budgets(environment, settings)
     except LlmcliError as error:
@@ -150,9 +154,11 @@ def _endpoint(environment: Environment, settings: Settings, base_url: str) -> It
     except LlmcliError as error:
         yield Finding(f"key         {error}", error)
         return
-    # Without its key it is asked as well: many endpoints list their models to anybody.
     yield _key(settings, endpoint)
-    yield from _connection(environment, settings, endpoint)
+    # Without its key it is asked as well, if the user chose it: many endpoints list their models to
+    # anybody.
+    if endpoint.key or settings.base_url is not None:
+        yield from _connection(environment, settings, endpoint)
 
 
 def _key(settings: Settings, endpoint: "Endpoint") -> Finding:
@@ -160,7 +166,7 @@ def _key(settings: Settings, endpoint: "Endpoint") -> Finding:
         return Finding(f"key         {endpoint.key.fingerprint} from {endpoint.key.source}")
     if header := headers.credential_header(settings, endpoint.base_url):
         return Finding(f"key         none is sent, but your header {header}")
-    missing = keys.missing(settings, endpoint.base_url)
+    missing = connect.key_missing(settings, endpoint.base_url)
     if connect.wants_key(settings, endpoint.base_url):
         return Finding(f"key         {missing}", missing)
     hint = missing.hint
@@ -174,17 +180,9 @@ def _connection(
     host = url.host_of(endpoint.base_url)
     try:
         listed = models.fetch(environment, endpoint, Trace(redact=environment.redact))
-    except (NoModel, ProtocolError) as error:
-        # An endpoint may answer completions and still have no list of models: then it replies
-        # with a status such as 404, or with something else than a list.
-        if error.status is None and error.code != models.NO_MODELS:
-            yield Finding(f"connection  {error}", error)
-        else:
-            yield Finding(f"connection  {host} answers, but lists no models", remark=True)
-        return
     except AuthError as error:
         # The error's own hint is about a key that was sent; here the advice depends on the key.
-        hint = keys.missing(settings, endpoint.base_url).hint
+        hint = connect.key_missing(settings, endpoint.base_url).hint
         if endpoint.key:
             hint = f"key from {endpoint.key.source}"
         if error.status == _PROXY_PASSWORD:
@@ -192,7 +190,10 @@ def _connection(
         yield Finding(f"connection  {environment.redact(error.message)}; {hint}", error)
         return
     except LlmcliError as error:
-        yield Finding(f"connection  {error}", error)
+        if _lists_none(error):
+            yield Finding(f"connection  {host} answers, but lists no models", remark=True)
+        else:
+            yield Finding(f"connection  {error}", error)
         return
     yield Finding(f"connection  {host} answers")
     if settings.model:
@@ -203,6 +204,17 @@ def _connection(
     left = models.credits_left(endpoint, Trace(redact=environment.redact))
     if left is not None:
         yield Finding(f"credits     {dollars(left)} left")
+
+
+def _lists_none(error: LlmcliError) -> bool:
+    """Return whether the endpoint answered, by `error`, that it has no list of models.
+
+    It may answer completions all the same. Then it replies with a status such as 404, or with
+    something else than a list.
+    """
+    if isinstance(error, NoModel | ProtocolError):
+        return error.status is not None or error.code == models.NO_MODELS
+    return error.status in _NO_SUCH_LIST
 
 
 def _offered(ids: list[str]) -> Finding:

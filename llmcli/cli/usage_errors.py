@@ -6,10 +6,12 @@ from typing import Any
 
 from typer.exceptions import TyperException
 
-from llmcli.cli.habits import foreign_option, foreign_subcommand
+from llmcli.cli.habits import extra_word, foreign_option, foreign_subcommand
 from llmcli.errors import UsageError
-from llmcli.system.suggestions import did_you_mean
+from llmcli.system.suggestions import did_you_mean, near_names
 
+# The least likeness of an option that is suggested: more than that of `code` and `model`.
+_LIKENESS = 0.7
 # What a value must be, by the name that Typer has for its type.
 _KINDS = {
     "float": "a number",
@@ -44,8 +46,18 @@ def _wrong_option(error: Any, context: Any, command: str) -> UsageError | None:
         return UsageError(f"{name} takes no value", hint=see)
     known = _options(context) if context else []
     # A value that is joined to the name, as in `-key…`, may be a secret: only the name is shown.
-    hint = foreign_option(name) or did_you_mean(name.replace("_", "-"), known)
+    hint = foreign_option(name, command.split()[-1]) or _meant(name.replace("_", "-"), known)
     return UsageError(f"no such option: {name}", hint=hint or see)
+
+
+def _meant(name: str, known: list[str]) -> str | None:
+    """Return the hint for an option that is nearly one of the `known` ones.
+
+    The dashes are left out, as they make all options alike.
+    """
+    names = [one.lstrip("-") for one in known]
+    near = near_names(name.lstrip("-"), names, likeness=_LIKENESS) if name.startswith("--") else []
+    return f"did you mean {' or '.join(f'--{one}' for one in near)}?" if near else None
 
 
 def _options(context: Any) -> list[str]:
@@ -85,10 +97,12 @@ def _wrong_word(error: Any, command: str) -> UsageError | None:
         name = text.split("'")[1] if "'" in text else ""
         hint = foreign_subcommand(command.split()[-1], name, known) or did_you_mean(name, known)
         of = f"{command} has {', '.join(known)}"
-        return UsageError(f"no such command '{name}'", hint=f"{hint}; {of}" if hint else of)
+        joint = " " if hint and hint.endswith("?") else "; "
+        return UsageError(f"no such command '{name}'", hint=f"{hint}{joint}{of}" if hint else of)
     if text.startswith("Missing argument"):
         argument = text.split("'")[1] if "'" in text else "an argument"
         return UsageError(f"missing {argument}: {command} {argument}", hint=see)
     if match := re.match(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", text):
-        return UsageError(f"unexpected extra argument of {command}: {match[1]}", hint=see)
+        hint = extra_word(command.split()[-1]) or see
+        return UsageError(f"unexpected extra argument of {command}: {match[1]}", hint=hint)
     return None

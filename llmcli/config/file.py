@@ -21,8 +21,8 @@ from llmcli.config.settings import KIND_NAMES, SETTINGS, Settings, check_ranges,
 from llmcli.errors import ConfigError
 from llmcli.system.dataclass import replace
 from llmcli.system.environment import Environment
-from llmcli.system.files.regular import read_regular
-from llmcli.system.suggestions import did_you_mean
+from llmcli.system.files.regular import open_regular
+from llmcli.system.suggestions import did_you_mean, nearest_first
 
 # The sources of values for this run only; all other sources are tables of config.toml.
 _OF_THIS_RUN = ("environment", "template", "flag")
@@ -47,9 +47,7 @@ def resolve(
     flag that is out of range.
     """
     path = environment.config_file
-    if environment.variables.get("LLMCLI_CONFIG") and not path.exists():
-        raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist")
-    document = load_config(path)
+    document = load_config(path, named=bool(environment.variables.get("LLMCLI_CONFIG")))
     profiles = document.pop("profiles", {})
     default_profile = document.pop("profile", None)
     name = profile or environment.variables.get("LLMCLI_PROFILE") or default_profile
@@ -109,18 +107,21 @@ def _merged(lower: Any, higher: Any, *, deep: bool) -> Any:
     return lower | merged
 
 
-def load_config(path: Path) -> dict[str, Any]:
+def load_config(path: Path, *, named: bool = False) -> dict[str, Any]:
     """Read the config file at `path` and check the type of each setting in it.
 
     The result has the form of the file: settings at the top, `profile` with the name of the default
-    profile, and `profiles` with a table for each profile. It is {} where the file does not exist.
+    profile, and `profiles` with a table for each profile. It is {} where the file does not exist,
+    unless it is `named` by LLMCLI_CONFIG.
 
     Raises ConfigError for a file that cannot be read, that is not TOML, that holds an unknown
     setting or a wrong type, or that others can read although a header in it is secret.
     """
     try:
-        data = b"" if str(path) == os.devnull else read_regular(path)
+        data, mode = (b"", 0) if str(path) == os.devnull else _read(path)
     except (FileNotFoundError, NotADirectoryError):
+        if named:
+            raise ConfigError(f"LLMCLI_CONFIG names {path}, which does not exist") from None
         return {}
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}") from None
@@ -135,9 +136,16 @@ def load_config(path: Path) -> dict[str, Any]:
         for key, value in table.items():
             if table is not document or key not in ("profiles", "profile"):
                 table[key] = checked(key, value, f"{path}{line_of(key, text)}")
-    _refuse_shared_secrets(path, document)
+    if mode & 0o077:
+        _refuse_shared_secrets(path, document)
     _refuse_two_keys(path, document)
     return document
+
+
+def _read(path: Path) -> tuple[bytes, int]:
+    """Return the content and the mode of the file at `path`; raise OSError."""
+    with open_regular(path) as file:
+        return file.read(), os.fstat(file.fileno()).st_mode
 
 
 def parse_toml(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
@@ -193,10 +201,10 @@ def line_of(key: str, text: str) -> str:
 
 
 def _refuse_shared_secrets(path: Path, document: dict[str, Any]) -> None:
-    """Raise ConfigError if a header in the config is secret and others can read the file."""
+    """Raise ConfigError if a header in the config, which others can read, is secret."""
     tables = (document, *document.get("profiles", {}).values())
     secret = any(is_secret(name) for table in tables for name in table.get("headers", {}))
-    if secret and path.stat().st_mode & 0o077:
+    if secret:
         raise ConfigError(f"{path} holds a key and can be read by others", hint=f"chmod 600 {path}")
 
 
@@ -224,10 +232,11 @@ def _profile(profiles: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
     if name in profiles:
         table: dict[str, Any] = profiles[name]
         return table
-    all_names = [*profiles, *PROVIDERS]
-    known = f"the profiles are {', '.join(sorted(profiles))}" if profiles else None
-    hint = did_you_mean(name, all_names) or known or "define it as [profiles.NAME]"
-    raise ConfigError(f"unknown profile {name!r} in {path}", hint=hint)
+    known = list(dict.fromkeys([*profiles, *PROVIDERS]))
+    near = did_you_mean(name, known)
+    rest = f"the profiles are {', '.join(nearest_first(name, known))}"
+    hint = f"{near} {rest.capitalize()}" if near else f"{rest}; define others in {path}"
+    raise ConfigError(f"unknown profile {name!r}", hint=hint)
 
 
 def _from_variables(variables: Mapping[str, str]) -> dict[str, Any]:

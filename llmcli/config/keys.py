@@ -4,7 +4,6 @@ A key is never shown, logged or stored; messages show `Key.fingerprint` in its p
 """
 
 import os
-import re
 import resource
 import stat
 from collections.abc import Iterator, Mapping
@@ -13,16 +12,18 @@ from pathlib import Path
 from llmcli.config import providers
 from llmcli.config.headers import credential_header
 from llmcli.config.paths import path_of
-from llmcli.config.providers import CLINE, DEFAULT_BASE_URL
+from llmcli.config.providers import DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
-from llmcli.config.url import host_of, is_loopback
+from llmcli.config.url import is_loopback
 from llmcli.errors import ConfigError, LlmcliError, deadline_reached
 from llmcli.system.dataclass import dataclass, field
 from llmcli.system.environment import Environment
-from llmcli.system.files.regular import open_regular
+from llmcli.system.files.regular import is_open, open_regular
 
 # The service under which `keyring set llmcli default` stores a key.
 KEYRING_SERVICE = "llmcli"
+# Settings that say where a key is, other than in a variable.
+_WITHOUT_VARIABLE = ("api_key_command", "api_key_file", "keyring")
 # Bytes that a key command may print, and that are read of a key file: both may be endless.
 _MOST_BYTES = 65536
 
@@ -36,11 +37,7 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """Return a text that tells two keys apart: `…` and the last four characters of the key.
-
-        It is `…` alone for a key of less than 20 characters, of which four would be too large a
-        part.
-        """
+        """Return `…` and the last four characters, or `…` alone if there are less than 20."""
         return f"…{self.value[-4:]}" if len(self.value) >= 20 else "…"
 
 
@@ -50,8 +47,7 @@ def find(environment: Environment, settings: Settings, base_url: str) -> Key | N
     The sources are, in this order: api_key_env, LLMCLI_API_KEY, a provider's own variable,
     api_key_command, the keyring and api_key_file. A provider's own variable goes to its origin
     alone, a key of config.toml to the endpoint it was configured for, and LLMCLI_API_KEY to an
-    endpoint that the user named or to the default one. So a base_url from elsewhere cannot collect
-    a key, and a provider gets no key of another one.
+    endpoint that the user named or to the default one.
 
     The key is added to `environment.secrets`, so that messages are printed without it, and core
     dumps of this process are switched off. Raises ConfigError for a key that is malformed or a
@@ -191,9 +187,8 @@ def _from_file(path: Path) -> Key:
     Raises ConfigError if the file cannot be read or if other users can read it.
     """
     try:
-        # A shell makes a pipe of <(pass show key), whose mode does not say who can read it.
-        is_open = re.fullmatch(r"/(dev|proc/self)/fd/\d+", str(path)) is not None
-        with path.open("rb") if is_open else open_regular(path) as file:
+        # The mode of the pipe that a shell makes does not say who can read it.
+        with path.open("rb") if is_open(path) else open_regular(path) as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISREG(mode) and mode & 0o077:
                 problem = f"api_key_file {path} can be read by others"
@@ -275,25 +270,27 @@ def describe(environment: Environment, settings: Settings) -> tuple[str | None, 
     if settings.api_key_command:
         return None, "api_key_command (not run by show)"
     if settings.api_key_file:
+        path = path_of(environment, settings, "api_key_file")
         try:
-            return _from_file(
-                path_of(environment, settings, "api_key_file")
-            ).fingerprint, "api_key_file"
+            return _from_file(path).fingerprint, "api_key_file"
         except ConfigError as error:
             return None, str(error)
     return None, "keyring (not opened by show)" if settings.keyring else "none"
 
 
-def missing(settings: Settings, base_url: str) -> ConfigError:
-    """Return the error that says that no key was found for the endpoint `base_url`."""
-    provider = providers.of_url(base_url)
-    names = [] if settings.provider else ["LLMCLI_API_KEY"]
-    if provider and provider is not CLINE:
-        names += provider.variables[:1]
-    if not names:
-        names = [*CLINE.variables] if provider is CLINE else ["api_key_env"]
-    return ConfigError(
-        f"no API key for {host_of(base_url)}",
-        hint=f"set {' or '.join(names)}, or api_key_file or api_key_command in config.toml "
-        "(`llmcli config path`)",
-    )
+def shell_variable(environment: Environment, settings: Settings, base_url: str) -> str | None:
+    """Return the variable that stands for the key of `base_url` in a command that is shown.
+
+    It is the one that the key comes from, or LLMCLI_API_KEY if the key is in none. For a provider
+    whose key is not known it is the provider's own. None means that no key is sent.
+    """
+    if credential_header(settings, base_url):
+        return None
+    if name := variable(settings, environment.variables, base_url):
+        return name
+    if any(getattr(settings, n) and _may_go(n, settings, base_url) for n in _WITHOUT_VARIABLE):
+        return "LLMCLI_API_KEY"
+    if provider := providers.of_url(base_url):
+        return provider.variables[0]
+    wanted, name = _keyring_wanted(settings, base_url), settings.profile or "default"
+    return "LLMCLI_API_KEY" if wanted and _from_keyring(name, required=False) else None

@@ -210,6 +210,8 @@ PROVIDERS: dict[str, Provider] = {
     )
 }
 CLINE = PROVIDERS["cline"]
+# The variables of which each, with a key in it, means a provider by itself.
+VARIABLES = [one.variables[0] for one in PROVIDERS.values() if one.variables and one.base_url]
 
 
 def of_url(base_url: str) -> Provider | None:

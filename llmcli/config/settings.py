@@ -74,11 +74,15 @@ class Settings:
     keyring: bool | None = _setting(bool, None, "look for the key in the system keyring")
     ca_file: str | None = _setting(str, None, "CA bundle to verify the endpoint with")
     client_cert: str | None = _setting(
-        str, None, "PEM file for servers that ask for a certificate; with its key, or:"
+        str, None, "PEM file for servers that ask for a certificate, with its key or without"
     )
-    client_key: str | None = _setting(str, None, "PEM file with the key of client_cert")
+    client_key: str | None = _setting(
+        str, None, "PEM file with that key, if client_cert has only the certificate"
+    )
     allow_http: bool = _setting(bool, False, "send the key over http:// without a warning")
-    connect_timeout: float = _setting(Seconds, 10.0, "seconds to connect, or such as `90s`, `5m`")
+    connect_timeout: float = _setting(
+        Seconds, 10.0, "time to connect: seconds, or such as 90s or 5m"
+    )
     idle_timeout: float = _setting(Seconds, 60.0, "time of silence that ends a call")
     deadline: float = _setting(Seconds, 3600.0, "time for the whole run; 0: none")
     retries: int = _setting(int, 3, "times a temporary failure is tried again")
@@ -89,7 +93,9 @@ class Settings:
     quiet: bool = _setting(bool, False, "no usage line and no warnings, as with -q")
     ledger: bool = _setting(bool, True, "record what requests cost")
     budget: dict[str, Any] = _setting(dict, {}, "most USD: day, month, tag.NAME.day, timezone")
-    prices: dict[str, Any] = _setting(dict, {}, "USD per million tokens, by model; see Money")
+    prices: dict[str, Any] = _setting(
+        dict, {}, "USD per million tokens, by model; see `llmcli help money`"
+    )
     profile: str | None = None
     provider: str | None = None
     sources: Mapping[str, str] = field(default_factory=dict)

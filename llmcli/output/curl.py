@@ -8,29 +8,26 @@ from llmcli.api.request import encode
 from llmcli.api.types import ChatRequest
 from llmcli.config.headers import is_secret
 
-# In double quotes, so that the shell puts in the value of the variable.
-_BEARER = '-H "Authorization: Bearer $LLMCLI_API_KEY"'
-
 
 def command(
     request: ChatRequest,
     url: str,
     headers: Mapping[str, str],
     *,
+    key_variable: str | None,
     key_header: str = "Authorization",
 ) -> bytes:
     """Return a shell command that sends `request` to `url`, as UTF-8 that ends in a newline.
 
-    The key stands as `$LLMCLI_API_KEY` in `key_header`, unless `headers` has that or an
-    Authorization of its own. A header that is secret, such as X-Api-Key, stands as
-    `$LLMCLI_HEADER_X_API_KEY`.
+    `key_header` carries what the shell's variable `key_variable` holds; None means that no key is
+    sent. A header that is secret, such as X-Api-Key, stands as `$LLMCLI_HEADER_X_API_KEY`.
     """
-    of_bearer = key_header == "Authorization"
-    key = _BEARER if of_bearer else f'-H "{key_header}: $LLMCLI_API_KEY"'
-    has_own = {"authorization", key_header.lower()} & {name.lower() for name in headers}
+    bearer = "Bearer " if key_header == "Authorization" else ""
+    # In double quotes, so that the shell puts in the value of the variable.
+    key = [f'-H "{key_header}: {bearer}${key_variable}"'] if key_variable else []
     lines = [
         f"curl -sS -N {shlex.quote(url)}",
-        *([] if has_own else [key]),
+        *key,
         "-H 'Content-Type: application/json'",
         *(f"-H {_header(name, value)}" for name, value in headers.items()),
         "--data-binary @- <<'LLMCLI_BODY'",

@@ -4,12 +4,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Protocol
 
 from llmcli.errors import CantCreate, WriteError
 from llmcli.system.environment import Environment
-from llmcli.system.files.atomic_file import AtomicFile
 from llmcli.system.stdio import STDOUT, write_all
 
 # Bytes that are written at once where there are more.
@@ -74,88 +72,6 @@ class StdoutSink:
         return None
 
 
-class FileSink:
-    """The sink that is a file, which is written beside its target and renamed on `commit`.
-
-    Raise CantCreate at once if the target cannot be replaced, so that nothing is paid in vain.
-    """
-
-    retractable = True
-    terminal = False
-
-    def __init__(self, name: str) -> None:
-        self._name = self.place = name
-        self._written = self._keep = 0  # bytes: the size of the file, and what `clear` leaves
-        try:
-            # The target of a symbolic link is replaced, and the link stays.
-            self._target = Path(os.path.realpath(name))
-            old = self._target.stat() if self._target.exists() else None
-            if old and stat.S_ISDIR(old.st_mode):
-                raise IsADirectoryError(0, "is a directory")
-            # The rename would succeed even on a file that its owner has made read-only.
-            if old and not os.access(self._target, os.W_OK):
-                raise PermissionError(0, "Permission denied")
-            self._file = AtomicFile(self._target, ".llmcli-", ".part")
-            self._descriptor = self._file.descriptor
-            self._inherit(old)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise CantCreate(f"cannot create {name}: {reason}") from None
-        self._kept = f"{self._target}.part"
-
-    def _inherit(self, old: os.stat_result | None) -> None:
-        """Give the new file the mode and, where the system lets us, the owner of the old one."""
-        mode = stat.S_IMODE(old.st_mode) if old else 0o666 & ~_umask()
-        if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-            try:
-                os.fchown(self._descriptor, old.st_uid, old.st_gid)
-            except OSError:
-                pass  # only root may give a file away; that must not cost the answer
-        # After the owner, since a change of owner clears the set-user-ID bits (chown(2)).
-        os.fchmod(self._descriptor, mode)
-
-    def clear(self) -> None:
-        """Cut the file to its size at the last `keep`."""
-        os.ftruncate(self._descriptor, self._keep)
-        os.lseek(self._descriptor, self._keep, os.SEEK_SET)
-        self._written = self._keep
-
-    def keep(self) -> None:
-        """Let `clear` leave what was written so far."""
-        self._keep = self._written
-
-    def write(self, data: bytes) -> None:
-        """Write all of `data`; raise WriteError, naming the file."""
-        try:
-            write_all(self._descriptor, data)
-        except WriteError as error:
-            self._written = os.fstat(self._descriptor).st_size  # a part of `data` may be in it
-            raise WriteError(f"{self._name}: {error.message}") from None
-        self._written += len(data)
-
-    def commit(self) -> None:
-        """Replace the target, and remove what an earlier failure left; raise WriteError."""
-        try:
-            self._file.commit()
-            Path(self._kept).unlink(missing_ok=True)
-        except OSError as error:
-            raise WriteError(f"{self._name}: write error: {error.strerror}") from None
-
-    def abort(self, *, keep: bool) -> str | None:
-        """Leave the target as it was; with `keep` rename what was written to `NAME.part`.
-
-        Return the path of what was written if it was kept, else None.
-        """
-        try:
-            if keep and self._written:
-                os.replace(self._file.path, self._kept)
-                return self._kept
-            os.unlink(self._file.path)
-        except OSError:  # the directory was made read-only, for example: the name stays as it is
-            return self._file.path if keep and self._written else None
-        return None
-
-
 # The names of open descriptors, by number and of the standard streams.
 _OPEN = re.compile(r"/dev/fd/(\d+)|/proc/self/fd/(\d+)|/dev/(stdin|stdout|stderr)")
 
@@ -184,9 +100,14 @@ class DeviceSink(StdoutSink):
         write_all(self._descriptor, data)
 
 
-def names_descriptor(name: str) -> bool:
-    """Return whether `name` stands for a descriptor that is open already, such as /dev/fd/3."""
-    return _OPEN.fullmatch(name) is not None
+def is_regular(name: str) -> bool:
+    """Return True if `name` is a regular file or does not exist, False for a device or a pipe."""
+    if _OPEN.fullmatch(name):
+        return False
+    try:
+        return stat.S_ISREG(os.stat(name).st_mode)
+    except OSError:
+        return True
 
 
 def open_sink(environment: Environment, name: str | None) -> Sink:
@@ -202,10 +123,14 @@ def open_sink(environment: Environment, name: str | None) -> Sink:
         return DeviceSink(name)
     try:
         mode = os.stat(name).st_mode
-    except OSError:
-        return FileSink(name)
+    except (OSError, ValueError):  # which may be the file that is to be made
+        mode = stat.S_IFREG
     # A directory is a FileSink, too, which says what is wrong with it.
-    return FileSink(name) if stat.S_ISREG(mode) or stat.S_ISDIR(mode) else DeviceSink(name)
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        return DeviceSink(name)
+    from llmcli.output.file_sink import FileSink  # noqa: PLC0415  # most answers go to stdout
+
+    return FileSink(name, environment.note)
 
 
 def write_file(environment: Environment, name: str, lines: Iterable[bytes]) -> int:
@@ -227,11 +152,3 @@ def write_file(environment: Environment, name: str, lines: Iterable[bytes]) -> i
         sink.abort(keep=False)
         raise
     return size + len(waiting)
-
-
-def _umask() -> int:
-    # The mask can be read only by setting it. In between it is the strictest, so that a file which
-    # another thread creates at this moment is too private rather than too open.
-    current = os.umask(0o077)
-    os.umask(current)
-    return current

@@ -74,7 +74,9 @@ def account(
     """
     base_url = purpose.base_url
     limits = _budget(settings, options)
-    recorded = settings.ledger and not options.no_ledger
+    # Without a home there is no place for a ledger, which only a budget has to complain about.
+    has_place = not environment.is_nowhere(environment.state_directory)
+    recorded = settings.ledger and not options.no_ledger and has_place
     # Under a budget each cost is written at once, because other runs read it to see what is left.
     ledger = Ledger(environment, lazily=purpose.many and limits is None)
     shared = recorded, limits, Allowance(max_cost(options)), ledger, _spent(environment, limits)

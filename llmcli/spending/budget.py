@@ -13,8 +13,8 @@ from llmcli.spending import calendar, ledger
 from llmcli.spending.calendar import Zone
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
-from llmcli.system.files import jsonl, private_dirs
-from llmcli.system.files.locks import lock, unlock
+from llmcli.system.files import private_dirs
+from llmcli.system.files.locks import is_still_at, lock, unlock
 
 PERIODS = ("day", "month")
 
@@ -146,7 +146,7 @@ class Exclusive:
         """Return whether the file is open, and nobody has removed it since."""
         if self._descriptor is None:
             return False
-        if jsonl.is_still_at(os.fstat(self._descriptor), self._path):
+        if is_still_at(os.fstat(self._descriptor), self._path):
             return True
         os.close(self._descriptor)
         self._descriptor = None

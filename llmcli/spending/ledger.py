@@ -165,9 +165,9 @@ class Ledger:
         with self._opening:
             if month not in self._journals:
                 private_dirs.check_private(self._environment.state_directory)
-                self._journals[month] = Journal(
-                    file(self._environment, month), private_dirs.make_private
-                )
+                path = file(self._environment, month)
+                journal = self._journals[month] = Journal(path, private_dirs.make_private)
+                journal.mended = lambda: self._environment.say_once(damaged(path))
             return self._journals[month]
 
 
@@ -214,6 +214,13 @@ def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:
     fields = {"time": intent.time, **vars(intent.labels), **more}
     # json.dumps begins with a brace, which the head has already.
     return f"{head}, {json.dumps(fields)[1:]}\n".encode()
+
+
+def damaged(path: Path) -> str:
+    """Return the warning that a loss of power has damaged the end of the ledger at `path`."""
+    from llmcli.system.files.records import ZEROS  # noqa: PLC0415  # for a damaged ledger only
+
+    return f"warning: the ledger {path} {ZEROS}; its last requests may be missing"
 
 
 def _not_written(path: Path, error: OSError) -> WriteError:

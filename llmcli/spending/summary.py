@@ -83,13 +83,15 @@ class Rollup:
     """The sums of one ledger file up to the byte `offset`.
 
     `sums` has the requests that are settled, and `sessions` those among them that belong to a
-    session. `open` maps the id of each other request to the line of its intent.
+    session. `open` maps the id of each other request to the line of its intent. `damaged` says that
+    zeros follow, which a loss of power has left.
     """
 
     sums: dict[Key, Sum] = field(default_factory=dict)
     sessions: dict[SessionKey, Sum] = field(default_factory=dict)
     open: dict[str, str] = field(default_factory=dict)
     offset: int = 0
+    damaged: bool = False
 
     def feed(self, line: str, day_of: DayOf) -> None:
         """Add a line of the ledger. One that is not a record of llmcli is left out."""
@@ -199,6 +201,8 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
                 if line.endswith(b"\n"):
                     rollup.feed(line.decode(errors="replace"), day_of)
                     rollup.offset += len(line)
+                else:
+                    rollup.damaged = line.endswith(b"\0")
             if rollup.offset - start > _CHECKPOINT_EVERY:
                 with suppress(OSError):  # a directory that is read-only
                     _save(path, file, rollup, zone)

@@ -181,10 +181,10 @@ class Environment:
         is_home = os.path.isabs(home) and home.rstrip("/") != "/nonexistent" and os.path.isdir(home)
         return Path(home if is_home else _NO_HOME)
 
-    @property
-    def has_home(self) -> bool:
-        """Return whether the user has a home directory."""
-        return self.home != Path(_NO_HOME)
+    @staticmethod
+    def is_nowhere(path: Path) -> bool:
+        """Return whether `path` is below the home directory that the user does not have."""
+        return Path(_NO_HOME) in path.parents
 
     def _directory(self, variable: str, default: str) -> Path:
         # The XDG Base Directory Specification says to ignore a relative path.

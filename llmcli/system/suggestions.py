@@ -19,6 +19,13 @@ def near_names(name: str, known: Iterable[str], most: int = 1, likeness: float =
     return begun[:_MOST_BEGUN] or get_close_matches(name, known, most, likeness)
 
 
+def nearest_first(name: str, known: Iterable[str]) -> list[str]:
+    """Return the `known` names, those that resemble `name` most in front."""
+    from difflib import SequenceMatcher  # noqa: PLC0415  # loaded only for a mistyped name
+
+    return sorted(known, key=lambda one: -SequenceMatcher(None, name, one).ratio())
+
+
 def did_you_mean(
     name: str, known: Iterable[str], most: int = 1, likeness: float = 0.6
 ) -> str | None:

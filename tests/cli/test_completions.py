@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from llmcli.config.providers import PROVIDERS
 from tests.support.completions import bash, shell
 from tests.support.program import ROOT, Run
 from tests.support.terminals import read_until
@@ -123,8 +124,14 @@ def test_options_of_a_command_and_of_the_default(complete: Complete) -> None:
 
 
 def test_profiles(complete: Complete) -> None:
-    assert complete("llmcli ask --profile ") == {"work", "home"}
+    assert complete("llmcli ask --profile ") == {"work", "home", *PROVIDERS}
     assert complete("llmcli config show --profile w") == {"work"}
+
+
+def test_profiles_without_a_configuration(complete: Complete, home: Path) -> None:
+    (home / ".config/llmcli/config.toml").unlink()
+    assert complete("llmcli ask --profile open") == {"openai", "openrouter"}
+    assert complete("llmcli --profile lla") == {"llama.cpp"}
 
 
 def test_models_that_are_known_locally(complete: Complete) -> None:

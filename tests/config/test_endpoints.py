@@ -81,7 +81,7 @@ def test_azure_wants_a_header_of_its_own(run: Run, world: Internet, env: Env) ->
     assert request.headers["api-key"] == KEY
     assert "authorization" not in request.headers
     printed = run("ask", "-n", "-m", "m", "--curl", "hi").stdout
-    assert b'-H "api-key: $LLMCLI_API_KEY"' in printed
+    assert b'-H "api-key: $AZURE_OPENAI_API_KEY"' in printed
     assert b"Authorization" not in printed
 
 

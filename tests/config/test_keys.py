@@ -152,10 +152,14 @@ def test_keyring(
 
 
 def test_no_key_for_the_vendor(run: Run, env: dict[str, str]) -> None:
-    done = run("ask", "-m", "vendor/model", "hi")
-    assert done.returncode == 78
-    line = one_line(done.stderr)
-    assert "no API key for api.cline.bot; set LLMCLI_API_KEY, or api_key_file" in line
+    for option, names in {
+        "--base-url=https://api.cline.bot/api/v1": "LLMCLI_API_KEY or CLINE_API_KEY",
+        "--profile=cline": "CLINE_API_KEY",
+    }.items():
+        done = run("ask", "-m", "vendor/model", option, "hi")
+        assert done.returncode == 78
+        line = one_line(done.stderr)
+        assert f"no API key for api.cline.bot; set {names}, or api_key_file" in line
 
 
 def test_a_key_that_would_go_unencrypted_is_told(run: Run, env: dict[str, str]) -> None:

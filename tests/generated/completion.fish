@@ -11,7 +11,9 @@ function __llmcli_config_file
     end
 end
 
+# Each provider is a profile by its name.
 function __llmcli_profiles
+    string split ' ' '${providers}'
     set -l file (__llmcli_config_file)
     test -r $file; or return
     string match -rg '^\s*\[profiles\."?([^\]."]+)"?\]' <$file

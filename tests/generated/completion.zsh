@@ -10,14 +10,18 @@ _llmcli_at_files() {
   compset -P '@' && _files
 }
 
+# Each provider is a profile by its name.
 _llmcli_profiles() {
   local REPLY line
-  local -a names match
+  local -aU names
+  local -a match
+  names=(${providers})
   _llmcli_config_file
-  [[ -r $REPLY ]] || return 1
-  while IFS= read -r line; do
-    [[ $line =~ '^[[:space:]]*\[profiles\."?([^]."]+)"?\]' ]] && names+=($match[1])
-  done < $REPLY
+  if [[ -r $REPLY ]]; then
+    while IFS= read -r line; do
+      [[ $line =~ '^[[:space:]]*\[profiles\."?([^]."]+)"?\]' ]] && names+=($match[1])
+    done < $REPLY
+  fi
   compadd -- $names
 }
 

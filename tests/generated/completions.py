@@ -10,6 +10,7 @@ from llmcli.cli.command_table import COMMANDS
 from llmcli.cli.commands.completion import Shell
 from llmcli.cli.commands.usage import By
 from llmcli.cli.manual import TOPICS
+from llmcli.config.providers import PROVIDERS
 from tests.generated.tree import Command, Option, tree
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,12 @@ def _fill(shell: str, root: Command, parts: dict[str, str]) -> str:
     names = " ".join(command.path[0] for command in root.commands)
     return (
         Template(template.replace("$$", "\0"))
-        .safe_substitute(commands=names, commands_or="|".join(names.split()), **parts)
+        .safe_substitute(
+            commands=names,
+            commands_or="|".join(names.split()),
+            providers=" ".join(PROVIDERS),
+            **parts,
+        )
         .replace("\0", "$")
     )
 

@@ -19,7 +19,8 @@ from tests.generated.tree import Option, tree
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 PAGES = ROOT / "llmcli/help"
-_WIDTH = 84
+# A block is shown indented by four, on a terminal of 80 columns.
+_WIDTH = 76
 
 
 def files() -> dict[Path, str]:
@@ -103,18 +104,23 @@ def _spelling(option: Option) -> str:
 
 
 def _providers() -> str:
-    """Return the providers: name, variable of the key, model if none is named, address."""
-    head = ("name", "key in", "default model", "address")
+    """Return the providers: name, variable of the key, default model, the price of a batch."""
     rows = [
         (
             one.name,
             " or ".join(one.variables) or "(no key)",
             one.model or "-",
-            one.base_url or f"in {one.address_variable}",
+            f"{float(one.batch):.0%}" if one.batch and one.batch_path else "-",
         )
         for one in PROVIDERS.values()
     ]
-    return _columns([head, *rows])
+    return _columns([("name", "key in", "default model", "batch"), *rows])
+
+
+def _addresses() -> str:
+    """Return the address of each provider."""
+    rows = [(one.name, one.base_url or f"in {one.address_variable}") for one in PROVIDERS.values()]
+    return _columns([("name", "address"), *rows])
 
 
 def _batches() -> str:
@@ -135,6 +141,7 @@ _PARTS: dict[str, Callable[[], str]] = {
     "exit-codes-short": _exit_codes_short,
     "providers": _providers,
     "batches": _batches,
+    "provider-addresses": _addresses,
     "settings": _settings,
     "json-reply": json_reply,
 }

@@ -10,7 +10,7 @@ from tests.support.endpoint import answer, serving
 from tests.support.program import PROGRAM, clean_environment
 
 _USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "cost": 0.00123}
-_WIDTH = 84
+_WIDTH = 76
 
 
 def json_reply() -> str:

@@ -1,5 +1,6 @@
 """The man pages: the pages of the manual as roff, and one for the program itself."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -68,13 +69,13 @@ def _body(lines: list[str]) -> list[str]:
     made = [] if first.startswith("#") else [".SH DESCRIPTION"]
     fenced = False
     paragraph: list[str] = []
-    for line in [*lines, ""]:
+    for number, line in enumerate([*lines, ""]):
         ends = fenced or not line.strip() or line.startswith(("```", "#", "- "))
         if ends and paragraph:
             made.append(_text(" ".join(paragraph)))
             paragraph = []
         if line.startswith("```"):
-            made += [".EE", ".RE"] if fenced else [".PP", ".RS 4", ".EX"]
+            made += [".EE", ".RE"] if fenced else [".PP", _inset(lines[number + 1 :]), ".EX"]
             fenced = not fenced
         elif fenced:
             made.append(_guarded(_inner(line)))
@@ -85,6 +86,15 @@ def _body(lines: list[str]) -> list[str]:
                 made.append(".IP \\(bu 2" if line.startswith("- ") else ".PP")
             paragraph.append(line.removeprefix("- ").strip())
     return made
+
+
+def _inset(lines: list[str]) -> str:
+    """Return the request that moves a fenced block to the right, or to the left if it is wide.
+
+    Text begins in column 7, and a terminal of 80 columns shows 78 of a man page.
+    """
+    block = itertools.takewhile(lambda line: not line.startswith("```"), lines)
+    return f".RS {max(-7, min(4, 78 - 7 - max(map(len, block))))}"
 
 
 def _text(line: str) -> str:

@@ -134,30 +134,7 @@ FAULTS: dict[str, Fault] = {
     "307_elsewhere": Fault(
         error("307 T", {}, "Location: http://evil.invalid/"), 76, "redirect to http://evil.invalid/"
     ),
-    "308_no_location": Fault(
-        error("308 P", {}), 76, "HTTP 308 Permanent Redirect, which does not say where"
-    ),
-    "304": Fault(
-        raw(b"HTTP/1.1 304 Not Modified\r\n\r\n"), 76, "HTTP 304 Not Modified, which has no answer"
-    ),
-    "304_with_a_body": Fault(error("304 N", {}), 76, "HTTP 304 Not Modified, which has no answer"),
-    "399_unknown": Fault(error("399 X", {}), 76, "HTTP 399, which does not say where"),
-    "cut_in_think_tags": Fault(
-        body(event(chunk("<think>let me"))),
-        85,
-        "stream ended without finish_reason or [DONE]; only reasoning had come",
-    ),
-    "cut_in_reasoning": Fault(
-        raw(CHUNKED + in_chunks(event(chunk(None, delta={"reasoning": "hm"}))), reset=True),
-        85,
-        "connection lost; only reasoning had come",
-    ),
-    "silence_in_think_tags": Fault(
-        raw(CHUNKED + in_chunks(event(chunk("<think>let me</thi"))), wait=True),
-        124,
-        "no data for 1 s; only reasoning had come",
-        options=SHORT,
-    ),
+    "308_no_location": Fault(error("308 P", {}), 76, "Redirect, which does not say where"),
     "gzip": Fault(
         body(b"\x1f\x8b", "text/event-stream", "Content-Encoding: gzip"),
         76,

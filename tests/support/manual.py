@@ -12,6 +12,13 @@ from tests.support.program import PROGRAM, ROOT
 PAGES = ROOT / "llmcli/help"
 DOCUMENTS = {"README": ROOT / "README.md", **{p.stem: p for p in sorted(PAGES.glob("*.md"))}}
 PERSON = {"type": "object", "properties": {"age": {"type": "integer"}}, "required": ["age"]}
+# Models that the examples use, or that are the default of a provider.
+_LISTED = ("m", "llama3.2", "gpt-5-nano")
+_ABOUT = {
+    "context_length": 8192,
+    "pricing": {"prompt": "0", "completion": "0"},
+    "supported_parameters": ["tools"],
+}
 _PIXEL = bytes.fromhex("89504e470d0a1a0a0000000d49484452")  # the head of a PNG
 _FILES: dict[str, str | bytes] = {
     "notes.txt": "some notes\n",
@@ -29,7 +36,12 @@ _FILES: dict[str, str | bytes] = {
 
 
 def reply(wire: Wire, request: Request) -> None:
-    """Answer as a good model would: a call of the tool, JSON of the shape, yes, or a block."""
+    """Answer as a good model would: a call of the tool, JSON of the shape, yes, or a block.
+
+    Asked for the models, list some.
+    """
+    if request.method == "GET":
+        return wire.json({"data": [{"id": name, **_ABOUT} for name in _LISTED]})
     body = request.json
     last = body["messages"][-1]
     if "tools" in body and last["role"] != "tool":

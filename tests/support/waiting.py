@@ -1,9 +1,12 @@
 """Wait for what another process or thread does, however slow the machine is."""
 
+import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 # Seconds that a machine under load gets for what takes milliseconds on a quiet one.
 PATIENCE = 120
@@ -23,3 +26,11 @@ def reach_deadline(process: "subprocess.Popen[bytes]") -> None:
     A short deadline would be reached in another step wherever the machine is slow.
     """
     process.send_signal(signal.SIGALRM)
+
+
+def has_open(pid: int, path: Path) -> bool:
+    """Whether the process has the file open."""
+    links = Path(f"/proc/{pid}/fd").iterdir()
+    with suppress(FileNotFoundError):  # closed meanwhile
+        return any(os.readlink(link) == str(path) for link in links)
+    return False

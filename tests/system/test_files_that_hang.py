@@ -41,6 +41,9 @@ READERS = [
     (f"{STATE}/ledger/{{month}}.jsonl", "map x", 0),
     (f"{STATE}/ledger/{{month}}.jsonl", "usage", 66),
     ("model.gguf", "ask -m local/~/model.gguf hi", 78),
+    ("cert.pem", "ask hi", 78),
+    ("cert.pem", "map x", 78),
+    ("cert.pem", "models", 78),
 ]
 
 
@@ -64,11 +67,27 @@ def test_what_is_no_file_is_refused_by_name(
     if path.name == "key":
         del env["LLMCLI_API_KEY"]
         env["LLMCLI_API_KEY_FILE"] = str(path)
+    if path.name == "cert.pem":
+        env |= {"LLMCLI_CLIENT_CERT": str(path), "LLMCLI_BASE_URL": "https://127.0.0.1:1"}
     done = run(*line.split(), input=b"a\n")
     shown = (done.stdout + done.stderr).decode()
     assert done.returncode == code, shown
     assert str(path) in shown
     assert says in shown
+
+
+@pytest.mark.parametrize("name", ["LLMCLI_CA_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
+@pytest.mark.parametrize("line", ["ask hi", "map x", "models"])
+def test_authorities_from_a_fifo_are_refused_by_name(
+    run: Run, env: dict[str, str], server: Server, tmp_path: Path, name: str, line: str
+) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    env |= {name: str(tmp_path / "fifo"), "LLMCLI_BASE_URL": "https://127.0.0.1:1"}
+    if line == "ask hi":
+        env["LLMCLI_BASE_URL"] = server.base_url.replace("http:", "https:")
+    done = run(*line.split(), input=b"a\n")
+    assert done.returncode == 78, done.stderr
+    assert b"it is a FIFO, not a regular file" in done.stderr
 
 
 def test_an_empty_device_is_an_empty_config(run: Run, server: Server, env: dict[str, str]) -> None:
@@ -120,7 +139,7 @@ def test_no_home_means_no_files(
     before = os.path.exists("/nonexistent")
     done = run("ask", "-n", "hi")
     assert (done.returncode, done.stdout) == (0, b"ok\n")
-    assert b"no-home/.local/state/llmcli/ledger" in done.stderr  # not recorded, which is said
+    assert b"no-home" not in done.stderr  # there is no place for a ledger, which needs no word
     codes = {
         "ask --session s hi": 73,
         "ask -c hi": 66,

@@ -130,7 +130,7 @@ class Accumulator:
             created=self.created,
             model=self.model,
             usage=self.usage,
-            choices=[buffer.choice(self.id) for buffer in self._choices.values()] or [Choice()],
+            choices=[buffer.choice() for buffer in self._choices.values()] or [Choice()],
             ended=self.ended,
             extra=redacted(self._extra, self.reading.redact),
         )

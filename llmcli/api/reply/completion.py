@@ -121,14 +121,19 @@ class Completion:
     def passed_back(self) -> Message:
         """Return the answer as a message of the next request.
 
-        It has the reasoning only in its structured form: that is the one which endpoints take back.
+        An answer that is no text is named, such as "[an image]". It has the reasoning only in its
+        structured form: that is the one which endpoints take back.
         """
         answer = self.first
-        message = Message(role="assistant", content=answer.message()["content"])
+        content = answer.message()["content"]
+        if not content and not answer.tool_calls:
+            # Endpoints refuse an empty text, and take an image or audio from a user alone.
+            content = f"[{answer.medium or 'no text'}]"
+        message = Message(role="assistant", content=content)
         if answer.reasoning_details:
             message["reasoning_details"] = extra.finite(answer.reasoning_details)
         if answer.tool_calls:
-            message["tool_calls"] = tool_calls.passed_back(answer.tool_calls)
+            message["tool_calls"] = tool_calls.passed_back(answer.tool_calls, self.id)
         return message
 
     def warnings(self) -> list[str]:

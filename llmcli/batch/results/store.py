@@ -6,7 +6,6 @@ stands beside them until then.
 """
 
 import os
-import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -19,9 +18,9 @@ from llmcli.batch.results.stale import StaleLines
 from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.json import line
-from llmcli.output.sink import names_descriptor, write_file
+from llmcli.output.sink import write_file
 from llmcli.system.environment import Environment
-from llmcli.system.files import jsonl
+from llmcli.system.files.records import parse_record
 
 PROGRESS, UNFINISHED = ".progress", ".unfinished"
 _OTHER_FORM = "give the options it was made with, or another FILE"
@@ -210,6 +209,8 @@ class Results:
                 write_file(self._environment, self._file.path, self._lines_in_order())
             elif self._target and self._file is not self._target:
                 _remove(self._file.path)
+        else:
+            self._file.sync()
         _remove(self._name + UNFINISHED)
 
     def _is_final(self, gone: Iterable[int]) -> bool:
@@ -248,7 +249,7 @@ class Results:
         # A record without a line becomes an empty line, where the order counts.
         offsets = self._offset_of if self._ordered else self._kept_offsets()
         lines = (b"" if offset == _NO_LINE else self._line_at(offset) for offset in offsets)
-        yield from all_shown(self._answers, map(jsonl.parse_record, lines))
+        yield from all_shown(self._answers, map(parse_record, lines))
 
     def _line_at(self, offset: int) -> bytes:
         if offset <= _FIRST_STALE:
@@ -258,7 +259,7 @@ class Results:
 
 def _renumbered(text: bytes, index: int) -> bytes:
     """Return the line with the number that its record has in this run."""
-    value = jsonl.parse_record(text)
+    value = parse_record(text)
     about = value.get("llmcli") if value and "custom_id" in value else value
     if value is None or not isinstance(about, dict) or about.get("index") == index:
         return text
@@ -276,16 +277,6 @@ def _size(name: str) -> int:
 def _remove(name: str) -> None:
     with suppress(OSError):
         os.unlink(name)
-
-
-def is_regular(name: str) -> bool:
-    """Return True if `name` is a regular file or does not exist, False for a device or a pipe."""
-    if names_descriptor(name):
-        return False
-    try:
-        return stat.S_ISREG(os.stat(name).st_mode)
-    except OSError:
-        return True
 
 
 def is_begun(name: str) -> bool:

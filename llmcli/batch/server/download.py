@@ -9,7 +9,7 @@ from typing import Any
 from llmcli.batch.server.parts import Part
 from llmcli.batch.server.service import Batch, Service
 from llmcli.errors import LlmcliError, ProtocolError, ServerError, Truncated
-from llmcli.system.files import jsonl
+from llmcli.system.files import records
 from llmcli.system.text import one_line
 
 _NONE = -1
@@ -38,7 +38,7 @@ class Replies:
 
     def add(self, text: bytes, where: str) -> None:
         """Add the reply that a line of a file is. Raises ProtocolError if it is none."""
-        value = jsonl.parse_record(text)
+        value = records.parse_record(text)
         if value is None or "custom_id" not in value:
             shown = one_line(text.decode(errors="replace"), 80)
             raise ProtocolError(f"{where} has a line that is not a reply: {shown}")
@@ -112,6 +112,6 @@ def _lines(blocks: Iterator[bytes], where: str) -> Iterator[bytes]:
             raise ProtocolError(f"{where} has a line longer than {_LONGEST_LINE // 2**20} MiB")
     if not begun.strip():
         return
-    if jsonl.parse_record(begun) is None and begun.lstrip().startswith(b"{"):
+    if records.parse_record(begun) is None and begun.lstrip().startswith(b"{"):
         raise Truncated(f"{where} ends inside a line", transient=True)
     yield begun

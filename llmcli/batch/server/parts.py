@@ -14,7 +14,7 @@ from typing import Any
 
 from llmcli.batch.results.file import NOTE
 from llmcli.system.dataclass import dataclass
-from llmcli.system.files import jsonl
+from llmcli.system.files import records
 
 # The steps of a part. PLANNED: its file has a name. UPLOADED: the file is at the server. MADE: so
 # is the batch. BILLING and BILLED: its cost is being written to the ledger, and stands there.
@@ -127,5 +127,5 @@ def open_parts(path: str) -> list[Part]:
 def _notes(path: str) -> Iterator[dict[str, Any]]:
     with suppress(OSError), open(path, "rb") as file:
         for line in file:
-            if line.startswith(NOTE) and (note := jsonl.parse_record(line)):
+            if line.startswith(NOTE) and (note := records.parse_record(line)):
                 yield note

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from llmcli.batch.results.file import TEXT, ResultFile
 from llmcli.batch.results.formats import kept
-from llmcli.batch.results.store import PROGRESS, Begin, Results, is_regular
+from llmcli.batch.results.store import PROGRESS, Begin, Results
 from llmcli.batch.server.parts import ENDED, Part, open_parts
 from llmcli.batch.task import Outcome
 from llmcli.config.map_options import MapOptions
 from llmcli.errors import CantCreate, UsageError
-from llmcli.output.sink import write_file
+from llmcli.output.sink import is_regular, write_file
 
 
 class BatchResults(Results):

@@ -7,7 +7,7 @@ from typing import Any
 from llmcli.api.reply.tool_calls import name_of, written_in
 from llmcli.api.types import Message
 from llmcli.chat.sessions.history import Session
-from llmcli.system.files.jsonl import Record
+from llmcli.system.files.records import Record
 
 
 def as_text(session: Session) -> str:

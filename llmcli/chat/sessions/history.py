@@ -6,7 +6,7 @@ from pathlib import Path
 from llmcli.api import messages
 from llmcli.api.types import Message
 from llmcli.system.dataclass import dataclass
-from llmcli.system.files.jsonl import Record
+from llmcli.system.files.records import Record
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from llmcli.chat.sessions.history import Session
 from llmcli.errors import CantCreate, NoInput, WriteError
 from llmcli.system.environment import Environment
 from llmcli.system.files import jsonl, private_dirs
-from llmcli.system.files.jsonl import Record
+from llmcli.system.files.records import ZEROS, Record, read_records
 
 SUFFIX = ".jsonl"
 
@@ -44,10 +44,15 @@ def load_session(environment: Environment, name: str, *, must_exist: bool = Fals
     if "/" not in name:
         private_dirs.check_private(environment.state_directory)
     turns: list[Record] = []
+
+    def damaged() -> None:
+        environment.say_once(f"warning: session {name}: {path} {ZEROS}; its whole turns are read")
+
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise NoInput(f"session {name}: {path} is not a regular file")
-        for number, record in jsonl.read_records(path):
+
+        for number, record in read_records(path, damaged):
             turns.append(_checked(record, f"session {name}: {path}:{number}"))
     except (FileNotFoundError, NotADirectoryError):
         if must_exist:
@@ -56,6 +61,20 @@ def load_session(environment: Environment, name: str, *, must_exist: bool = Fals
     except OSError as error:
         raise NoInput(f"session {name}: cannot read {path}: {error.strerror}") from None
     return Session(name, path, turns)
+
+
+def load_last_session(environment: Environment) -> tuple[Session, bool]:
+    """Read the session that --continue goes on with; also return whether it is of this terminal.
+
+    Raise NoInput if there was none or it was removed, and whatever `load_session` raises.
+    """
+    name, of_terminal = last.last_name(environment)
+    session = load_session(environment, name)
+    if not session.path.exists():
+        problem = f"the last session, {name}, was removed"
+        hint = "name another with --session; `llmcli session list` lists them"
+        raise NoInput(problem, hint=hint)
+    return session, of_terminal
 
 
 def _checked(record: Record | None, where: str) -> Record:
@@ -73,9 +92,10 @@ def check_writable(environment: Environment, session: Session) -> None:
     """
     path = session.path
     _make_folder(environment, session)
-    place = path if path.exists() else path.parent
-    if not os.access(place, os.W_OK) or not path.parent.is_dir():
-        reason = "no such directory" if not path.parent.is_dir() else "permission denied"
+    place = path if os.path.exists(path) else path.parent
+    has_folder = os.path.isdir(path.parent)
+    if not os.access(place, os.W_OK) or not has_folder:
+        reason = "permission denied" if has_folder else "no such directory"
         raise CantCreate(f"session {session.name}: cannot write {path}: {reason}")
 
 

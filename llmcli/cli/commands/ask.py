@@ -14,7 +14,7 @@ from llmcli.chat.prompt.content import Filled
 from llmcli.chat.response_format import instructed
 from llmcli.chat.sessions.recorder import Recorder
 from llmcli.cli import checks
-from llmcli.config import model_cache, url
+from llmcli.config import keys, model_cache, url
 from llmcli.config.options import AskOptions, Words
 from llmcli.config.settings import Settings
 from llmcli.errors import UsageError
@@ -68,7 +68,8 @@ def ask(
     checks.check_files(options, session)
     if options.output.dry_run or options.output.curl:
         drafted = draft(environment, settings, options, filled, session, chosen.model)
-        write_all(STDOUT, _dry_run(drafted, settings, chosen, as_curl=options.output.curl))
+        shown = _shown(environment, drafted, settings, chosen, as_curl=options.output.curl)
+        write_all(STDOUT, shown)
         return 0
 
     # What can fail at once does so before stdin is read, which may take long: the file of -O, that
@@ -111,7 +112,14 @@ def _payer(
     return payer
 
 
-def _dry_run(drafted: Draft, settings: Settings, chosen: Connection, *, as_curl: bool) -> bytes:
+def _shown(
+    environment: Environment,
+    drafted: Draft,
+    settings: Settings,
+    chosen: Connection,
+    *,
+    as_curl: bool,
+) -> bytes:
     """Return what --dry-run prints of a request, or --curl if `as_curl`.
 
     Raises UsageError where a curl command is wanted for the embedded model, and ConfigError for a
@@ -121,12 +129,14 @@ def _dry_run(drafted: Draft, settings: Settings, chosen: Connection, *, as_curl:
     if not as_curl:
         return escaped(request.encode(body, indent=2).decode()).encode() + b"\n"
     if chosen.base_url is None:
-        raise UsageError("--curl needs an endpoint; the embedded model has none")
+        hint = "name a server by --base-url, or set the key of a provider; see `llmcli help keys`"
+        raise UsageError("--curl needs an endpoint, and the embedded model has none", hint=hint)
     from llmcli.output import curl  # noqa: PLC0415  # loaded for --curl only
 
     return curl.command(
         body,
         url.without_secrets(url.join(chosen.base_url, "/chat/completions")),
         connect.headers_of(settings, chosen.base_url),
+        key_variable=keys.shell_variable(environment, settings, chosen.base_url),
         key_header=connect.key_header(settings, chosen.base_url),
     )

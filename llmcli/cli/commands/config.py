@@ -1,13 +1,14 @@
 """The command `config`: where settings come from, and whether they work."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from llmcli.cli import doctor
-from llmcli.config import file, keys, url
-from llmcli.config.headers import is_secret
+from llmcli.cli.masking import masked
+from llmcli.config import endpoints, file, keys, providers, url
 from llmcli.config.settings import DOCS, Settings
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.system.environment import Environment
@@ -15,6 +16,8 @@ from llmcli.system.stdio import print_line
 from llmcli.system.text import harmless
 
 app = typer.Typer(rich_markup_mode=None)
+
+_EMBEDDED = "the embedded model"
 
 Profile = Annotated[
     str | None,
@@ -51,7 +54,7 @@ def print_path(context: typer.Context) -> None:
     """
     environment: Environment = context.obj.environment
     path = environment.config_file
-    if not environment.has_home and environment.home in path.parents:
+    if environment.is_nowhere(path):
         raise NoInput(
             "there is no home directory", hint="set HOME, XDG_CONFIG_HOME or LLMCLI_CONFIG"
         )
@@ -74,6 +77,7 @@ def show_settings(
     environment: Environment = context.obj.environment
     settings = file.resolve(environment, {}, profile)
     rows: dict[str, tuple[Any, str]] = {"profile": (settings.profile, "")}
+    rows["endpoint"] = _endpoint(settings, environment.variables)
     rows |= {name: (_masked(name, settings), settings.source(name)) for name in DOCS}
     rows["api_key"] = keys.describe(environment, settings)
     if as_json:
@@ -115,14 +119,28 @@ def check_settings(
     raise typer.Exit(exit_code)
 
 
+def _endpoint(settings: Settings, variables: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return who is asked, a provider or a host, and what chose it; None if nobody is asked."""
+    if endpoints.is_local(settings.model):
+        return _EMBEDDED, settings.source("model")
+    if settings.base_url:
+        known = providers.chosen(settings.provider, settings.base_url)
+        name = known.name if known else url.host_of(settings.base_url).rpartition("@")[2] or None
+        return name, settings.source("base_url")
+    if found := providers.with_keys(variables):
+        return None, str(endpoints.several(found, variables))
+    return None if settings.model else _EMBEDDED, "no key and no endpoint is configured"
+
+
 def _masked(name: str, settings: Settings) -> Any:
     """Return the value of the setting `name` without secrets.
 
-    These are secret headers, the query of a URL, its user and password.
+    These are what looks like one in headers, options, the key command and a query, and the user and
+    password of a URL.
     """
     value = getattr(settings, name)
-    if name == "headers":
-        return {n: "***" if is_secret(n) else v for n, v in value.items()}
+    if name in ("headers", "options", "api_key_command", "http_referer"):
+        return masked(value)
     if name == "base_url" and value:
         # First what stands before an @: a password may hold a ?, where the query would begin.
         _, at, rest = value.rpartition("@")

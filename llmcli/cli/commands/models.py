@@ -1,17 +1,19 @@
 """The command `models`: what the endpoint offers."""
 
+import time
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
 from llmcli.api.models import Catalogue, Model
+from llmcli.api.reply.cost import Price
 from llmcli.api.trace import Trace
 from llmcli.backends import connect
 from llmcli.backends import models as listings
 from llmcli.backends.connect import Connection
+from llmcli.backends.embedded import weights
 from llmcli.config import file, model_cache
 from llmcli.config.options import Argument, Option
-from llmcli.config.providers import DEFAULT_BASE_URL
 from llmcli.config.settings import Settings
 from llmcli.errors import LlmcliError, NoInput
 from llmcli.output import table
@@ -99,8 +101,11 @@ def models(environment: Environment, options: ModelsOptions, words: Query = None
     listing, filters = options.listing, options.filter
     settings = file.resolve(environment, {"base_url": listing.base_url}, listing.profile)
     environment.start_deadline(settings.deadline)
-    base_url = connect.endpoint_url(environment, settings) or DEFAULT_BASE_URL
-    catalogue = _catalogue(environment, settings, base_url, refresh=listing.refresh)
+    base_url = connect.listing_url(environment, settings)
+    if base_url is None:
+        catalogue = _embedded(environment)
+    else:
+        catalogue = _catalogue(environment, settings, base_url, refresh=listing.refresh)
     chosen = [m for m in catalogue.models if _is_wanted(m, words, filters)]
     chosen.sort(key=_ORDER[filters.sort])
     if listing.as_json:
@@ -109,6 +114,16 @@ def models(environment: Environment, options: ModelsOptions, words: Query = None
         raise NoInput("no model matches", hint="`llmcli models` lists all")
     else:
         table.show_table(environment, _HEADING, [_row(model) for model in chosen], right="c$")
+
+
+def _embedded(environment: Environment) -> Catalogue:
+    """Return the one model that answers where no key and no endpoint is configured; say so."""
+    environment.note(
+        "no key or endpoint configured: this is the embedded model; see `llmcli help keys`"
+    )
+    free = Price(prompt=Decimal(0), completion=Decimal(0))
+    model = Model(weights.MODEL, context=weights.CONTEXT, price=free, inputs=("text",), free=True)
+    return Catalogue([model], time.time())
 
 
 def _catalogue(

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from llmcli.chat.sessions import last, store
+from llmcli.chat.sessions import store
 from llmcli.chat.sessions.as_text import as_text
 from llmcli.chat.sessions.history import Session
 from llmcli.errors import LlmcliError
@@ -101,7 +101,9 @@ def show_session(context: typer.Context, name: Name = None, *, as_json: Json = F
 
 @app.command("export")
 def export_session(context: typer.Context, name: Name = None) -> None:
-    """Print a conversation for `ask --messages`, as the next request would send it.
+    """Print a conversation for `ask --messages`.
+
+    It is what the next request would send, as JSON.
 
     \b
     Example:
@@ -141,5 +143,6 @@ def _load_session(environment: Environment, name: str | None) -> Session:
 
     Raises NoInput where there is none.
     """
-    name = last.last_name(environment)[0] if name is None else name
+    if name is None:
+        return store.load_last_session(environment)[0]
     return store.load_session(environment, name, must_exist=True)

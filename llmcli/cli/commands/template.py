@@ -3,6 +3,8 @@
 import os
 import shlex
 import subprocess
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,7 +12,8 @@ import typer
 from llmcli.chat.prompt import templates
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
 from llmcli.system.environment import Environment
-from llmcli.system.files.regular import open_regular
+from llmcli.system.files.atomic_file import replace_file
+from llmcli.system.files.regular import open_regular, read_regular
 from llmcli.system.stdio import STDIN, STDOUT, print_line
 from llmcli.system.text import harmless, one_line
 
@@ -19,7 +22,7 @@ app = typer.Typer(rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(metavar="TEMPLATE", help="Its name, or a path.")]
 
 # What `edit` opens for a new template. It is valid, so that it can be tried at once.
-_NEW = '''\
+_NEW = b'''\
 # description = "What it is for"
 # model = "..."
 # system = "You are ..."
@@ -84,7 +87,9 @@ def show_template(context: typer.Context, name: Name) -> None:
 
 @app.command("edit")
 def edit_template(context: typer.Context, name: Name) -> None:
-    """Open a new or existing template in $VISUAL or $EDITOR, then check it.
+    """Open a template, new or not, in $EDITOR, and check it.
+
+    $VISUAL comes before $EDITOR.
 
     \b
     Example:
@@ -92,24 +97,30 @@ def edit_template(context: typer.Context, name: Name) -> None:
     """
     environment: Environment = context.obj.environment
     path = templates.template_path(environment, name)
-    new = not path.exists()
+    new = not os.path.exists(path)
     try:
         if not new:
             open_regular(path).close()
         path.parent.mkdir(parents=True, exist_ok=True)
         if new:
-            path.write_text(_NEW, "utf-8")
+            replace_file(path, _NEW)
     except OSError as error:
         raise CantCreate(f"cannot write {path}: {error.strerror}") from None
     try:
         _edit(environment, str(path))
     finally:
-        # An editor that was left without a change, or did not start, leaves no template behind.
-        if new and path.exists() and path.read_text("utf-8", "replace") == _NEW:
-            path.unlink()
-    if not path.exists():
+        if new:
+            _remove_unchanged(path)
+    if not os.path.exists(path):
         raise NoInput("nothing was changed, so no template was made")
     templates.load_template(environment, name)
+
+
+def _remove_unchanged(path: Path) -> None:
+    """Remove a new template that the editor has not changed, or emptied as on a full disk."""
+    with suppress(OSError):  # gone by now, or something that only the next command can judge
+        if read_regular(path) in (b"", _NEW):
+            path.unlink()
 
 
 def _edit(environment: Environment, path: str) -> None:

@@ -136,6 +136,8 @@ def _sums(environment: Environment, zone: Zone, first: date, last: date, by: By)
             rollup = summary.of_file(path, zone.day_of, zone.name)
         except OSError as error:
             raise NoInput(f"cannot read the ledger {path}: {error.strerror}") from None
+        if rollup.damaged:
+            environment.say_once(ledger.damaged(path))
         of_sessions = by is By.session
         parts: Iterator[tuple[tuple[str | None, ...], Sum]] = (
             rollup.sums_of_sessions(zone.day_of) if of_sessions else rollup.all_sums(zone.day_of)

@@ -6,25 +6,21 @@ part that was written.
 """
 
 import errno
-import json
 import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from llmcli.system.files.locks import lock, unlock
-from llmcli.system.files.regular import check_regular, open_regular
+from llmcli.system.files.locks import is_still_at, lock, unlock
+from llmcli.system.files.regular import check_regular
 
-_BLOCK = 65536
 # Seconds for which one lock serves while other threads bring more lines. Longer, and the other
 # processes would wait too long.
 _LONGEST_HOLD = 0.02
-# How a record of the ledger or of a session begins, however its JSON is spaced.
-_HEADS = (b'{"version": ', b'{"version":', b'{"id": "')
-Record = dict[str, Any]
 
 
 def _leave_missing(_folder: Path) -> None:
@@ -74,9 +70,12 @@ class Journal:
         self.failed: OSError | None = None
         # Called now and then while another process holds the lock.
         self.waiting: Callable[[], None] = _go_on
+        # Called when zeros were removed that a loss of power has left at the end of the file.
+        self.mended: Callable[[], None] = _go_on
         self._make_folder = make_folder
         self._descriptor: int | None = None
         self._opened_as: Any = None
+        self._created = False  # whether the file is there because of us
         self._end = 0  # the size of the file after our own last line
         # Held by the one thread that writes, for itself and for all others.
         self._writing = threading.Lock()
@@ -141,6 +140,9 @@ class Journal:
                     # Lines that were queued in the meantime are written under the same lock.
                     in_time = time.monotonic() - locked_at < _LONGEST_HOLD
                     lines = self._take_queued() if in_time else []
+            except OSError:
+                self._remove_if_new(descriptor)
+                raise
             finally:
                 unlock(descriptor)
         except OSError as raised:
@@ -159,11 +161,16 @@ class Journal:
         end = size
         # A file that has grown since our last line may end in a part of somebody else's.
         if size and size != self._end and os.pread(descriptor, 1, size - 1) != b"\n":
-            end = _whole_length(descriptor, size)
+            from llmcli.system.files.records import sound_end  # noqa: PLC0415  # for a damaged file
+
+            sound = sound_end(descriptor, size)
+            end = sound.size
             if end < size:
                 os.ftruncate(descriptor, end)
-            elif end:
-                text = b"\n" + text  # a last line that lacks only its newline
+            if sound.lacks_newline:
+                text = b"\n" + text
+            if sound.had_zeros:
+                self.mended()
         write_whole(descriptor, text, end)
         return end + len(text)
 
@@ -180,18 +187,46 @@ class Journal:
                 check_regular(self._opened_as.st_mode)
             descriptor = self._descriptor
             lock(descriptor, until - time.monotonic(), self.waiting)
-            status = _stat(self.path)
-            if status and os.path.samestat(status, self._opened_as):
-                return descriptor, status.st_size
+            if is_still_at(self._opened_as, self.path):
+                return descriptor, os.fstat(descriptor).st_size
             self.close()
 
     def _open(self) -> int:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        while True:
+            with suppress(FileNotFoundError):
+                return os.open(self.path, flags)
+            # Created by one process only, which removes it if it cannot write a line to it.
+            with suppress(FileExistsError):
+                descriptor = self._create(flags | os.O_CREAT | os.O_EXCL)
+                self._created = True
+                return descriptor
+
+    def _create(self, flags: int) -> int:
         try:
             return os.open(self.path, flags, 0o600)
         except FileNotFoundError:  # the folder was never made, or somebody has removed it
             self._make_folder(self.path.parent)
             return os.open(self.path, flags, 0o600)
+
+    def _remove_if_new(self, descriptor: int) -> None:
+        """Remove the file if we have created it and could not write to it: a full disk allows both.
+
+        The caller holds the lock, so that no other process has a line in it.
+        """
+        with suppress(OSError):
+            status = os.fstat(descriptor)
+            if self._created and not status.st_size and is_still_at(status, self.path):
+                os.unlink(self.path)
+
+    def sync(self) -> None:
+        """Return when what was appended is on disk; raise OSError if that fails."""
+        from llmcli.system.files import durable  # noqa: PLC0415  # the ledger does without it
+
+        if self._descriptor is not None:
+            durable.sync_file(self._descriptor)
+            if self._created:
+                durable.sync_folder(self.path.parent)
 
     def close(self) -> None:
         """Close the file, which gives up its lock. The next line opens it again."""
@@ -222,71 +257,13 @@ def append_line(
 ) -> None:
     """Append a single `line` to the file at `path`, by the rules of `Journal.append`.
 
-    `waiting` is called now and then while another process holds the lock.
+    It is on disk when the function returns, so that a loss of power does not take it. `waiting` is
+    called now and then while another process holds the lock.
     """
     journal = Journal(path)
     journal.waiting = waiting
     try:
         journal.append(line, patience)
+        journal.sync()
     finally:
         journal.close()
-
-
-def is_still_at(opened: os.stat_result, path: Path | str) -> bool:
-    """Return whether the file of which `opened` is the status is still the one at `path`.
-
-    It is not if another process has removed or replaced it.
-    """
-    current = _stat(path)
-    return current is not None and os.path.samestat(opened, current)
-
-
-def _stat(path: Path | str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
-
-
-def _whole_length(descriptor: int, size: int) -> int:
-    """Return the size of the file without its last line if that is torn, else `size`."""
-    blocks: list[bytes] = []
-    start = size
-    while start and not (blocks and b"\n" in blocks[-1]):
-        begin = max(0, start - _BLOCK)
-        blocks.append(os.pread(descriptor, start - begin, begin))
-        start = begin
-    last = b"".join(reversed(blocks)).rpartition(b"\n")[2]
-    return size - len(last) if _is_torn(last) else size
-
-
-def _is_torn(line: bytes) -> bool:
-    """Return whether `line`, which has no newline, is the first part of a record of llmcli.
-
-    Any other text was put there by somebody else, and must stay.
-    """
-    is_ours = any(line.startswith(head[: len(line)]) for head in _HEADS)
-    return bool(line) and is_ours and parse_record(line) is None
-
-
-def parse_record(line: bytes) -> Record | None:
-    """Return the JSON object that `line` consists of; None if it is anything else."""
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def read_records(path: Path) -> Iterator[tuple[int, Record | None]]:
-    """Yield the number of each line, counted from 1, and its record.
-
-    The record is None for a line that is not a JSON object. Blank lines and a torn last line are
-    left out. Raise OSError if the file cannot be read.
-    """
-    with open_regular(path) as file:
-        for number, line in enumerate(file, 1):
-            record = parse_record(line)
-            is_whole = line.endswith(b"\n") or not _is_torn(line)
-            if record is not None or (line.strip() and is_whole):
-                yield number, record

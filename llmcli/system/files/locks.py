@@ -61,3 +61,14 @@ def lock_file(
         yield
     finally:
         os.close(descriptor)  # which gives up the lock, too
+
+
+def is_still_at(opened: os.stat_result, path: Path | str) -> bool:
+    """Return whether the file of which `opened` is the status is still the one at `path`.
+
+    It is not if another process has removed or replaced it, perhaps while its lock was waited for.
+    """
+    try:
+        return os.path.samestat(opened, os.stat(path))
+    except FileNotFoundError:
+        return False

@@ -1,5 +1,6 @@
 """What data is that should be text and is not, in words, and what its owner can do."""
 
+import re
 import shlex
 
 from llmcli.system.files import formats, media
@@ -15,6 +16,9 @@ _MARKS = {
 # side: text of western languages in UTF-16 has a zero in every other byte.
 _SAMPLE = 256
 _FEWEST_ZEROS = 0.7
+# No encoding of text has these control characters: all of C0 but those that files of text contain,
+# such as line ends, form feed and the escape of ISO-2022, and DEL.
+_CONTROLS = re.compile(rb"[\x00-\x07\x10-\x19\x1c-\x1f\x7f]")
 
 
 def wide_encoding(data: bytes) -> str | None:
@@ -38,7 +42,7 @@ def described(data: bytes, name: str, offset: int) -> tuple[str, str]:
     if encoding := wide_encoding(data):
         return f"is {encoding} text, not UTF-8", convert(encoding, file)
     if file is None:
-        return _plainly(data, offset), "check the shell's encoding"
+        return _plainly(data), "check the shell's encoding"
     if kind := media.media_type(data):
         give = "give it with -f" + (" -" if name == "stdin" else "")
         return f"is {media.named(kind)}, not text", give
@@ -46,10 +50,10 @@ def described(data: bytes, name: str, offset: int) -> tuple[str, str]:
         command = found.command.format(shlex.quote(file))
         hint = f"convert it with `{command}`" if command else "no program is known to convert it"
         return f"is {found.name}, not text", hint
-    if not data[offset]:
-        return _plainly(data, offset), f"`file {shlex.quote(file)}` may say what it is"
+    if _CONTROLS.search(data):
+        return "is binary", f"`file {shlex.quote(file)}` may say what it is"
     hint = f"convert it: {iconv('WINDOWS-1252', file)}, or from whatever encoding it has"
-    return _plainly(data, offset), hint
+    return _plainly(data), hint
 
 
 def convert(encoding: str, file: str | None) -> str:
@@ -62,8 +66,8 @@ def iconv(encoding: str, file: str | None) -> str:
     return f"`iconv -f {encoding} -t UTF-8 {shlex.quote(file or 'FILE')}`"
 
 
-def _plainly(data: bytes, offset: int) -> str:
-    return "is not UTF-8 text" if data[offset] else "is binary"
+def _plainly(data: bytes) -> str:
+    return "is binary" if _CONTROLS.search(data) else "is not UTF-8 text"
 
 
 def _file(name: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import stat
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +22,20 @@ def check_regular(mode: int) -> None:
     if not stat.S_ISREG(mode):
         kind = _KINDS.get(stat.S_IFMT(mode), "something else")
         raise OSError(0, f"it is {kind}, not a regular file")
+
+
+def is_open(path: Path | str) -> bool:
+    """Return whether `path` stands for a descriptor that is open, as a shell makes of `<(pass)`."""
+    return re.fullmatch(r"/(dev|proc/self)/fd/\d+", str(path)) is not None
+
+
+def check_regular_at(path: str) -> None:
+    """Raise OSError unless `path` is a regular file or an open descriptor.
+
+    It is for files that a library opens, which would wait at a FIFO where no signal ends the wait.
+    """
+    if not is_open(path):
+        check_regular(os.stat(path).st_mode)
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -115,6 +115,26 @@ def test_an_image_alone_is_an_answer_in_json(
         assert run("map", "--json", "x", input=b"r\n").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ({"content": "", "images": [IMAGE]}, "[an image]"),
+        ({"content": [IMAGE]}, "[an image]"),
+        ({"content": None, "audio": {"id": "a", "data": "QUJD"}}, "[audio]"),
+        ({"content": [{"type": "video", "video": "x"}]}, "[not text]"),
+    ],
+)
+def test_an_answer_that_is_no_text_is_named_in_the_next_request(
+    run: Run, endpoint: Endpoint, message: dict[str, Any], words: str
+) -> None:
+    """Anthropic refuses an empty text: "text content blocks must be non-empty"."""
+    server = endpoint(in_turn(whole(**message), answer("x")))
+    assert run("ask", "--json", "--session", "s", "draw").returncode == 0
+    assert run("ask", "-c", "and now?").returncode == 0
+    expected = ["draw", words, "and now?"]
+    assert [one["content"] for one in server.requests[1].json["messages"]] == expected
+
+
 def test_images_beside_a_text_are_told(run: Run, endpoint: Endpoint) -> None:
     endpoint(whole(content="Look:", images=[IMAGE]))
     done = run("ask", "hi")

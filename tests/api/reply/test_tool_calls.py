@@ -101,7 +101,7 @@ def test_names_in_one_chunk_are_of_two_calls(run: Run, endpoint: Endpoint) -> No
 
 @pytest.mark.parametrize("ids", [["", ""], [None, None], ["same", "same"], ["", "c"]])
 @pytest.mark.parametrize("whole", [True, False])
-def test_ids_are_the_same_in_text_and_json(
+def test_ids_in_text_are_those_of_the_open_calls(
     run: Run, endpoint: Endpoint, ids: list[str | None], whole: bool
 ) -> None:
     calls = [piece(f"f{n}", "{}", one, n) for n, one in enumerate(ids)]
@@ -118,12 +118,10 @@ def test_ids_are_the_same_in_text_and_json(
     text = [json.loads(line)["id"] for line in run("ask", "hi").stdout.splitlines()]
     told = json.loads(run("ask", "--json", "hi").stdout)
     assert len(set(text)) == 2
-    assert [call["id"] for call in told["choices"][0]["message"]["tool_calls"]] == text
     assert [call["id"] for call in told["llmcli"]["open_calls"]] == text
-    end = json.loads(run("ask", "--events", "hi").stdout.splitlines()[-1])
-    assert [call["id"] for call in end["choices"][0]["message"]["tool_calls"]] == text
-    (row,) = run("map", "--json", "hi", input=b"x").stdout.splitlines()
-    assert [c["id"] for c in json.loads(row)["choices"][0]["message"]["tool_calls"]] == text
+    # The choices are told as they came.
+    ids_told = [call["id"] for call in told["choices"][0]["message"]["tool_calls"]]
+    assert ids_told == [one or "" for one in ids]
 
 
 def called(output: bytes) -> list[tuple[str, Any]]:

@@ -47,7 +47,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00"
             ["ask", "what?"],
             b"caf\xe9\x00\xff",
             65,
-            "stdin is not UTF-8 text: byte 0xe9 at offset 3",
+            "stdin is binary: byte 0xe9 at offset 3",
         ),
         (["ask", "what?"], b"ab\x00cd", 65, "stdin is binary: byte 0x00 at offset 2"),
         (

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from tests.support.conversations import STATE, assistant, kept, user
 from tests.support.endpoint import Request, Script, Server, Wire, answer
 from tests.support.program import PROGRAM, Run
-from tests.support.waiting import reach_deadline, wait_until
+from tests.support.waiting import has_open, reach_deadline, wait_until
 
 Endpoint = Callable[[Script], Server]
 # Processes at once.
@@ -105,14 +104,6 @@ def test_a_turn_that_only_lacks_its_line_end_is_whole(
     path.write_bytes(path.read_bytes().rstrip())
     run("ask", "--session", "s", "Q2")
     assert [record["messages"] for record in kept(home, "s")] == [turn("Q1"), turn("Q2")]
-
-
-def has_open(pid: int, path: Path) -> bool:
-    """Whether the process has the file open."""
-    links = Path(f"/proc/{pid}/fd").iterdir()
-    with suppress(FileNotFoundError):  # closed meanwhile
-        return any(os.readlink(link) == str(path) for link in links)
-    return False
 
 
 def test_a_stopped_holder_of_the_lock_is_waited_for_until_the_deadline(

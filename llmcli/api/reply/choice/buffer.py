@@ -11,7 +11,6 @@ from llmcli.api.reply.choice.reader import ChoicePiece
 from llmcli.api.reply.choice.text_buffer import TextBuffer, has_surrogates, join_surrogates
 from llmcli.api.reply.choice.think_tags import ThinkTags
 from llmcli.api.reply.completion import CUT, FAILED, FILTERED, Choice, Delta
-from llmcli.api.reply.tool_calls import with_ids
 from llmcli.api.unknown_fields import Extra
 from llmcli.system.dataclass import dataclass
 from llmcli.system.secrets import redacted
@@ -178,11 +177,8 @@ class ChoiceBuffer:
         bad = reason in (*CUT, *FAILED) or reason.startswith(FILTERED)
         return not bad and (ended or (bool(reason) and not self.resumed))
 
-    def choice(self, reply: Any = None) -> Choice:
-        """Return what has come so far; the arguments of a last call may lack their end.
-
-        `reply` is the id of the reply, for calls to which the server gives no id of their own.
-        """
+    def choice(self) -> Choice:
+        """Return what has come so far; the arguments of a last call may lack their end."""
         redact = self._reading.redact
         message_extra: Extra = redacted(self._message_extra, redact)
         if self._images:
@@ -193,7 +189,6 @@ class ChoiceBuffer:
             from llmcli.api.reply.choice import audio  # noqa: PLC0415  # few answers are spoken
 
             message_extra["audio"] = audio.joined(self._audio)
-        calls = [redacted(call, redact, _WRITTEN) for call in self._calls.calls()]
         return Choice(
             index=self.index,
             text=str(self.text),
@@ -201,7 +196,7 @@ class ChoiceBuffer:
             reasoning=str(self._reasoning) + str(self._thought),
             thought=self.thought,
             reasoning_details=reasoning.consolidate(self._details),
-            tool_calls=with_ids(calls, reply),
+            tool_calls=[redacted(call, redact, _WRITTEN) for call in self._calls.calls()],
             refusal="".join(self._refusal),
             finish_reason=self.reason,
             finished=bool(self.finish_reason) and not self.resumed,

@@ -106,7 +106,9 @@ class _Secure(EndpointConnection, HTTPSConnection):
         connection.settimeout(timeouts.current().connect_timeout)
         assert self.ssl_context is not None
         self.is_verified = True  # else urllib3 would warn of an unverified HTTPS request
-        return self.ssl_context.wrap_socket(connection, server_hostname=self.host)
+        from llmcli.backends.http.wire.validity import handshake  # noqa: PLC0415  # not for http://
+
+        return handshake(self.ssl_context, connection, self.host)
 
 
 class _PlainPool(HTTPConnectionPool):

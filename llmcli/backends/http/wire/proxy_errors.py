@@ -37,24 +37,26 @@ def _refused(status: int, reason: str, proxy: str, target: str) -> LlmcliError:
     if status == _PASSWORD:
         return wants_password(proxy)
     answer = f"HTTP {status} {reason}".rstrip()
-    return NetworkError(
+    error = NetworkError(
         f"the proxy {proxy_address(proxy)} refuses to connect to {target}: {answer}",
         hint="ask who runs the proxy, or name the host in NO_PROXY",
         status=status,
         transient=status in _TEMPORARY,
     )
+    return error.replaced(of_proxy=True)
 
 
 def wants_password(proxy: str) -> AuthError:
     """Return the error for a proxy that asks for a password, or refuses the one in its URL."""
     problem = "refuses the user and password" if "@" in proxy else "asks for a password"
-    status = "" if proxy.lower().startswith("socks") else f"{_PASSWORD} from "
-    return AuthError(
-        f"the proxy {problem} ({status}{proxy_address(proxy)})",
+    socks = proxy.lower().startswith("socks")
+    error = AuthError(
+        f"the proxy {problem} ({'' if socks else f'{_PASSWORD} from '}{proxy_address(proxy)})",
         hint="set or correct the user and password of the proxy in HTTPS_PROXY, HTTP_PROXY "
         "or ALL_PROXY",
-        status=_PASSWORD,
+        status=None if socks else _PASSWORD,
     )
+    return error.replaced(of_proxy=True)
 
 
 def unreachable(causes: Sequence[BaseException], proxy: str, target: str) -> LlmcliError:

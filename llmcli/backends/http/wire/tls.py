@@ -12,6 +12,7 @@ from functools import cache
 
 from llmcli.errors import ConfigError
 from llmcli.system.dataclass import dataclass
+from llmcli.system.files.regular import check_regular_at
 
 # Bundles and directories of the systems that OpenSSL's own paths may not lead to, as when Python
 # brings an OpenSSL of its own; they are those of Go's crypto/x509.
@@ -108,6 +109,11 @@ def _certifi() -> str:
 def _existing(path: str, source: str) -> str:
     if not os.path.exists(path):
         raise ConfigError(f"the CA bundle {path} does not exist", hint=f"check {source}")
+    try:
+        check_regular_at(path)
+    except OSError as error:
+        problem = f"cannot read CA certificates from {path}: {error.strerror}"
+        raise ConfigError(problem, hint=f"check {source}") from None
     return path
 
 
@@ -149,9 +155,13 @@ def _load_own(made: ssl.SSLContext, certificate: str, key: str | None) -> None:
         )
 
     for path in (certificate, key):
-        if path and not os.access(path, os.R_OK):
-            problem = f"client_cert: cannot read {path}"
-            raise ConfigError(problem, hint="check client_cert and client_key")
+        try:
+            if path:
+                os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                check_regular_at(path)
+        except OSError as error:
+            problem = f"client_cert: cannot read {path}: {error.strerror}"
+            raise ConfigError(problem, hint="check client_cert and client_key") from None
     try:
         made.load_cert_chain(certificate, key, no_password)
     except OSError as error:  # ssl.SSLError is one

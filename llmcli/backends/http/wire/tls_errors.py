@@ -19,7 +19,9 @@ _HANDSHAKE = "ALERT_HANDSHAKE_FAILURE"
 
 def untrusted(error: ssl.SSLCertVerificationError, target: str) -> LlmcliError:
     """Return the error for the certificate of `target`, the host and port of a server."""
+    # The notes say when it was valid.
     reason = (error.verify_message or str(error)).rstrip(".")
+    reason = ", ".join([reason, *getattr(error, "__notes__", ())])
     hint = "if this is the right server, name its CA file in ca_file or REQUESTS_CA_BUNDLE"
     if error.verify_code in _TIME:
         hint = "check the clock of this machine, and ca_file or REQUESTS_CA_BUNDLE if one is set"

@@ -4,6 +4,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,31 @@ def test_a_common_name_is_no_name(
     assert done.returncode == 76
     assert "not valid for 'localhost'" in one_line(done.stderr)
     assert "subjectAltName" in one_line(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "says"),
+    [
+        ("2020-01-02", "2024-05-06", "certificate has expired, it expired on 2024-05-06 07:08 UTC"),
+        ("1999-01-02", "2001-05-06", "certificate has expired, it expired on 2001-05-06 07:08 UTC"),
+        ("2088-01-02", "2089-05-06", "is not yet valid, it is valid from 2088-01-02 07:08 UTC on"),
+    ],
+)
+@pytest.mark.parametrize("command", [("ask", "-q", "hi"), ("map", "-q", "{}")])
+@pytest.mark.parametrize("short", ["1", "0"])
+def test_a_certificate_out_of_its_time(
+    run: Run, authority: trustme.CA, env: dict[str, str], tmp_path: Path,
+    begin: str, end: str, says: str, command: tuple[str, ...], short: str,
+) -> None:  # fmt: skip
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    first, last = (datetime.fromisoformat(f"{day}T07:08:09+00:00") for day in (begin, end))
+    authority.issue_cert("127.0.0.1", not_before=first, not_after=last).configure_cert(made)
+    env |= {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "LLMCLI_SHORT": short}
+    with serving(answer("ok"), made) as server:
+        done = run(*command, "-m", "m", "--base-url", server.base_url, input=b"x\n")
+        assert not server.requests
+    assert done.returncode == 76, done.stderr
+    assert says in one_line(done.stderr) and "check the clock" in one_line(done.stderr)
 
 
 def test_a_server_that_is_trusted_by_its_own_certificate(
