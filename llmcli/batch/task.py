@@ -1,17 +1,15 @@
 """What is handed to a worker of `map`, and what comes back."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmcli.api.trace import Trace
 from llmcli.api.types import ChatRequest
 from llmcli.chat.call import Call
 from llmcli.chat.report import report
 from llmcli.errors import InternalError, LlmcliError
-from llmcli.system.dataclass import dataclass
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """A record to be answered.
 
     `index` is its number in the input, from 0; `value` the record as JSON; `key` a hash of the
@@ -21,7 +19,7 @@ class Task:
     the fields of the request that the user has set.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # a tuple has a method of that name
     key: str
     value: Any
     request: ChatRequest | None = None
@@ -31,8 +29,7 @@ class Task:
     given: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What came of a task.
 
     `report` is the object that `ask --json` would print, `text` the answer as text. `error` is set

@@ -15,7 +15,7 @@ from llmcli.config.settings import Settings
 from llmcli.errors import AuthError, LlmcliError, NoModel, ProtocolError
 from llmcli.spending import budget
 from llmcli.spending.account import price_of
-from llmcli.spending.spent import Spent
+from llmcli.spending.sums.spent import Spent
 from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.system.suggestions import near_names

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from llmcli.api.models import Model
@@ -18,7 +18,7 @@ from llmcli.system.environment import Environment
 
 if TYPE_CHECKING:
     from llmcli.spending.budget import Budget
-    from llmcli.spending.spent import Spent
+    from llmcli.spending.sums.spent import Spent
 
 # The entry of the setting `prices` for every model that has no entry of its own.
 _ANY_MODEL = "*"
@@ -46,6 +46,11 @@ class Account:
     ledger: Ledger
     spent: "Spent | None"
     of_model: Callable[[str], "Account"]
+
+    @cached_property
+    def is_limited(self) -> bool:
+        """Return whether a budget limits the requests."""
+        return self.budget is not None and bool(self.budget.limits_for(self.labels.tag))
 
 
 @dataclass(frozen=True)
@@ -77,8 +82,7 @@ def account(
     # Without a home there is no place for a ledger, which only a budget has to complain about.
     has_place = not environment.is_nowhere(environment.state_directory)
     recorded = settings.ledger and not options.no_ledger and has_place
-    # Under a budget each cost is written at once, because other runs read it to see what is left.
-    ledger = Ledger(environment, lazily=purpose.many and limits is None)
+    ledger = Ledger(environment, lazily=purpose.many)
     shared = recorded, limits, Allowance(max_cost(options)), ledger, _spent(environment, limits)
 
     @cache
@@ -116,7 +120,7 @@ def _budget(settings: Settings, options: AccountOptions) -> "Budget | None":
 def _spent(environment: Environment, limits: "Budget | None") -> "Spent | None":
     if limits is None:
         return None
-    from llmcli.spending.spent import Spent  # noqa: PLC0415  # loaded only for a budget
+    from llmcli.spending.sums.spent import Spent  # noqa: PLC0415  # loaded only for a budget
 
     return Spent(environment, limits)
 

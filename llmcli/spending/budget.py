@@ -141,12 +141,13 @@ class Exclusive:
         self._environment = environment
         self._path = ledger.folder(environment) / ".lock"
         self._descriptor: int | None = None
+        self._opened_as: os.stat_result | None = None
 
     def _is_open(self) -> bool:
         """Return whether the file is open, and nobody has removed it since."""
-        if self._descriptor is None:
+        if self._descriptor is None or self._opened_as is None:
             return False
-        if is_still_at(os.fstat(self._descriptor), self._path):
+        if is_still_at(self._opened_as, self._path):
             return True
         os.close(self._descriptor)
         self._descriptor = None
@@ -167,9 +168,9 @@ class Exclusive:
                 # on two files of the same name.
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
                 self._descriptor = os.open(self._path, flags, 0o600)
+                self._opened_as = os.fstat(self._descriptor)
             assert self._descriptor is not None
-            with self._environment.waiting_for("another run that holds the budget") as wait:
-                lock(self._descriptor, patience, wait.remind)
+            self._take(self._descriptor, patience)
         except TimeoutError:
             problem = f"another run holds {self._path}, so the budget cannot be kept"
             hint = "nothing was sent; try again when it has ended"
@@ -181,3 +182,10 @@ class Exclusive:
             yield
         finally:
             unlock(self._descriptor)
+
+    def _take(self, descriptor: int, patience: float) -> None:
+        try:
+            lock(descriptor, patience=0)
+        except TimeoutError:
+            with self._environment.waiting_for("another run that holds the budget") as wait:
+                lock(descriptor, patience, wait.remind)

@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -114,9 +114,17 @@ class Ledger:
         Raises WriteError if the file cannot be written, ConfigError if its directory is open to
         other users.
         """
-        intent = Intent(f"{next(self._ids) % 2**64:016x}", now(), labels)
-        self.append(intent.month, intent_line(intent, estimate))
-        return intent
+        return self.begin_all([(labels, estimate)])[0]
+
+    def begin_all(self, requests: Sequence[tuple[Labels, Cost]]) -> list[Intent]:
+        """Write and return the intents of several requests in one step; raises as `begin` does."""
+        moment = now()
+        intents = [Intent(f"{next(self._ids) % 2**64:016x}", moment, one) for one, _ in requests]
+        lines = (
+            intent_line(intent, cost) for intent, (_, cost) in zip(intents, requests, strict=True)
+        )
+        self.append(intents[0].month, b"".join(lines))
+        return intents
 
     def settle(self, intent: Intent, settlement: Settlement) -> None:
         """Write how the request of `intent` has ended and what it cost.

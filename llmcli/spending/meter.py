@@ -99,10 +99,10 @@ class Meter:
         where a budget depends on it; else it is a warning, as the answer matters more.
         """
         account = self.account
-        if account.budget and account.budget.limits_for(account.labels.tag):
+        if account.is_limited:
             assert account.spent
-            with account.spent.reserved(account.labels.tag, self._known(bound)):
-                return account.ledger.begin(account.labels, bound.cost)
+            self._known(bound)
+            return account.spent.begin(account.ledger, account.labels, bound.cost)
         if not account.recorded:
             return None
         try:
@@ -123,6 +123,8 @@ class Meter:
         spent = cost.usd or Decimal(0)
         if intent is None:
             return spent
+        if self.account.is_limited and self.account.spent:
+            self.account.spent.settle(intent, cost)
         attempts = self.trace.attempts
         settlement = Settlement(
             exit=_exit(error),

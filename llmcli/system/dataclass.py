@@ -46,22 +46,32 @@ def field(
     return Field(default, default_factory, metadata or {}, repr=repr)
 
 
-def _init(self: Any, *given: Any, **named: Any) -> None:
-    kind, values = self.__class__, self.__dict__
-    names = kind.__dataclass_fields__
-    # Written into __dict__, past the __setattr__ of a frozen class, which refuses every change.
-    values.update(kind.__dataclass_defaults__)
-    values.update(named)
-    if given:
-        if len(given) > len(names):
-            raise TypeError(f"{kind.__name__} has only {len(names)} fields")
-        values.update(zip(names, given, strict=False))
-    for name, make in kind.__dataclass_factories__:
-        if name not in values:
-            values[name] = make()
-    if values.keys() != names.keys():
-        wrong = ", ".join(sorted(values.keys() ^ names.keys()))
-        raise TypeError(f"{kind.__name__}: missing or unknown: {wrong}")
+def _initializer(cls: Any) -> Callable[..., None]:
+    """Return the __init__ of a class whose fields are known."""
+    # Names of this function, as looking up attributes of the class would take half of the time.
+    title, names, defaults = cls.__name__, cls.__dataclass_fields__, cls.__dataclass_defaults__
+    factories, count, known = cls.__dataclass_factories__, len(names), names.keys()
+
+    def __init__(self: Any, *given: Any, **named: Any) -> None:
+        # Written into __dict__, past the __setattr__ of a frozen class, which refuses every change.
+        values = self.__dict__
+        if defaults:
+            values.update(defaults)
+        if named:
+            values.update(named)
+        if given:
+            if len(given) > count:
+                raise TypeError(f"{title} has only {count} fields")
+            values.update(zip(names, given, strict=False))
+        for name, make in factories:
+            if name not in values:
+                values[name] = make()
+        # Without an unknown name among those that were given, the number tells that one is missing.
+        if len(values) != count or not named.keys() <= known:
+            wrong = ", ".join(sorted(values.keys() ^ known))
+            raise TypeError(f"{title}: missing or unknown: {wrong}")
+
+    return __init__
 
 
 def _repr(self: Any) -> str:
@@ -118,7 +128,7 @@ def _add_methods(cls: Any, *, frozen: bool) -> Any:
     cls.__dataclass_factories__ = [
         (n, f.default_factory) for n, f in own.items() if f.default_factory is not _MISSING
     ]
-    cls.__init__, cls.__repr__, cls.__eq__ = _init, _repr, _equal
+    cls.__init__, cls.__repr__, cls.__eq__ = _initializer(cls), _repr, _equal
     cls.__hash__ = _hash if frozen else None  # what can change must not be a key of a dict
     if frozen:
         cls.__setattr__ = cls.__delattr__ = _refuse

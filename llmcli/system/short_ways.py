@@ -14,6 +14,7 @@ NAMES = (
     "one-line-events",  # backends/http/reply/one_line_events.py
     "plain-request",  # backends/http/plain.py
     "repeated-events",  # backends/http/reply/repeated_events.py
+    "result-lines",  # batch/results/entry.py
     "version",  # cli/entry.py
 )
 _GIVEN = os.environ.get("LLMCLI_SHORT", "")

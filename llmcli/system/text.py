@@ -41,11 +41,10 @@ def decoded(data: bytes, name: str) -> str:
     """
     offset = data.find(b"\0")
     try:
-        text = data.decode("utf-8-sig")
+        # Not by the codec utf-8-sig, which takes three times as long for a line.
+        text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        # The codec counts from behind the byte order mark, of three bytes.
-        invalid = error.start + (len(BOM) if data.startswith(BOM) else 0)
-        offset = invalid if offset < 0 else min(invalid, offset)
+        offset = error.start if offset < 0 else min(error.start, offset)
     if offset < 0:
         return text
     from llmcli.system.files import not_text  # noqa: PLC0415  # most input is text

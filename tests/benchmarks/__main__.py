@@ -11,6 +11,7 @@ from tests.benchmarks import (
     interrupt,
     ledger,
     lines,
+    record,
     report,
     resume,
     short_ways,
@@ -27,6 +28,7 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "volume": volume.main,
     "calls": calls.main,
     "map": lines.main,
+    "record": record.main,
     "budget": budget.main,
     "resume": resume.main,
     "breaks": lambda _options: breaks.main(),
@@ -35,7 +37,8 @@ PARTS: dict[str, Callable[[Options], None]] = {
     "short": short_ways.main,
     "structure": structure.main,
 }
-_SIDE_BY_SIDE = {"breaks", "short", "start", "stream", "volume", "map", "budget", "resume"}
+# Parts that neither need the other programs nor llmcli as it is installed.
+_ALONE = {"calls", "interrupt", "ledger", "structure"}
 
 
 def main() -> None:
@@ -53,7 +56,7 @@ def main() -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     options = Options(2 if given.quick else given.runs, given.quick, given.full, given.beside)
     names = given.names or list(PARTS)
-    if _SIDE_BY_SIDE & set(names):
+    if set(names) - _ALONE:
         installed.set_up()
         _say_what_is_measured(options)
     for name in names:

@@ -3,6 +3,7 @@
 import json
 import statistics
 import tempfile
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 from tests.benchmarks import report
 from tests.benchmarks.clients import Clients
 from tests.benchmarks.endpoint import serving
-from tests.benchmarks.measure import Command, nowhere, run
+from tests.benchmarks.measure import median_seconds, nowhere, run, side_by_side
 from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
 
@@ -21,37 +22,59 @@ _DAYS, _TAGS, _MODELS = 28, 7, 5
 
 def main(options: Options) -> None:
     requests, records = (2_000, 100) if options.quick else (500_000, 3_000)
-    report.heading(
-        "llmcli map with a budget, from a server that answers at once",
-        f"{records:,} records, 8 at a time; the first run with a ledger reads it, and is left out.",
-    )
-    rows = []
+    rounds = min(options.runs, 5)
     with tempfile.TemporaryDirectory() as home, serving() as endpoint:
         clients = Clients(Path(home), endpoint)
         stdin = Path(home, "lines")
         stdin.write_text("".join(f"{number}\n" for number in range(records)))
-        plain = clients.llmcli(Plan(), "map", "-j", "8", "--max-tokens", "10", "Q {}")
-        for size in (0, requests):
-            state = Path(home, f"state-{size}")
-            _fill(state, size)
-            more = {"XDG_STATE_HOME": str(state), "LLMCLI_PRICES": _PRICES}
-            without = replace(plain, environment={**plain.environment, **more}, stdin=stdin)
-            limited = {**without.environment, "LLMCLI_BUDGET": _LIMITS}
-            rates = [_rate(one, options.runs, records)
-                     for one in (without, replace(without, environment=limited))]  # fmt: skip
-            shown = (f"{rate:,.0f}" for rate in rates)
-            rows.append((f"{size:,} requests", *shown, report.ratio(rates[1] / rates[0])))
-    report.table(("ledger", "without /s", "with /s", "with / without"), rows)
+        rows = [_row(clients, stdin, size, records, rounds) for size in (0, requests)]
+    report.heading(
+        "llmcli map with a budget, from a server that answers at once",
+        f"{records:,} records, 8 at a time; medians of {rounds} runs in turns. The first run with "
+        "a budget reads the ledger: what it takes more is beside json.loads of each line.",
+    )
+    header = ("ledger", "without /s", "with /s", "ratio", "first / json.loads", "peak MiB")
+    report.table(header, rows)
 
 
-def _rate(command: Command, runs: int, records: int) -> float:
-    run(command, nowhere)
-    seconds = [run(command, nowhere).seconds for _ in range(min(runs, 5))]
-    return records / statistics.median(seconds)
+def _row(clients: Clients, stdin: Path, size: int, records: int, rounds: int) -> list[str]:
+    state = clients.home / f"state-{size}"
+    ledger = _fill(state, size)
+    parsed = _parsed(ledger)
+    plain = clients.llmcli(
+        Plan(), "map", "-j", "8", "--max-tokens", "10", "Q {}",
+        XDG_STATE_HOME=str(state), LLMCLI_PRICES=_PRICES,
+    )  # fmt: skip
+    without = replace(plain, stdin=stdin)
+    limited = replace(without, environment={**plain.environment, "LLMCLI_BUDGET": _LIMITS})
+    run(without, nowhere)
+    first = run(limited, nowhere)
+    found = side_by_side({"without": without, "with": limited}, rounds, nowhere)
+    seconds = median_seconds(found)
+    cpu = statistics.median(one.cpu for one in found["with"])
+    return [
+        f"{size:,} requests",
+        *(f"{records / seconds[name]:,.0f}" for name in found),
+        report.ratio(seconds["without"] / seconds["with"]),
+        report.ratio((first.cpu - cpu) / parsed) if size else "-",
+        report.mebibytes(first.memory),
+    ]
 
 
-def _fill(state: Path, requests: int) -> None:
-    """Write a ledger of this month: all that a day, a tag and a model have in common is a sum."""
+def _parsed(path: Path) -> float:
+    """CPU seconds of json.loads of each line."""
+    begin = time.process_time()
+    with path.open("rb") as file:
+        for line in file:
+            json.loads(line)
+    return time.process_time() - begin
+
+
+def _fill(state: Path, requests: int) -> Path:
+    """Write a ledger of this month, and return its path.
+
+    All that a day, a tag and a model have in common is a sum.
+    """
     month = f"{datetime.now(UTC):%Y-%m}"
     path = state / f"llmcli/ledger/{month}.jsonl"
     path.parent.mkdir(parents=True)
@@ -71,3 +94,4 @@ def _fill(state: Path, requests: int) -> None:
             ):
                 head = {"id": f"{number:016x}", "event": event}
                 file.write(json.dumps({**head, **about, **more}) + "\n")
+    return path

@@ -17,6 +17,7 @@ from tests.benchmarks.replies import Plan
 _SCRIPT = Path(__file__).with_name("openai_stream.py")
 _RELAY = Path(__file__).with_name("relay.py")
 _THREADS = Path(__file__).with_name("threads.py")
+_AIOHTTP = Path(__file__).with_name("aiohttp_map.py")
 _PACKAGES = Path(__file__).with_name("packages.py")
 _ALL_PACKAGES = Path(__file__).with_name("all_packages.py")
 
@@ -50,10 +51,16 @@ class Clients:
         """The floor of what asks by threads over requests."""
         return self._script(_THREADS, plan, str(jobs), *options)
 
-    def _script(self, script: Path, plan: Plan, *words: str, **more: str) -> Command:
-        """One of ours, with the Python and the packages of llmcli."""
+    def aiohttp(self, plan: Plan, jobs: int, *options: str) -> Command:
+        """The floor of what asks by a single thread over aiohttp."""
+        return self._script(_AIOHTTP, plan, str(jobs), *options, package="aiohttp")
+
+    def _script(
+        self, script: Path, plan: Plan, *words: str, package: str = "llmcli", **more: str
+    ) -> Command:
+        """One of ours, with the Python and the packages that `package` brings."""
         url = f"{self.endpoint.base_url(plan)}/chat/completions"
-        command = (program("llmcli", "python"), str(script), url, *words)
+        command = (program(package, "python"), str(script), url, *words)
         return Command(command, self.environment(**more))
 
     def llmcli(self, plan: Plan, *arguments: str, **more: str) -> Command:

@@ -10,7 +10,13 @@ _CHECKOUT = Path(__file__).parents[2]
 _CACHE = _CHECKOUT / ".benchmarks"
 _TOOLS = ("pip", "setuptools")  # every environment has them
 # shell-gpt imports click without requiring it.
-PEERS: dict[str, tuple[str, ...]] = {"llm": (), "shell-gpt": ("click",), "openai": (), "httpie": ()}
+PEERS: dict[str, tuple[str, ...]] = {
+    "llm": (),
+    "shell-gpt": ("click",),
+    "openai": (),
+    "httpie": (),
+    "aiohttp": (),
+}
 
 
 def program(package: str, name: str) -> str:

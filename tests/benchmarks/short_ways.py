@@ -16,6 +16,8 @@ from tests.benchmarks.replies import Plan
 # first token, a long one, and a long one each event of which has a field that changes.
 _PLANS = (Plan(), Plan(wait=0.05), Plan(events=20_000), Plan(events=20_000, changing=1))
 _ALL = "all short ways"
+# Those that a completion does not take: `_print_version` and the part `resume` have them.
+_ELSEWHERE = ("version", "result-lines")
 
 
 def main(options: Options) -> None:
@@ -34,22 +36,23 @@ def main(options: Options) -> None:
 def _print_version(clients: Clients, runs: int) -> None:
     commands = {
         _ALL: clients.llmcli(_PLANS[0], "--version"),
-        "without version": clients.llmcli(_PLANS[0], "--version", LLMCLI_SHORT=_without("version")),
+        "without version": clients.llmcli(_PLANS[0], "--version", LLMCLI_SHORT=without("version")),
     }
     report.heading("Short ways: --version, start to end")
     _print(side_by_side(commands, runs, nowhere))
 
 
 def _commands(clients: Clients, plan: Plan) -> dict[str, Command]:
-    ways = [name for name in NAMES if name != "version"]
+    ways = [name for name in NAMES if name not in _ELSEWHERE]
     return {
         _ALL: clients.llmcli(plan),
-        **{f"without {way}": clients.llmcli(plan, LLMCLI_SHORT=_without(way)) for way in ways},
+        **{f"without {way}": clients.llmcli(plan, LLMCLI_SHORT=without(way)) for way in ways},
         "without any": clients.llmcli(plan, LLMCLI_SHORT="0"),
     }
 
 
-def _without(way: str) -> str:
+def without(way: str) -> str:
+    """The value of LLMCLI_SHORT for all short ways but one."""
     return ",".join(name for name in NAMES if name != way)
 
 

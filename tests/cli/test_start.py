@@ -38,7 +38,12 @@ HEAVY = {
     *("requests", "urllib3", "typer", "rich", "pydantic", "sseclient", "jsonschema", "keyring"),
     *("dataclasses", "inspect", "difflib", "tomllib", "datetime", "decimal", "tempfile", "random"),
     *("subprocess", "base64", "hashlib", "shutil", "zipfile", "asyncio", "json", "re", "logging"),
-    *("llmcli.cli.main", "llmcli.cli.app", "llmcli.spending.budget", "llmcli.spending.summary"),
+    *(
+        "llmcli.cli.main",
+        "llmcli.cli.app",
+        "llmcli.spending.budget",
+        "llmcli.spending.sums.summary",
+    ),
     *("llmcli.chat.sessions.store", "llmcli.chat.prompt.templates", "llmcli.tools.definition"),
     *("llmcli.tools.json_schema", "llmcli.tools.runner", "llmcli.backends.embedded.download"),
     *(f"llmcli.cli.commands.{name}" for name in COMMANDS),

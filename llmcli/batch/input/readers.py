@@ -51,10 +51,10 @@ def _records(source: Source, pieces: Pieces, read: Callable[[str], Record]) -> I
 
 
 def _guarded(source: Source, piece: bytes | Oversized, read: Callable[[str], Record]) -> Record:
-    shown = piece.decode(errors="replace")[:200] if isinstance(piece, bytes) else None
     try:
         return read(source.text(piece))
     except LlmcliError as error:
+        shown = piece.decode(errors="replace")[:200] if isinstance(piece, bytes) else None
         return Record(shown, problem=error)
 
 

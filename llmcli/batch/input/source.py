@@ -3,12 +3,12 @@
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from llmcli.chat.prompt import reading
 from llmcli.chat.prompt.content import Attachments
 from llmcli.errors import BadRequest, LlmcliError
-from llmcli.system.dataclass import dataclass, field
+from llmcli.system.dataclass import dataclass
 from llmcli.system.text import decoded
 
 T = TypeVar("T")
@@ -21,8 +21,7 @@ _MARK = 4
 _HEAD = 64
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record of the input.
 
     `value` is the record as JSON shows it in the results. `text` replaces `{}` in the prompt, and
@@ -34,7 +33,7 @@ class Record:
     value: Any
     text: str = ""
     fields: Mapping[str, Any] | None = None
-    files: Attachments = field(default=Attachments())
+    files: Attachments = Attachments()
     problem: LlmcliError | None = None
 
 

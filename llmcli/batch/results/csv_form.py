@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from llmcli.batch.results.file import CSV
+from llmcli.batch.results.entry import CSV
 from llmcli.batch.results.formats import kept
 from llmcli.batch.task import Outcome, Task
 from llmcli.chat.prompt import placeholders

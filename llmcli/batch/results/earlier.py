@@ -2,7 +2,7 @@
 
 from array import array
 
-from llmcli.batch.results.file import Entry
+from llmcli.batch.results.entry import Entry
 from llmcli.batch.results.line_index import LineIndex
 from llmcli.batch.task import Task
 from llmcli.system.dataclass import dataclass, field

@@ -5,63 +5,21 @@ Each line is one write. If a process is killed within it, the next process remov
 
 import errno
 import fcntl
-import json
 import os
-import re
 import struct
 import subprocess
 from collections.abc import Iterator
-from typing import NamedTuple
 
+from llmcli.batch.results.entry import LONGEST_HEAD, NOTE, Entry, entry, is_result
 from llmcli.errors import CantCreate, NoInput, TryLater, WriteError
 from llmcli.system.files import durable, jsonl
 from llmcli.system.files.locks import is_still_at, lock
-from llmcli.system.files.records import parse_record
 
 # Bytes that are read at once.
 _BLOCK = 1 << 18
-# How the id of a line in batch form begins; the key of the record follows.
-BATCH = "batch_req_"
-# How a line begins that is about a batch of the server: see `batch.server.parts`.
-NOTE = b'{"key": "batch"'
-# The names of the forms of a line, as messages show them.
-TEXT, JSON, CSV, BATCH_LINES = "text", "JSON", "CSV", "batch"
-# How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and
-# must not be changed.
-_HEADS = (b'{"key": "', f'{{"id": "{BATCH}'.encode())
-_LONGEST_HEAD = max(map(len, _HEADS))
 # The layout of `struct flock`, as the `struct` module describes it. Linux: type, whence, start,
 # length, pid, padding. macOS: start, length, pid, type, whence.
 _FLOCK = "hhqqi4x" if os.uname().sysname == "Linux" else "qqihh"
-
-
-# How a line of JSON or text begins: its key and its number, and the record of JSON.
-_BEGIN = re.compile(r'\{"key": "([0-9a-f]{32})", "index": (\d{1,9}), ("input": )?')
-# A record that is a text, and how an answer goes on, which may be followed by anything.
-_TEXT_RECORD = re.compile(r'"(?:[^"\\]|\\.)*"')
-_OK = '"ok": true, '
-_ROW = '"row": '
-_DECODER = json.JSONDecoder()
-# The exit codes of failures that the record itself causes, so that asking again is in vain: a bad
-# request, too long, filtered, cut at its limit of tokens, a tool.
-_ITS_OWN = (65, 80, 82, 86, 87)
-
-
-class Entry(NamedTuple):
-    """What a line of the file says of one record.
-
-    `offset` is where the line begins, in bytes. `form` is TEXT, JSON, CSV or BATCH_LINES. `key` is
-    the hash of the record and its request. `ok` is False for a failure, `its_own` True for one that
-    the record itself caused. `number` is that of the record in the input of the run that wrote the
-    line, from 0; -1 if the line does not say.
-    """
-
-    offset: int
-    form: str
-    key: str
-    ok: bool
-    its_own: bool
-    number: int
 
 
 class ResultFile:
@@ -111,7 +69,7 @@ class ResultFile:
 
     def check(self) -> None:
         """Raise CantCreate if the file begins with something else than a result of map."""
-        if self._size and not _is_result(self._read(_LONGEST_HEAD, 0)):
+        if self._size and not is_result(self._read(LONGEST_HEAD, 0)):
             raise CantCreate(f"{self.path} is not a file of results; it would be overwritten")
 
     def entries(self) -> Iterator[Entry]:
@@ -125,33 +83,28 @@ class ResultFile:
             if text.startswith(NOTE) and text.rstrip().endswith(b"}"):
                 offset += len(text)
                 continue
-            entry = _entry(offset, text)
-            if entry is None and text.strip():
+            found = entry(offset, text)
+            if found is None and text.strip():
                 # A killed process leaves the beginning of a line; a loss of power can leave zeros.
-                if not text.endswith(b"\n") and (_is_result(text) or not text.strip(b"\0")):
+                if not text.endswith(b"\n") and (is_result(text) or not text.strip(b"\0")):
                     self._cut(offset)
                     return
                 hint = "name another file, or do without --resume"
                 raise CantCreate(f"{self.path}: line {number} is not a result of map", hint=hint)
-            if entry is not None:
-                yield entry
+            if found is not None:
+                yield found
             offset += len(text)
         if self._size and self._read(1, self._size - 1) != b"\n":
             self.append(b"\n")
 
     def _lines(self) -> Iterator[bytes]:
-        begun: list[bytes] = []
-        offset = 0
-        while block := self._read(_BLOCK, offset):
-            offset += len(block)
-            first, *others = block.splitlines(keepends=True)
-            for piece in (first, *others):
-                begun.append(piece)
-                if piece.endswith(b"\n"):
-                    yield b"".join(begun)
-                    begun = []
-        if begun:
-            yield b"".join(begun)
+        """Yield the lines of the whole file. Raises NoInput where they cannot be read."""
+        try:
+            with open(self._descriptor, "rb", buffering=_BLOCK, closefd=False) as file:
+                file.seek(0)
+                yield from file
+        except OSError as error:
+            raise self._not_read(error) from None
 
     def line_at(self, offset: int) -> bytes:
         """Return the line that begins at `offset`, with its newline."""
@@ -169,7 +122,10 @@ class ResultFile:
         try:
             return os.pread(self._descriptor, size, offset)
         except OSError as error:
-            raise NoInput(f"cannot read {self.path}: {error.strerror}") from None
+            raise self._not_read(error) from None
+
+    def _not_read(self, error: OSError) -> NoInput:
+        return NoInput(f"cannot read {self.path}: {error.strerror}")
 
     def _cut(self, size: int) -> None:
         """Cut the file to `size` bytes. Raises WriteError."""
@@ -207,10 +163,10 @@ def holds_lines(path: str) -> bool:
     """Return True if the file at `path` can be read and begins with a line of results."""
     try:
         with open(path, "rb") as file:
-            head = file.read(_LONGEST_HEAD)
+            head = file.read(LONGEST_HEAD)
     except OSError:
         return False
-    return len(head) == _LONGEST_HEAD and _is_result(head)
+    return len(head) == LONGEST_HEAD and is_result(head)
 
 
 def number_of_lines(path: str) -> int:
@@ -223,62 +179,6 @@ def number_of_lines(path: str) -> int:
     except OSError:
         pass
     return count
-
-
-def _is_result(text: bytes) -> bool:
-    """Return True if `text` is the beginning of a line of results, however short it is."""
-    return any(text.startswith(head[: len(text)]) for head in _HEADS)
-
-
-def _entry(offset: int, text: bytes) -> Entry | None:
-    """Return the entry of the line that begins at `offset`; None if it is not a result of map."""
-    if answer := _answer(offset, text):
-        return answer
-    value = parse_record(text) if _is_result(text) else None
-    if value is None:
-        return None
-    about = value.get("llmcli")
-    about = about if isinstance(about, dict) else {}
-    if str(value.get("id", "")).startswith(BATCH) and "custom_id" in value:
-        key, ok, form = value["id"].removeprefix(BATCH), value.get("error") is None, BATCH_LINES
-    elif isinstance(value.get("key"), str):
-        key, ok = value["key"], value.get("ok") is True
-        form = JSON if "input" in value else CSV if "row" in value else TEXT
-    else:
-        return None
-    source = value if form in (TEXT, CSV) else about
-    number = about.get("index", -1) if form == BATCH_LINES else value.get("index", -1)
-    its_own = not ok and source.get("exit_code") in _ITS_OWN
-    return Entry(offset, form, key, ok, its_own, number if isinstance(number, int) else -1)
-
-
-def _answer(offset: int, text: bytes) -> Entry | None:
-    """Return the entry of a whole line of JSON or text with an answer; None for any other line.
-
-    Most lines are such, and a file may have millions of them: only their beginning is read.
-    """
-    line = text.decode(errors="replace")
-    begin = _BEGIN.match(line)
-    if begin is None or not line.endswith("}\n"):
-        return None
-    end, form = begin.end(), TEXT
-    if begin[3]:
-        form = JSON
-        if plain := _TEXT_RECORD.match(line, end):
-            end = plain.end()
-        else:
-            try:
-                end = _DECODER.raw_decode(line, end)[1]
-            except (ValueError, RecursionError):
-                return None
-        if not line.startswith(", ", end):
-            return None
-        end += 2
-    if not line.startswith(_OK, end):
-        return None
-    if form == TEXT and line.startswith(_ROW, end + len(_OK)):
-        form = CSV
-    return Entry(offset, form, begin[1], True, False, int(begin[2]))
 
 
 def _holder(descriptor: int) -> str:

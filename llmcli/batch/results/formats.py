@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from llmcli.batch.results.file import BATCH, BATCH_LINES, JSON, TEXT
+from llmcli.batch.results.entry import BATCH, BATCH_LINES, JSON, TEXT
 from llmcli.batch.task import Outcome
 from llmcli.output.json import line
 from llmcli.system.text import harmless

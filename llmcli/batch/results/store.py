@@ -12,12 +12,12 @@ from contextlib import suppress
 from enum import Enum
 
 from llmcli.batch.results.earlier import Counts, EarlierLines
+from llmcli.batch.results.entry import renumbered
 from llmcli.batch.results.file import ResultFile, holds_lines, number_of_lines
 from llmcli.batch.results.formats import Form, all_shown
 from llmcli.batch.results.stale import StaleLines
 from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
-from llmcli.output.json import line
 from llmcli.output.sink import write_file
 from llmcli.system.environment import Environment
 from llmcli.system.files.records import parse_record
@@ -240,7 +240,7 @@ class Results:
         for index, offset in numbered if self._ordered else sorted(numbered, key=lambda n: n[1]):
             if offset != _NO_LINE:
                 text = self._line_at(offset)
-                yield _renumbered(text, index) if self._resumed else text
+                yield renumbered(text, index) if self._resumed else text
 
     def _final_lines(self) -> Iterator[bytes]:
         if self._from_line is None:
@@ -255,16 +255,6 @@ class Results:
         if offset <= _FIRST_STALE:
             return self._stale.line_at(_FIRST_STALE - offset)
         return self._file.line_at(offset)
-
-
-def _renumbered(text: bytes, index: int) -> bytes:
-    """Return the line with the number that its record has in this run."""
-    value = parse_record(text)
-    about = value.get("llmcli") if value and "custom_id" in value else value
-    if value is None or not isinstance(about, dict) or about.get("index") == index:
-        return text
-    about["index"] = index
-    return line(value)
 
 
 def _size(name: str) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from llmcli.batch.results.file import NOTE
+from llmcli.batch.results.entry import NOTE
 from llmcli.system.dataclass import dataclass
 from llmcli.system.files import records
 

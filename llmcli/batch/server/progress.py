@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from llmcli.batch.results.file import TEXT, ResultFile
+from llmcli.batch.results.entry import TEXT
+from llmcli.batch.results.file import ResultFile
 from llmcli.batch.results.formats import kept
 from llmcli.batch.results.store import PROGRESS, Begin, Results
 from llmcli.batch.server.parts import ENDED, Part, open_parts

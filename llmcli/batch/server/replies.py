@@ -53,7 +53,7 @@ class ReplyReader(Answerer):
         outcome = self(task)
         assert outcome is not None
         # What one reply says is not said of the others, which have come as well.
-        return replace(outcome, fatal=False, sent=True)
+        return outcome._replace(fatal=False, sent=True)
 
     def _backend_of(self, trace: Trace) -> Stream:
         def stream(_request: ChatRequest) -> Iterator[list[Chunk]]:

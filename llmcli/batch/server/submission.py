@@ -13,7 +13,7 @@ from llmcli.batch.task import Task
 from llmcli.chat.response_format import Shape
 from llmcli.errors import LlmcliError, TooLong
 from llmcli.spending import ledger
-from llmcli.system.dataclass import dataclass, replace
+from llmcli.system.dataclass import dataclass
 
 # The statuses of a file or batch that the server refuses for what is in it, now and later.
 _REFUSED = (400, 404, 409, 413, 422)
@@ -78,7 +78,7 @@ class Submitter:
                 try:
                     kept.add(task, files.add(task))
                 except TooLong as error:
-                    kept.add(replace(task, request=None, problem=error), NOWHERE)
+                    kept.add(task._replace(request=None, problem=error), NOWHERE)
         return kept, files.closed(), list(known.unclaimed())
 
     def submit(self, files: Sequence[RequestsFile]) -> list[Part]:

@@ -16,9 +16,10 @@ from llmcli.config import file
 from llmcli.errors import NoInput, UsageError
 from llmcli.output import table
 from llmcli.output.json import print_json
-from llmcli.spending import budget, calendar, ledger, summary
+from llmcli.spending import budget, calendar, ledger
 from llmcli.spending.calendar import Zone
-from llmcli.spending.summary import KEYS, Sum
+from llmcli.spending.sums import summary
+from llmcli.spending.sums.summary import KEYS, Sum
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDOUT, write_all
 

@@ -76,7 +76,7 @@ def counted(descriptor, data):
         path = os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError:
         path = ""
-    if path.endswith((".progress", ".jsonl")) or ".part" in path:
+    if path.endswith((".progress", ".jsonl", ".part")):
         count += 1
         if count == at:
             if part:

@@ -1,42 +1,30 @@
 """The sums of the ledger, by day, model, tag, session, profile and command.
 
-Beside each ledger file a checkpoint keeps the sums of its lines so far, so that each line is read
-only once. The checkpoint is a cache: if it does not fit the ledger, all lines are read again.
+Beside each ledger file a checkpoint keeps the sums of its lines so far.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmcli.api.reply.cost import ESTIMATED, amount
 from llmcli.api.reply.usage import tokens
 from llmcli.spending.ledger import INTENT
+from llmcli.spending.sums import checkpoint
 from llmcli.system.dataclass import dataclass, field
-from llmcli.system.files.atomic_file import replace_file
-from llmcli.system.files.regular import open_regular, read_regular
+from llmcli.system.files.regular import open_regular
 
-# The version of the form of a checkpoint; one of another version is ignored.
-_VERSION = 2
-# Bytes that must be new in the ledger before the checkpoint is written again: a few lines are read
-# faster than it is written.
-_CHECKPOINT_EVERY = 65536
+_KIND = checkpoint.CheckpointKind(".sums.json", 2)
 # Numbers with a point stay text until they become Decimals, so that cents are summed exactly.
 _DECODER = json.JSONDecoder(parse_float=str)
-# Bytes of the ledger that a checkpoint quotes, to show which ledger it was made from.
-_PROOF = 48
-# The errors that a checkpoint can raise that is damaged or was written by another program.
-_MISFITS = (
-    *(OSError, ValueError, LookupError, TypeError),
-    *(AttributeError, ArithmeticError, RecursionError),
-)
 # Where the id and the event stand in a line, by the HEAD of the ledger. An intent is kept as text
 # and decoded only if no settlement follows, so half of the lines need no decoding.
-_ID = slice(8, 24)
-_EVENT = slice(37, 37 + len(INTENT))
+ID = slice(8, 24)
+EVENT = slice(37, 37 + len(INTENT))
+# How each line begins, and what stands at EVENT in an intent, in the bytes of the file.
+START, INTENT_EVENT = b'{"id": "', INTENT.encode()
 # What requests are summed by, but for sessions. A Key has a value for each of them; DayOf gives the
 # day of a time.
 KEYS = ("day", "model", "tag", "profile", "command")
@@ -95,8 +83,8 @@ class Rollup:
 
     def feed(self, line: str, day_of: DayOf) -> None:
         """Add a line of the ledger. One that is not a record of llmcli is left out."""
-        if line[_EVENT] == INTENT and line.startswith('{"id": "'):
-            self.open[line[_ID]] = line
+        if line[EVENT] == INTENT and line.startswith(START.decode()):
+            self.open[line[ID]] = line
             return
         record = parse(line)
         if record is None:
@@ -137,11 +125,6 @@ class Rollup:
         for line in self.open.values():
             if record := parse(line):
                 yield (day_of(record["time"]), record.get("session")), _unsettled(record)
-
-    def usd_by_day_and_tag(self) -> Iterator[tuple[tuple[str, str | None], Decimal]]:
-        """Yield a day, a tag and what settled requests have cost; they can come several times."""
-        for (day, _, tag, *_), total in self.sums.items():
-            yield (str(day), tag), total.usd
 
 
 def parse(line: str) -> dict[str, Any] | None:
@@ -203,40 +186,23 @@ def of_file(path: Path, day_of: DayOf, zone: str) -> Rollup:
                     rollup.offset += len(line)
                 else:
                     rollup.damaged = line.endswith(b"\0")
-            if rollup.offset - start > _CHECKPOINT_EVERY:
-                with suppress(OSError):  # a directory that is read-only
-                    _save(path, file, rollup, zone)
+            checkpoint.save(path, file, zone, _KIND, _content(rollup), start)
     except (FileNotFoundError, NotADirectoryError):
         return Rollup()
     return rollup
 
 
-def _checkpoint_path(path: Path) -> Path:
-    return path.with_suffix(".sums.json")
-
-
-def _proof(file: Any, offset: int) -> str:
-    """Return the bytes of the ledger before `offset`, by which a checkpoint knows its ledger.
-
-    If the ledger was cut or replaced since, other bytes stand there.
-    """
-    start = max(0, offset - _PROOF)
-    return os.pread(file.fileno(), offset - start, start).decode(errors="replace")
-
-
-def _checkpoint(path: Path, file: Any, zone: str) -> Rollup:
+def _checkpoint(path: Path, file: BinaryIO, zone: str) -> Rollup:
     """Return what the checkpoint of the ledger says; no sums if it does not fit or is damaged."""
     try:
-        saved = json.loads(read_regular(_checkpoint_path(path)))
-        offset, proof = saved["offset"], saved["proof"]
-        fits = (saved["version"], saved["zone"]) == (_VERSION, zone) and isinstance(offset, int)
-        if not fits or not proof.endswith("\n") or _proof(file, offset) != proof:
+        saved = checkpoint.load(path, file, zone, _KIND)
+        if saved is None:
             return Rollup()
         sums = {_whole_key(key): _sum(numbers) for key, numbers in saved["sums"]}
         sessions = {(str(day), str(name)): _sum(of) for (day, name), of in saved["sessions"]}
         opened = {str(identity): str(line) for identity, line in saved["open"].items()}
-        return Rollup(sums, sessions, opened, offset)
-    except _MISFITS:
+        return Rollup(sums, sessions, opened, saved["offset"])
+    except checkpoint.MISFITS:
         return Rollup()
 
 
@@ -250,7 +216,7 @@ def _whole_key(key: list[Any]) -> Key:
 def _sum(numbers: list[Any]) -> Sum:
     """Return the sum of a checkpoint, whose `numbers` are in the order of the fields of Sum.
 
-    Raises one of _MISFITS if they are not numbers of this form.
+    Raises one of checkpoint.MISFITS if they are not numbers of this form.
     """
     *counts, usd, estimated = numbers
     names = [name for name in Sum.__dataclass_fields__ if name not in ("usd", "estimated")]
@@ -261,20 +227,11 @@ def _sum(numbers: list[Any]) -> Sum:
     return Sum(**whole, usd=amounts[0], estimated=amounts[1])
 
 
-def _save(path: Path, file: Any, rollup: Rollup, zone: str) -> None:
-    """Write the checkpoint of the ledger at `path`, open as `file`. Raises OSError."""
+def _content(rollup: Rollup) -> dict[str, Any]:
+    """Return what a checkpoint keeps of the sums."""
     names = Sum.__dataclass_fields__
     sums, sessions = (
         [[key, [getattr(s, n) for n in names]] for key, s in table.items()]
         for table in (rollup.sums, rollup.sessions)
     )
-    content = {
-        "version": _VERSION,
-        "zone": zone,
-        "offset": rollup.offset,
-        "proof": _proof(file, rollup.offset),
-        "sums": sums,
-        "sessions": sessions,
-        "open": rollup.open,
-    }
-    replace_file(_checkpoint_path(path), json.dumps(content, default=str).encode())
+    return {"offset": rollup.offset, "sums": sums, "sessions": sessions, "open": rollup.open}

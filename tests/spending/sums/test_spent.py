@@ -3,17 +3,20 @@
 import fcntl
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from llmcli.api.reply.cost import Cost
 from llmcli.api.reply.usage import Tokens
+from llmcli.errors import BudgetExceeded
 from llmcli.spending.budget import Budget, Limit, parse_budget
 from llmcli.spending.ledger import Labels, Ledger, Settlement
-from llmcli.spending.spent import Spent
+from llmcli.spending.sums.spent import Spent
 from llmcli.system.environment import Environment
 from tests.support.echo import Echo, lines
 from tests.support.money import PRICES, Config
@@ -87,7 +90,7 @@ def test_only_what_is_new_is_read(
     path, spent = path_of(environment), Spent(environment, limits())
     append(path, b"".join(line(n, "settled", 0.01) for n in range(2000)))
     assert spent.sums()[DAY] == 20
-    monkeypatch.setattr("llmcli.spending.summary.of_file", None)
+    monkeypatch.setattr("llmcli.spending.sums.spent_file.open_regular", None)
     append(path, line(1, "settled", 5))
     assert spent.sums()[DAY] == 25
 
@@ -137,3 +140,71 @@ def test_a_budget_holds_for_all_threads_of_a_run(run: Run, echo: Echo, config: C
     done = run("map", "-j", "8", "--max-tokens", "1000", "{}", input=lines(100))
     assert done.returncode == 84
     assert 1 <= len(echo.bodies) < 50
+
+
+@pytest.mark.parametrize("change", ["torn", {"version": 0}, {"zone": "x"}, {"sums": [["d", 1]]}])
+def test_a_checkpoint_that_does_not_fit_is_made_anew(environment: Environment, change: Any) -> None:
+    path = path_of(environment)
+    append(path, b"".join(line(n, "settled", 0.01) for n in range(2000)) + line(1, "intent", 3))
+    assert Spent(environment, limits()).sums()[DAY] == 23
+    checkpoint = path.with_suffix(".spent.json")
+    kept = json.loads(checkpoint.read_bytes())
+    assert checkpoint.stat().st_mode & 0o077 == 0 and len(kept["open"]) == 1
+    checkpoint.write_text(change if isinstance(change, str) else json.dumps({**kept, **change}))
+    append(path, line(1, "settled", 1))
+    assert Spent(environment, limits()).sums()[DAY] == 21
+    # The lines of the checkpoint are not read again: what was an amount is not one any more.
+    data = path.read_bytes()
+    checkpoint.write_text(json.dumps(kept))
+    path.write_bytes(data.replace(b"0.01", b"9999", 1))
+    assert Spent(environment, limits()).sums()[DAY] == 21
+
+
+def test_a_cost_counts_before_it_is_written(environment: Environment) -> None:
+    ledger = Ledger(environment, lazily=True)
+    spent, other = Spent(environment, limits()), Spent(environment, limits())
+    labels, most = Labels("m", None, None, "map", "nightly", None), Cost(Decimal(40), None)
+    intents = [spent.begin(ledger, labels, most) for _ in range(2)]
+    with pytest.raises(BudgetExceeded):
+        spent.begin(ledger, labels, most)
+    assert spent.sums()[NIGHTLY] == other.sums()[NIGHTLY] == 80
+    spent.settle(intents[0], Cost(Decimal(1), "cost"))
+    assert spent.sums() == {DAY: 41, MONTH: 41, NIGHTLY: 41}
+    append(path_of(environment), line(7, "settled", 2))
+    assert spent.sums() == {DAY: 43, MONTH: 43, NIGHTLY: 41}
+    ledger.settle(intents[0], Settlement("ok", 200, None, Tokens.of(None), Cost(Decimal(1)), 1.0))
+    ledger.finish()
+    intents.append(spent.begin(ledger, labels, most))
+    assert spent.sums() == other.sums() == Spent(environment, limits()).sums()
+    assert spent.sums() == {DAY: 83, MONTH: 83, NIGHTLY: 81}
+
+
+def test_the_requests_of_many_threads_keep_the_budget(environment: Environment) -> None:
+    ledger, spent = Ledger(environment), Spent(environment, limits())
+    labels, most = Labels("m", None, None, "map", None, None), Cost(Decimal(1), None)
+
+    def begin(_number: int) -> bool:
+        try:
+            spent.begin(ledger, labels, most)
+        except BudgetExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(begin, range(160))) == 100
+    assert spent.sums()[DAY] == 100
+    written = path_of(environment).read_bytes().splitlines()
+    assert len({json.loads(text)["id"] for text in written}) == len(written) == 100
+
+
+def test_a_new_day_reads_nothing_again(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, spent = path_of(environment), Spent(environment, limits())
+    append(path, line(1, "settled", 5))
+    assert spent.sums()[MONTH] == 5
+    monkeypatch.setattr("llmcli.spending.sums.spent_file.open_regular", None)
+    today = datetime.now(UTC).date()
+    other = today.replace(day=15 if today.day != 15 else 16)
+    monkeypatch.setattr("llmcli.spending.calendar.Zone.today", lambda _zone: other)
+    assert spent.sums() == {DAY: 0, MONTH: 5, NIGHTLY: 0}
