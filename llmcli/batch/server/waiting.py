@@ -9,9 +9,10 @@ from llmcli.errors import LlmcliError
 from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDERR
 
-# Seconds: the first pause, how it grows, the longest of our own, and the shortest that a server
-# may ask for.
-_FIRST, _GROWTH, _LONGEST, _SHORTEST = 1.0, 1.5, 60.0, 0.05
+# Seconds: the first pause, how it grows, and the longest of our own.
+_FIRST, _GROWTH, _LONGEST = 1.0, 1.5, 60.0
+# Seconds: the shortest and the longest pause that a server may ask for.
+_LEAST_ASKED, _MOST_ASKED = 0.05, 3600.0
 # Questions in a row that fail until the wait is given up: about half an hour.
 _MOST_FAILURES = 30
 
@@ -59,7 +60,9 @@ class BatchWait:
                 if self._failures == 1:
                     self._environment.note(f"{error}; the batch goes on, and is asked for again")
                 asked = error.retry_after
-            time.sleep(pause if asked is None else max(asked, _SHORTEST))
+            if asked is not None:
+                asked = min(max(asked, _LEAST_ASKED), _MOST_ASKED)
+            time.sleep(pause if asked is None else asked)
             pause = min(pause * _GROWTH, _LONGEST)
 
     def batches(self) -> list[Batch]:
