@@ -34,5 +34,9 @@ def masked(value: Any) -> Any:
 
 
 def _covered(value: Any) -> Any:
-    """Return `value`, but `***` unless it is a number or a boolean, such as that of max_tokens."""
-    return value if isinstance(value, (bool, int, float)) else "***"
+    """Return `value` with `***` for each text in it: a number, such as max_tokens, is no secret."""
+    if isinstance(value, dict):
+        return {name: _covered(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_covered(item) for item in value]
+    return "***" if isinstance(value, str) else value

@@ -28,7 +28,7 @@ class FileSink:
         try:
             # The target of a symbolic link is replaced, and the link stays.
             target = Path(os.path.realpath(name))
-            old = target.stat() if target.exists() else None
+            old = _status(target)
             if old and stat.S_ISDIR(old.st_mode):
                 raise IsADirectoryError(0, "is a directory")
             # The rename would succeed even on a file that its owner has made read-only.
@@ -107,6 +107,14 @@ class FileSink:
             self._file.discard()
         except OSError:  # the directory was made read-only, for example: the name stays as it is
             return self._file.path if keep and self._written else None
+        return None
+
+
+def _status(target: Path) -> os.stat_result | None:
+    """Return the status of `target`, None if it does not exist; raise OSError."""
+    try:
+        return target.stat()
+    except FileNotFoundError:
         return None
 
 

@@ -143,10 +143,6 @@ def test_what_is_spent_and_what_passes(
     assert of(status, error, **headers) == code
 
 
-def test_every_row_names_its_source() -> None:
-    assert all("https://" in row.source and (row.codes or row.words) for row in ROWS)
-
-
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
@@ -235,3 +231,33 @@ def test_advice_is_never_what_was_done(
     )
     told = one_line(run("ask", *arguments, "--no-stream", "hi").stderr)
     assert says in told and lacks not in told
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        # In the words of the pages that ROWS names.
+        (400, {"message": "Budget has been exceeded! Current cost: 26.075, Max budget: 0.25"}, 83),
+        (400, {"message": "ExceededBudget: End User=x over budget. Spend=0.0008"}, 83),
+        (429, {"message": "User: x, exceeded budget for model=m", "type": "budget_exceeded"}, 83),
+        (500, {"message": "Context size has been exceeded.", "type": "server_error"}, 80),
+        (500, {"message": "Requested tokens (2285) exceed context window of 2048"}, 80),
+        (400, {"message": "request (4390 tokens) exceeds the available context size (4096)"}, 80),
+        (400, {"message": "The response was filtered due to the prompt triggering Azure OpenAI's "
+                          "content management policy. Please modify your prompt"}, 82),
+        (400, {"message": "<400> InternalError.Algo.DataInspectionFailed: Input text data may "
+                          "contain inappropriate content.", "code": "invalid_parameter_error"}, 82),
+        (400, {"message": "<400> InternalError.Algo.InvalidParameter: Range of input length "
+                          "should be [1, 983616]", "code": "invalid_parameter_error"}, 80),
+        (404, {"type": "not_found_error", "message": "model: claude-3-5-sonnet-20241022 "}, 81),
+    ],
+)  # fmt: skip
+def test_what_servers_were_quoted_to_say(status: int, error: Any, code: int) -> None:
+    assert of(status, error) == code
+
+
+def test_every_row_has_a_source_that_can_be_opened() -> None:
+    for row in ROWS:
+        assert row.codes or row.words
+        pages = row.source.removeprefix("unconfirmed: ").split()
+        assert pages and all(page.startswith("https://") for page in pages), row

@@ -76,6 +76,16 @@ def test_what_is_no_file_is_refused_by_name(
     assert says in shown
 
 
+@pytest.mark.parametrize("suffix", [".unfinished", ".progress", ".stale", ".part"])
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["text", "json"])
+def test_a_fifo_beside_the_results_of_map_is_not_waited_for(
+    run: Run, server: Server, tmp_path: Path, suffix: str, form: list[str]
+) -> None:
+    os.mkfifo(tmp_path / f"out{suffix}")
+    done = run("map", *form, "-O", "out", "x", input=b"a\n")
+    assert done.returncode in (0, 66, 73), done.stderr
+
+
 @pytest.mark.parametrize("name", ["LLMCLI_CA_FILE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"])
 @pytest.mark.parametrize("line", ["ask hi", "map x", "models"])
 def test_authorities_from_a_fifo_are_refused_by_name(

@@ -140,7 +140,7 @@ def test_a_ledger_that_ends_in_zeros_reads(
     assert run("usage", "--json").stderr == b""
 
 
-@pytest.mark.parametrize("content", [b"", ZEROS])
+@pytest.mark.parametrize("content", [b"", ZEROS, b"s" + ZEROS, bytes(range(256))])
 def test_a_last_session_of_zeros_is_none(
     run: Run, endpoint: Endpoint, home: Path, content: bytes
 ) -> None:

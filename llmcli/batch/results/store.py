@@ -180,7 +180,8 @@ class Results:
             self._begun = True
             # A folder that cannot be written has no such sign: the run is then not protected.
             with suppress(OSError):
-                flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+                # Without O_NONBLOCK a FIFO of that name would be waited for.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
                 os.close(os.open(self._name + UNFINISHED, flags, 0o666))
 
     def _set_offset(self, index: int, offset: int) -> None:

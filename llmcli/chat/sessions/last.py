@@ -83,7 +83,7 @@ def last_name(environment: Environment) -> tuple[str, bool]:
         except OSError as error:
             hint = "remove it, or name the session with --session"
             raise NoInput(f"cannot read {path}: {error.strerror}", hint=hint) from None
-        if name.strip(b"\0"):  # after a loss of power it may be empty, or consist of zeros
+        if name and b"\0" not in name:  # a loss of power may leave it empty, or zeros in it
             return name.decode("utf-8", "surrogateescape"), key != _OF_ALL
     hint = "begin one with --session NAME; a plain ask is not kept"
     raise NoInput("there is no session to go on with", hint=hint)

@@ -125,11 +125,18 @@ def _endpoint(settings: Settings, variables: Mapping[str, str]) -> tuple[str | N
         return _EMBEDDED, settings.source("model")
     if settings.base_url:
         known = providers.chosen(settings.provider, settings.base_url)
-        name = known.name if known else url.host_of(settings.base_url).rpartition("@")[2] or None
+        name = known.name if known else _host(settings.base_url)
         return name, settings.source("base_url")
     if found := providers.with_keys(variables):
         return None, str(endpoints.several(found, variables))
     return None if settings.model else _EMBEDDED, "no key and no endpoint is configured"
+
+
+def _host(base_url: str) -> str | None:
+    """Return the host of a URL, without a user and password, whatever characters those have."""
+    if "@" in base_url:
+        return base_url.rpartition("@")[2].partition("/")[0]
+    return url.host_of(base_url) or None
 
 
 def _masked(name: str, settings: Settings) -> Any:

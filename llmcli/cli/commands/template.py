@@ -12,7 +12,6 @@ import typer
 from llmcli.chat.prompt import templates
 from llmcli.errors import CantCreate, ConfigError, LlmcliError, NoInput
 from llmcli.system.environment import Environment
-from llmcli.system.files.atomic_file import replace_file
 from llmcli.system.files.regular import open_regular, read_regular
 from llmcli.system.stdio import STDIN, STDOUT, print_line
 from llmcli.system.text import harmless, one_line
@@ -97,13 +96,11 @@ def edit_template(context: typer.Context, name: Name) -> None:
     """
     environment: Environment = context.obj.environment
     path = templates.template_path(environment, name)
-    new = not os.path.exists(path)
     try:
-        if not new:
-            open_regular(path).close()
+        new = _is_new(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         if new:
-            replace_file(path, _NEW)
+            _create(path)
     except OSError as error:
         raise CantCreate(f"cannot write {path}: {error.strerror}") from None
     try:
@@ -114,6 +111,30 @@ def edit_template(context: typer.Context, name: Name) -> None:
     if not os.path.exists(path):
         raise NoInput("nothing was changed, so no template was made")
     templates.load_template(environment, name)
+
+
+def _is_new(path: Path) -> bool:
+    """Return whether there is no file at `path`; raise OSError if there is none that can be read.
+
+    Only what certainly does not exist is new: a new template is removed if it stays as it was.
+    """
+    try:
+        open_regular(path).close()
+    except FileNotFoundError:
+        return True
+    return False
+
+
+def _create(path: Path) -> None:
+    """Write the new template to `path`; raise OSError, and leave nothing there, if that fails."""
+    # A link to nowhere stays, and what it leads to is created.
+    with open(os.path.realpath(path), "xb") as file:
+        try:
+            file.write(_NEW)
+            file.flush()
+        except OSError:
+            os.unlink(file.name)
+            raise
 
 
 def _remove_unchanged(path: Path) -> None:

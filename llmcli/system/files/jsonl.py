@@ -193,14 +193,15 @@ class Journal:
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
-        while True:
-            with suppress(FileNotFoundError):
-                return os.open(self.path, flags)
-            # Created by one process only, which removes it if it cannot write a line to it.
-            with suppress(FileExistsError):
-                descriptor = self._create(flags | os.O_CREAT | os.O_EXCL)
-                self._created = True
-                return descriptor
+        with suppress(FileNotFoundError):
+            return os.open(self.path, flags)
+        # Created by one process only, which removes it if it cannot write a line to it.
+        with suppress(FileExistsError):
+            descriptor = self._create(flags | os.O_CREAT | os.O_EXCL)
+            self._created = True
+            return descriptor
+        # Another process has just created it, or it is a link to what does not exist yet.
+        return os.open(self.path, flags | os.O_CREAT, 0o600)
 
     def _create(self, flags: int) -> int:
         try:

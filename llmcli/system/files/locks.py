@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Seconds between two tries. Trying again and again, instead of waiting within flock(2), is what
@@ -41,8 +41,9 @@ def lock(
 
 
 def unlock(descriptor: int) -> None:
-    """Give up the lock on an open file."""
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    """Give up the lock on an open file; where the system refuses that, it ends with the file."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @contextmanager
