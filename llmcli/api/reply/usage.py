@@ -18,6 +18,8 @@ def tokens(value: Any) -> int | None:
 
     Return None if it is absent, negative, not whole or absurdly large.
     """
+    if value is None:
+        return None
     # Bounded before it is converted, as int() refuses thousands of digits with an error.
     if isinstance(value, str) and value.isdecimal() and len(value) <= _MOST_TOKEN_DIGITS:
         value = int(value)
@@ -95,7 +97,10 @@ def inner(usage: Usage, key: str) -> dict[str, Any]:
 
 
 def _first(*values: Any) -> int | None:
-    return next((count for value in values if (count := tokens(value)) is not None), None)
+    for value in values:
+        if (count := tokens(value)) is not None:
+            return count
+    return None
 
 
 def total(usages: Sequence[Usage]) -> Usage | None:

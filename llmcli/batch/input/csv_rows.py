@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from llmcli.batch.input.csv_header import Header
 from llmcli.batch.input.source import Oversized, Record, Source
 from llmcli.errors import BadRequest
-from llmcli.system.dataclass import replace
 from llmcli.system.text import BOM, check_text
 
 COMMA = ","
@@ -48,7 +47,7 @@ def rows(source: Source, delimiter: str) -> Iterator[Record]:
         elif row.value is None:
             yield row
         else:
-            yield replace(row, value=header.shown(row.value))
+            yield row._replace(value=header.shown(row.value))
 
 
 def _header(found: Iterator[Row | Record]) -> Header:
