@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.batches import Batches, batching, completes
 from tests.support.echo import Echo, echoing
 from tests.support.endpoint import Script, Server, answer, serving
 from tests.support.internet import Internet, internet
@@ -217,4 +218,12 @@ def echo(env: dict[str, str]) -> Iterator[Echo]:
     """An endpoint for many records, configured by the environment."""
     with echoing() as server:
         env.update(LLMCLI_BASE_URL=server.base_url, LLMCLI_API_KEY=KEY, LLMCLI_MODEL="m")
+        yield server
+
+
+@pytest.fixture
+def batches(env: dict[str, str]) -> Iterator[Batches]:
+    """An endpoint whose batches are over at the second question, configured by the environment."""
+    server = Batches(advance=completes())
+    with batching(env, server):
         yield server

@@ -8,6 +8,7 @@ from llmcli.api.types import ChatRequest
 from llmcli.backends.connect import Connection
 from llmcli.batch.results.store import Results
 from llmcli.batch.task import Task
+from llmcli.config import providers
 from llmcli.output.json import print_json
 from llmcli.spending import estimate
 from llmcli.spending.account import Account
@@ -26,11 +27,12 @@ def forecast(
     results: Results | None,
     *,
     as_json: bool,
+    batch: bool = False,
 ) -> None:
     """Read the whole input and print what its requests may cost, without sending any.
 
-    `results` has the counts of earlier runs if this one goes on. Raises what reading the input
-    raises.
+    `results` has the counts of earlier runs if this one goes on. With `batch`, or where batches are
+    known to cost less, it says what they would cost. Raises what reading the input raises.
     """
     requests = malformed = tokens = 0
     # USD; None as soon as nothing bounds the cost of one request.
@@ -46,6 +48,8 @@ def forecast(
         usd = LOCAL.usd if chosen.local else bound.cost.usd
         most = None if most is None or usd is None else most + usd
     counts = results.counts if results else None
+    share = providers.batch_share(chosen.base_url or "")
+    as_batch = most * share if most is not None and (batch or share < 1) else None
     if as_json:
         print_json({
             "requests": requests,
@@ -54,10 +58,13 @@ def forecast(
             "changed": counts.changed if counts else 0,
             "prompt_tokens_about": tokens,
             "cost_usd_at_most": None if most is None else float(most),
+            "batch_cost_usd_at_most": None if as_batch is None else float(as_batch),
         })  # fmt: skip
         return
     words = [_count(requests, "request"), f"about {tokens} tokens in"]
     words.append(_cost(most, account))
+    if as_batch is not None:
+        words.append(f"as a batch at most {dollars(as_batch)}")
     if most is not None and account.allowance.usd is not None and most > account.allowance.usd:
         words.append(f"which --max-cost {dollars(account.allowance.usd)} may end early")
     if malformed:

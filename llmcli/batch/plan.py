@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Fields of a request that say how the answer is sent, and change nothing in it. They are left out
 # of the key, so that a run with --no-stream can go on with one without it.
-_TRANSPORT = ("stream", "stream_options")
+TRANSPORT = ("stream", "stream_options")
 # Hexadecimal digits of a key: 128 bits, with which no two records will ever share one.
 _KEY_DIGITS = 32
 # Made once, as json.dumps makes one for each call.
@@ -152,7 +152,7 @@ class Plan:
             raise BadRequest("n asks for several answers, but an answer of a form is one")
         ours = draft.body(self.settings, [], self.toolbox, self.shape, model, stream=self.stream)
         # Streaming is decided here: what the file says was meant for OpenAI's batch service.
-        own = {name: value for name, value in own.items() if name not in _TRANSPORT}
+        own = {name: value for name, value in own.items() if name not in TRANSPORT}
         if any(name in own for name in TOKEN_LIMITS):
             ours = {name: value for name, value in ours.items() if name not in TOKEN_LIMITS}
         return {**ours, **own, "model": model}
@@ -163,7 +163,7 @@ class Plan:
         That is the record, the request with its prompt, model and parameters, the shape that the
         answer must have, and the endpoint, which 0.1 did not count.
         """
-        asked = {k: v for k, v in (request or {}).items() if k not in _TRANSPORT}
+        asked = {k: v for k, v in (request or {}).items() if k not in TRANSPORT}
         value: list[Any] = [record.value, asked]
         # Added only where there is one, so that keys of plain answers stay what they always were.
         if self.shape:

@@ -12,7 +12,8 @@ from llmcli.batch.input.open import Records, open_input
 from llmcli.batch.ordered_map import threads
 from llmcli.batch.plan import Plan
 from llmcli.batch.results.formats import BatchForm, Form, JsonForm, TextForm
-from llmcli.batch.results.store import Begin, Results, is_begun, remaining
+from llmcli.batch.results.remaining import remaining
+from llmcli.batch.results.store import PROGRESS, Begin, Results, is_begun
 from llmcli.batch.results.summary import Tally
 from llmcli.batch.run import Bar, Run, Workers
 from llmcli.batch.spec import Caps, Work, answerer
@@ -32,6 +33,7 @@ from llmcli.system.environment import Environment
 from llmcli.system.stdio import STDERR, STDOUT
 
 if TYPE_CHECKING:
+    from llmcli.batch.server.parts import Part
     from llmcli.chat.prompt.templates import Template
 
 # Answers that may wait for an earlier one, for each worker. One slow answer should not keep the
@@ -50,6 +52,17 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     `Run.run` raises.
     """
     _check(options, words)
+    parts: Sequence[Part] = ()
+    if options.server.wanted or os.path.isfile(f"{options.results.output}{PROGRESS}"):
+        from llmcli.batch.server.progress import parts_of  # noqa: PLC0415  # seldom needed
+
+        parts = parts_of(options)
+    if options.server.cancel:
+        from llmcli.batch.server import cancel  # noqa: PLC0415  # for --cancel only
+
+        settings = _with_any_model(setup.settings(environment, options, None))
+        cancel.cancel(environment, options, settings)
+        return
     template = setup.template(environment, options.prompt)
     settings = _settings(environment, options, template)
     in_text = not (options.results.json or options.of_batch)
@@ -62,16 +75,30 @@ def run_map(environment: Environment, options: MapOptions, words: Sequence[str])
     plan = replace(plan, columns=source.columns)
     form = _form(options, plan, source)
     tasks = plan.tasks(source.records, of_batch=options.of_batch)
-    results = _results(environment, options, form)
+    batch = (options.server.wanted or bool(parts)) and not options.results.dry_run
+    results = _results(environment, options, form, batch=batch)
     if results:
         tasks = remaining(tasks, results, retry_failed=options.results.retry_failed)
     if options.results.dry_run:
         purpose = Purpose("map", chosen.model, chosen.base_url)
         payer = accounts.account(environment, settings, options.account, purpose)
-        forecast(tasks, payer, chosen, results, as_json=options.results.json)
+        as_json, wanted = options.results.json, options.server.wanted
+        forecast(tasks, payer, chosen, results, as_json=as_json, batch=wanted)
         return
     work = _work(options, settings, chosen, plan)
-    _run(environment, options, work, form, results, source).run(tasks)
+    if batch:
+        from llmcli.batch.server.progress import BatchResults  # noqa: PLC0415  # for --batch only
+        from llmcli.batch.server.run import BatchRun  # noqa: PLC0415  # for --batch only
+
+        assert isinstance(results, BatchResults)
+        server = BatchRun(environment, work, results, options, parts)
+        workers = server.workers(tasks)
+        if workers is None:
+            return
+        tasks = server.tasks
+    else:
+        workers = _workers(environment, options, work)
+    _run(environment, options, workers, form, results, source).run(tasks)
 
 
 def _check(options: MapOptions, words: Sequence[str]) -> None:
@@ -108,9 +135,12 @@ def _settings(
     environment: Environment, options: MapOptions, template: "Template | None"
 ) -> Settings:
     settings = setup.settings(environment, options, template)
-    if options.of_batch and not settings.model:
-        return replace(settings, model=_OWN_MODEL)
-    return settings
+    return _with_any_model(settings) if options.of_batch else settings
+
+
+def _with_any_model(settings: Settings) -> Settings:
+    """Return the settings with a name in the place of a model, if they have none."""
+    return settings if settings.model else replace(settings, model=_OWN_MODEL)
 
 
 def _plan(
@@ -180,7 +210,9 @@ def _form(options: MapOptions, plan: Plan, source: Records) -> Form:
     return TextForm(ordered=not options.results.unordered, one_line=options.results.one_line)
 
 
-def _results(environment: Environment, options: MapOptions, form: Form) -> Results | None:
+def _results(
+    environment: Environment, options: MapOptions, form: Form, *, batch: bool
+) -> Results | None:
     """Return the file of results that -O names.
 
     Return None without -O, for a device, and for a dry run, which must not create a file. Raises
@@ -199,19 +231,21 @@ def _results(environment: Environment, options: MapOptions, form: Form) -> Resul
         raise NoInput(f"{name} has no results to try again", hint="begin with --resume")
     if output.dry_run and not (resume and is_begun(name)):
         return None
+    kind = Results
+    if batch:
+        from llmcli.batch.server.progress import BatchResults as kind  # noqa: PLC0415  # see above
     ordered, again = not output.unordered, output.retry_failed
-    return Results(environment, name, form, begin, ordered=ordered, retry_failed=again)
+    return kind(environment, name, form, begin, ordered=ordered, retry_failed=again)
 
 
 def _run(
     environment: Environment,
     options: MapOptions,
-    work: Work,
+    workers: Workers,
     form: Form,
     results: Results | None,
     source: Records,
 ) -> Run:
-    workers = _workers(environment, options, work)
     # A file of results is put in order when the run ends, so no answer has to wait.
     ordered = not (options.results.unordered or results)
     sink = None if results else open_sink(environment, options.results.output)

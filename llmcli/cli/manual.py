@@ -23,6 +23,7 @@ TOPICS = (
     "schema",
     "tools",
     "map",
+    "batch",
     "cluster",
     "money",
     "cron",

@@ -78,6 +78,27 @@ class PaceOptions:
 
 
 @dataclass(frozen=True)
+class ServerOptions:
+    """The options that leave the work to the server's own batches."""
+
+    batch: Annotated[
+        bool,
+        Option("--batch", help="Ask as a batch: cheaper, within a day. Needs -O."),
+    ] = False
+    detach: Annotated[
+        bool, Option("--detach", help="Send the batch and end; --resume fetches it.")
+    ] = False
+    cancel: Annotated[
+        bool, Option("--cancel", help="End the batch of FILE, at the server as well.")
+    ] = False
+
+    @property
+    def wanted(self) -> bool:
+        """Return whether any of them is given, as each means batches."""
+        return self.batch or self.detach or self.cancel
+
+
+@dataclass(frozen=True)
 class ResultOptions:
     """The options that say what `map` writes, where, and which records it asks."""
 
@@ -123,6 +144,7 @@ class MapOptions:
     prompt: PromptOptions = PromptOptions()
     input: InputOptions = InputOptions()
     pace: PaceOptions = PaceOptions()
+    server: ServerOptions = ServerOptions()
     results: ResultOptions = ResultOptions()
     tools: ToolOptions = ToolOptions()
     shape: ShapeOptions = ShapeOptions()

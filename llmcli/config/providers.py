@@ -6,6 +6,7 @@ default, and `llmcli models` shows what there is.
 """
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 
 from llmcli.api.request import FieldNames
 from llmcli.config import url
@@ -30,7 +31,9 @@ class Provider:
     `model` is a small and cheap one, the default. `token_limit` is the field that limits an answer,
     None where that depends on the model. `reasoning` is the form in which reasoning is asked for;
     see `api.request.FieldNames`. `batch` is the part of the price that a batch costs, None where
-    there are none. `prices` is its name in the library genai-prices.
+    there are none; `batch_docs` says so. `batch_path` is how the requests of a batch name Chat
+    Completions, None where batches have another form than OpenAI's files and batches. `prices` is
+    its name in the library genai-prices.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Provider:
     token_limit: str | None = "max_tokens"
     reasoning: str = "reasoning_effort"
     batch: str | None = None
+    batch_docs: str | None = None
+    batch_path: str | None = None
     prices: str | None = None
 
     @property
@@ -91,6 +96,8 @@ PROVIDERS: dict[str, Provider] = {
             model="gpt-5-nano",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://platform.openai.com/docs/guides/batch",
+            batch_path="/v1/chat/completions",
             prices="openai",
         ),
         Provider(
@@ -102,6 +109,8 @@ PROVIDERS: dict[str, Provider] = {
             key_header="api-key",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://learn.microsoft.com/azure/ai-foundry/openai/how-to/batch",
+            batch_path="/chat/completions",
         ),
         Provider(
             "openrouter",
@@ -109,6 +118,8 @@ PROVIDERS: dict[str, Provider] = {
             "https://openrouter.ai/docs/api-reference/chat-completion",
             ("OPENROUTER_API_KEY",),
             reasoning="reasoning",
+            batch="0.5",
+            batch_docs="https://openrouter.ai/docs/guides/features/batch-api",
         ),
         Provider(
             "anthropic",
@@ -118,6 +129,7 @@ PROVIDERS: dict[str, Provider] = {
             model="claude-haiku-5-5",
             reasoning="thinking",
             batch="0.5",
+            batch_docs="https://platform.claude.com/docs/en/build-with-claude/batch-processing",
             prices="anthropic",
         ),
         Provider(
@@ -127,6 +139,7 @@ PROVIDERS: dict[str, Provider] = {
             ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
             model="gemini-3.1-flash-lite",
             batch="0.5",
+            batch_docs="https://ai.google.dev/gemini-api/docs/batch-api",
             prices="google",
         ),
         Provider(
@@ -137,6 +150,8 @@ PROVIDERS: dict[str, Provider] = {
             model="openai/gpt-oss-20b",
             token_limit="max_completion_tokens",
             batch="0.5",
+            batch_docs="https://console.groq.com/docs/batch",
+            batch_path="/v1/chat/completions",
             prices="groq",
         ),
         Provider(
@@ -146,6 +161,7 @@ PROVIDERS: dict[str, Provider] = {
             ("MISTRAL_API_KEY",),
             model="mistral-small-latest",
             batch="0.5",
+            batch_docs="https://docs.mistral.ai/capabilities/batch",
             prices="mistral",
         ),
         Provider(
@@ -163,6 +179,7 @@ PROVIDERS: dict[str, Provider] = {
             ("XAI_API_KEY",),
             token_limit="max_completion_tokens",
             batch="0.8",
+            batch_docs="https://docs.x.ai/docs/guides/batch-api",
             prices="x-ai",
         ),
         Provider(
@@ -172,6 +189,7 @@ PROVIDERS: dict[str, Provider] = {
             ("TOGETHER_API_KEY",),
             model="openai/gpt-oss-120b",
             batch="0.5",
+            batch_docs="https://docs.together.ai/docs/batch-inference",
             prices="together",
         ),
         Provider(
@@ -206,6 +224,15 @@ def of_url(base_url: str) -> Provider | None:
         return PROVIDERS["azure"]
     hosted = (p for p in PROVIDERS.values() if p.base_url and not p.is_local)
     return next((p for p in hosted if url.origin(p.base_url or "") == origin), None)
+
+
+def batch_share(base_url: str) -> Decimal:
+    """Return the part of the price that a batch costs at `base_url`.
+
+    It is 1 where the table does not say that the server has batches as `map --batch` sends them.
+    """
+    known = of_url(base_url)
+    return Decimal(known.batch) if known and known.batch and known.batch_path else Decimal(1)
 
 
 def chosen(name: str | None, base_url: str | None) -> Provider | None:

@@ -1,11 +1,13 @@
 """Estimates: the most that a request may cost, computed before it is sent."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 from llmcli.api.models import Model
 from llmcli.api.reply.cost import UNKNOWN, Cost, Price
 from llmcli.api.types import ChatRequest
+from llmcli.errors import Unbounded
 from llmcli.system.dataclass import dataclass
 
 # Tokens for the role and the end of a message, which a server adds by its chat template.
@@ -45,6 +47,21 @@ def bound(request: ChatRequest, model: Model | None, price: Price | None) -> Bou
     # The server may write the input to its cache, and charge more for that than for plain input.
     written = tokens if (price.cache_write or 0) > (price.prompt or 0) else 0
     return Bound(tokens, output, price.times(tokens, output or 0, written=written))
+
+
+def usd_of(bound: Bound, model: str | None, *, priced: bool) -> Decimal:
+    """Return the most that a request to `model` may cost, in USD.
+
+    `priced` says whether the price of the model is known. Raises Unbounded if the cost is not
+    known, since then no budget can be kept.
+    """
+    if bound.cost.usd is not None:
+        return bound.cost.usd
+    why = f"the price of {model} is not known"
+    hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
+    if bound.output is None and priced:
+        why, hint = "nothing limits the length of the answer", "give --max-tokens"
+    raise Unbounded(f"{why}, so no budget can be kept; nothing was sent", hint=hint)
 
 
 def _input(request: ChatRequest) -> int:

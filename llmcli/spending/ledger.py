@@ -9,7 +9,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from llmcli.system.dataclass import dataclass
 from llmcli.system.environment import Environment
 from llmcli.system.files import private_dirs
 from llmcli.system.files.jsonl import Journal
+from llmcli.system.files.regular import open_regular
 
-INTENT = "intent"
+INTENT, SETTLED = "intent", "settled"
 # Seconds to wait for another process that has locked the file: if it is stopped, the answer of this
 # run matters more than a line in the ledger.
 _PATIENCE = 2.0
@@ -30,6 +32,7 @@ _PATIENCE = 2.0
 _FLUSH_EVERY = 0.25
 # How each line begins: `summary` finds the id and an intent by their positions, without JSON.
 HEAD = '{{"id": "{id}", "event": "{event}"'
+_ID, _EVENT = slice(8, 24), slice(37, 37 + len(INTENT))
 
 
 @dataclass(frozen=True)
@@ -118,10 +121,9 @@ class Ledger:
         moment = now()
         intents = [Intent(f"{next(self._ids) % 2**64:016x}", moment, one) for one, _ in requests]
         lines = (
-            _line(intent, INTENT, {"estimate_usd": None if cost.usd is None else float(cost.usd)})
-            for intent, (_, cost) in zip(intents, requests, strict=True)
+            intent_line(intent, cost) for intent, (_, cost) in zip(intents, requests, strict=True)
         )
-        self._append(intents[0], b"".join(lines))
+        self.append(intents[0].month, b"".join(lines))
         return intents
 
     def begin_later(self, labels: Labels, estimate: Cost) -> Intent:
@@ -145,22 +147,9 @@ class Ledger:
         Raises WriteError and ConfigError as `begin` does. If the ledger is lazy, a line that cannot
         be written later makes `finish` raise the error.
         """
-        counts, cost = settlement.tokens, settlement.cost
-        fields = {
-            "exit": settlement.exit,
-            "status": settlement.status,
-            "request_id": settlement.request_id,
-            "prompt_tokens": counts.prompt,
-            "completion_tokens": counts.completion,
-            "cached_tokens": counts.cached,
-            "reasoning_tokens": counts.reasoning,
-            "cost_usd": None if cost.usd is None else float(cost.usd),
-            "cost_source": cost.source,
-            "seconds": round(settlement.seconds, 3),
-        }
-        line = _line(intent, "settled", fields)
+        line = settled_line(intent, settlement)
         if not self._lazily:
-            self._append(intent, line)
+            self.append(intent.month, line)
             return
         self._journal(intent.month).append_later(line)
         # The lock is never released: the thread is started once and runs until the process ends.
@@ -181,8 +170,9 @@ class Ledger:
             time.sleep(_FLUSH_EVERY)
             self.flush()
 
-    def _append(self, intent: Intent, line: bytes) -> None:
-        journal = self._journal(intent.month)
+    def append(self, month: str, line: bytes) -> None:
+        """Write a line, or several that stay together. Raises WriteError and ConfigError."""
+        journal = self._journal(month)
         try:
             journal.append(line, self._patience)
             self._patience = _PATIENCE
@@ -201,6 +191,44 @@ class Ledger:
                 journal = self._journals[month] = Journal(path, private_dirs.make_private)
                 journal.mended = lambda: self._environment.say_once(damaged(path))
             return self._journals[month]
+
+
+def intent_line(intent: Intent, estimate: Cost) -> bytes:
+    """Return the line of a request that is about to be sent, which may cost `estimate`."""
+    usd = None if estimate.usd is None else float(estimate.usd)
+    return _line(intent, INTENT, {"estimate_usd": usd})
+
+
+def settled_line(intent: Intent, settlement: Settlement) -> bytes:
+    """Return the line that says how the request of `intent` has ended and what it cost."""
+    counts, cost = settlement.tokens, settlement.cost
+    fields = {
+        "exit": settlement.exit,
+        "status": settlement.status,
+        "request_id": settlement.request_id,
+        "prompt_tokens": counts.prompt,
+        "completion_tokens": counts.completion,
+        "cached_tokens": counts.cached,
+        "reasoning_tokens": counts.reasoning,
+        "cost_usd": None if cost.usd is None else float(cost.usd),
+        "cost_source": cost.source,
+        "seconds": round(settlement.seconds, 3),
+    }
+    return _line(intent, SETTLED, fields)
+
+
+def events(path: Path, identities: Collection[str]) -> dict[str, str]:
+    """Return the last event, INTENT or SETTLED, of each of the requests `identities` in the file.
+
+    A request that the file does not have is left out. Raises OSError if it cannot be read.
+    """
+    found: dict[str, str] = {}
+    with suppress(FileNotFoundError), open_regular(path) as file:
+        for line in file:
+            identity = line[_ID].decode(errors="replace")
+            if identity in identities:
+                found[identity] = INTENT if line[_EVENT] == INTENT.encode() else SETTLED
+    return found
 
 
 def _line(intent: Intent, event: str, more: dict[str, Any]) -> bytes:

@@ -17,7 +17,6 @@ from llmcli.errors import (
     Interrupted,
     LlmcliError,
     NetworkError,
-    Unbounded,
     WriteError,
 )
 from llmcli.spending import estimate
@@ -91,13 +90,7 @@ class Meter:
 
         Raises Unbounded if that is not known, since then no budget can be kept.
         """
-        if bound.cost.usd is not None:
-            return bound.cost.usd
-        why = f"the price of {self.account.labels.model} is not known"
-        hint = "`llmcli models --refresh` asks for prices, or set prices in config.toml"
-        if bound.output is None and self.bill.price is not None:
-            why, hint = "nothing limits the length of the answer", "give --max-tokens"
-        raise Unbounded(f"{why}, so no budget can be kept; nothing was sent", hint=hint)
+        return estimate.usd_of(bound, self.account.labels.model, priced=self.bill.price is not None)
 
     def begin(self, bound: Bound) -> Intent | None:
         """Record that a request is about to be sent; None if it is not recorded.

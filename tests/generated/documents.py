@@ -104,12 +104,17 @@ def _spelling(option: Option) -> str:
 
 
 def _providers() -> str:
-    """Return the providers: name, variable of the key, and the model if none is named."""
+    """Return the providers: name, variable of the key, default model, the price of a batch."""
     rows = [
-        (one.name, " or ".join(one.variables) or "(no key)", one.model or "-")
+        (
+            one.name,
+            " or ".join(one.variables) or "(no key)",
+            one.model or "-",
+            f"{float(one.batch):.0%}" if one.batch and one.batch_path else "-",
+        )
         for one in PROVIDERS.values()
     ]
-    return _columns([("name", "key in", "default model"), *rows])
+    return _columns([("name", "key in", "default model", "batch"), *rows])
 
 
 def _addresses() -> str:
@@ -118,12 +123,24 @@ def _addresses() -> str:
     return _columns([("name", "address"), *rows])
 
 
+def _batches() -> str:
+    """Return the providers with batches: part of the price, whether --batch knows them, source."""
+    head = ("name", "price", "--batch", "source")
+    rows = [
+        (one.name, f"{float(one.batch):.0%}", "yes" if one.batch_path else "no", one.batch_docs)
+        for one in PROVIDERS.values()
+        if one.batch and one.batch_docs
+    ]
+    return _columns([head, *rows])
+
+
 _PARTS: dict[str, Callable[[], str]] = {
     "ask-options": partial(_options, "ask"),
     "map-options": partial(_options, "map"),
     "exit-codes": _exit_codes,
     "exit-codes-short": _exit_codes_short,
     "providers": _providers,
+    "batches": _batches,
     "provider-addresses": _addresses,
     "settings": _settings,
     "json-reply": json_reply,

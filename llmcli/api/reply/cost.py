@@ -80,6 +80,11 @@ class Price:
             request=amount(table.get("request")),
         )
 
+    def part(self, share: Decimal) -> "Price":
+        """Return the price of which each amount is a `share`, such as 0.5 for half of it."""
+        amounts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return Price(**{n: None if usd is None else usd * share for n, usd in amounts.items()})
+
     def times(self, prompt: int, completion: int, cached: int = 0, written: int = 0) -> Cost:
         """Return the cost of a request of `prompt` and `completion` tokens, marked as estimated.
 

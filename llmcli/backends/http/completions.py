@@ -12,7 +12,6 @@ from llmcli.backends.http.endpoint import Endpoint
 from llmcli.backends.http.plain import PlainRequest, is_plain
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.stream import Stream
-from llmcli.backends.thread import Put, in_thread
 from llmcli.config.headers import is_secret
 from llmcli.config.url import host_of, join, shown
 from llmcli.errors import AuthError, LlmcliError, NetworkError
@@ -150,11 +149,7 @@ def _about_credentials(endpoint: Endpoint) -> str:
 def _send(
     endpoint: Endpoint, method: str, url: str, body: bytes | None, progress: Progress
 ) -> "Received":
-    """Send a request on a connection of its own, and yield the head and the body of the reply.
-
-    Another thread connects, since name resolution cannot be interrupted in the main thread; the
-    body is read by the caller's thread, which can be interrupted there.
-    """
+    """Send a request on a connection of its own, and yield the head and the body of the reply."""
     plain = None
     if body is not None and is_on("plain-request") and is_plain(endpoint):
         plain = PlainRequest(endpoint, body, progress)
@@ -163,15 +158,6 @@ def _send(
     if plain:
         yield from plain.receive()
         return
-    from llmcli.backends.http.by_requests import client  # noqa: PLC0415  # loads requests
+    from llmcli.backends.http.exchange import exchange  # noqa: PLC0415  # loads requests
 
-    def begin(put: "Put[tuple[Head | bytes, Received]]") -> None:
-        received = http.receive(body, progress)
-        put((next(received), received))
-
-    http = client.Client(endpoint, method, url)
-    with closing(in_thread(begin, progress.patience)) as begun:
-        head, received = next(begun)
-    with closing(received):
-        yield head
-        yield from received
+    yield from exchange(endpoint, method, url, body, progress)

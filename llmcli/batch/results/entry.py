@@ -16,6 +16,8 @@ from llmcli.system.short_ways import is_on
 
 # How the id of a line in batch form begins; the key of the record follows.
 BATCH = "batch_req_"
+# How a line begins that is about a batch of the server: see `batch.server.parts`.
+NOTE = b'{"key": "batch"'
 # The names of the forms of a line, as messages show them.
 TEXT, JSON, CSV, BATCH_LINES = "text", "JSON", "CSV", "batch"
 # How the lines begin that llmcli writes. A file that begins otherwise belongs to somebody else and

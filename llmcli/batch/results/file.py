@@ -10,7 +10,7 @@ import struct
 import subprocess
 from collections.abc import Iterator
 
-from llmcli.batch.results.entry import LONGEST_HEAD, Entry, entry, is_result
+from llmcli.batch.results.entry import LONGEST_HEAD, NOTE, Entry, entry, is_result
 from llmcli.errors import CantCreate, NoInput, TryLater, WriteError
 from llmcli.system.files import durable, jsonl
 from llmcli.system.files.locks import is_still_at, lock
@@ -80,6 +80,9 @@ class ResultFile:
         """
         offset = 0
         for number, text in enumerate(self._lines(), 1):
+            if text.startswith(NOTE) and text.rstrip().endswith(b"}"):
+                offset += len(text)
+                continue
             found = entry(offset, text)
             if found is None and text.strip():
                 # A killed process leaves the beginning of a line; a loss of power can leave zeros.

@@ -46,6 +46,8 @@ class Results:
     Begin.NEW for one of a run that has not come to its end; TryLater while another process writes.
     """
 
+    in_place = True  # whether lines may go into FILE itself
+
     def __init__(
         self,
         environment: Environment,
@@ -86,7 +88,8 @@ class Results:
             self._check_finished(self._target)
         # Two runs may use the same FILE in different forms. Each opens, and so locks, first the
         # file that it writes and then the other one. So at least one of them sees the other.
-        if self._target and not has_progress and (resume or not self._target.size):
+        in_place = self.in_place and not has_progress
+        if self._target and in_place and (resume or not self._target.size):
             self._locks = [ResultFile(progress)] if os.path.exists(progress) else []
             return self._target
         if not resume and holds_lines(self._name):
@@ -168,6 +171,11 @@ class Results:
 
     def add(self, index: int, line: bytes) -> None:
         """Append the line of record number `index`. Raises WriteError."""
+        self._mark_begun()
+        self._set_offset(index, self._file.append(line))
+        self._lines += 1
+
+    def _mark_begun(self) -> None:
         if not self._begun:
             self._begun = True
             # A folder that cannot be written has no such sign: the run is then not protected.
@@ -175,8 +183,6 @@ class Results:
                 # Without O_NONBLOCK a FIFO of that name would be waited for.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC
                 os.close(os.open(self._name + UNFINISHED, flags, 0o666))
-        self._set_offset(index, self._file.append(line))
-        self._lines += 1
 
     def _set_offset(self, index: int, offset: int) -> None:
         missing = index - len(self._offset_of)
@@ -267,15 +273,3 @@ def _remove(name: str) -> None:
 def is_begun(name: str) -> bool:
     """Return True if the file `name` or the file of progress beside it has something in it."""
     return bool(_size(name) or _size(name + PROGRESS))
-
-
-def remaining(tasks: Iterator[Task], results: Results, *, retry_failed: bool) -> Iterator[Task]:
-    """Yield the tasks that have no answer yet; with `retry_failed` only those that failed.
-
-    Raises NoInput if `retry_failed` is True and there are no results of an earlier run.
-    """
-    if retry_failed:
-        results.check_has_lines()
-    for task in tasks:
-        if not results.claim_answer(task) and (not retry_failed or results.has_failed(task)):
-            yield task

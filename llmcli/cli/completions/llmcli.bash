@@ -92,7 +92,7 @@ _llmcli_efforts() { _llmcli_offer none low medium high; }
 _llmcli_formats() { _llmcli_offer lines jsonl csv; }
 _llmcli_units() { _llmcli_offer day week month model tag session profile command; }
 _llmcli_shells() { _llmcli_offer bash zsh fish; }
-_llmcli_topics() { _llmcli_offer start keys providers prompts options settings exit-codes retries json sessions templates schema tools map cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion; }
+_llmcli_topics() { _llmcli_offer start keys providers prompts options settings exit-codes retries json sessions templates schema tools map batch cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion; }
 
 _llmcli() {
     local cur='' prev='' pre='' words='' command='' head='' breaks i
@@ -156,7 +156,7 @@ _llmcli_complete() {
         case "$command" in ask|map|models|usage|config|local|session|template|help|completion|*' '*) ;; *) command=ask ;; esac
         case "$command" in
     'ask') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --session -c --continue --messages --save-messages --tool-result --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger --json --events -O --output --no-newline -q --quiet -v --verbose --usage-file --show-reasoning --allow-cut --dry-run --curl -h --help' ;;
-    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format --delimiter -0 --null --files --requests -j --jobs --rpm --tpm --cluster --json --csv --one-line -O --output --resume --restart --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
+    'map') words='-n --no-stdin -f --file -s --system -t --template -p --param --max-input --format --delimiter -0 --null --files --requests -j --jobs --rpm --tpm --cluster --batch --detach --cancel --json --csv --one-line -O --output --resume --restart --retry-failed --unordered -q --quiet -v --verbose --allow-cut --dry-run --tools --run-tools --approve --strict-tools --max-turns --schema --repair -x --extract --block --yes-no -m --model --temperature --max-tokens --top-p --stop --seed --reasoning -o --option --no-stream --profile --base-url --header --connect-timeout --idle-timeout --deadline --retries --max-cost --tag --no-ledger -h --help' ;;
     'models') words='--free --takes --sort --refresh --json --profile --base-url -h --help' ;;
     'usage') words='--since --until --by --json --csv -h --help' ;;
     'config') words='path show check -h --help' ;;

@@ -63,7 +63,7 @@ function __llmcli_shells
 end
 
 function __llmcli_topics
-    string split ' ' 'start keys providers prompts options settings exit-codes retries json sessions templates schema tools map cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion'
+    string split ' ' 'start keys providers prompts options settings exit-codes retries json sessions templates schema tools map batch cluster money cron recipes commit-hook nightly-report enrich-csv embedded install benchmarks ask models usage config local session template help completion'
 end
 
 function __llmcli_at_files
@@ -209,6 +209,9 @@ complete -c llmcli -n '__llmcli_in map' -s j -l jobs -x -d 'Records asked at onc
 complete -c llmcli -n '__llmcli_in map' -l rpm -x -d 'Most requests a minute.'
 complete -c llmcli -n '__llmcli_in map' -l tpm -x -d 'Most tokens a minute.'
 complete -c llmcli -n '__llmcli_in map' -l cluster -x -d 'Workers of a Dask cluster, or N processes of this machine.'
+complete -c llmcli -n '__llmcli_in map' -l batch -d 'Ask as a batch: cheaper, within a day. Needs -O.'
+complete -c llmcli -n '__llmcli_in map' -l detach -d 'Send the batch and end; --resume fetches it.'
+complete -c llmcli -n '__llmcli_in map' -l cancel -d 'End the batch of FILE, at the server as well.'
 complete -c llmcli -n '__llmcli_in map' -l json -d 'One JSON object a record.'
 complete -c llmcli -n '__llmcli_in map' -l csv -d 'The columns of the input, then answer, ok, error, cost_usd.'
 complete -c llmcli -n '__llmcli_in map' -l one-line -d 'One line an answer: line ends as \n, backslashes as \\.'

@@ -2,6 +2,8 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -131,6 +133,17 @@ class Spent:
                 part = self._part(intent, request.most.usd or Decimal(0))
                 self._own.estimates[intent.id.encode()] = part
                 request.end(intent)
+
+    @contextmanager
+    def reserved(self, tag: str | None, usd: Decimal) -> Iterator[None]:
+        """Keep all other requests out, while the block records some that may cost `usd` in all.
+
+        Raises what `begin` raises.
+        """
+        with self._lock, self._exclusive.held(self._patience):
+            self._update()
+            budget.check(self._budget, self._sums, tag, usd)
+            yield
 
     def settle(self, intent: Intent, cost: Cost) -> None:
         """Note what the request of `intent` has cost, which may be written to the ledger later."""

@@ -25,6 +25,8 @@ from llmcli.errors import LlmcliError
 if TYPE_CHECKING:
     import ssl
 
+    from llmcli.backends.http.upload import Upload
+
 # Seconds to wait, after the last event of an answer, for the bytes that end its framing.
 _LAST_BYTES = 0.05
 
@@ -55,7 +57,7 @@ class Client:
         self._url = url
         self._connections = connections
 
-    def receive(self, body: bytes | None, progress: Progress) -> Received:
+    def receive(self, body: "bytes | Upload | None", progress: Progress) -> Received:
         """Send a request with `body` and yield the head of the reply, then its body in pieces.
 
         Raises an LlmcliError before the head if no reply begins, or after it if the reply breaks
@@ -78,7 +80,7 @@ class Client:
                 answer.close()
             answer.release_conn()
 
-    def _send(self, body: bytes | None) -> Any:
+    def _send(self, body: "bytes | Upload | None") -> Any:
         """Send the request and return urllib3's response, whose head has been read."""
         request = requests.PreparedRequest()
         request.method, request.url = self._prepared.method, self._prepared.url
@@ -86,7 +88,8 @@ class Client:
         request.headers = headers = {**self._headers}  # type: ignore[assignment]
         if body is not None:
             # http.client sends a file in pieces, so that the timeout is for each piece.
-            request.body = io.BytesIO(body)  # type: ignore[assignment]
+            sent = io.BytesIO(body) if isinstance(body, bytes) else body
+            request.body = sent  # type: ignore[assignment]
             headers["Content-Length"] = str(len(body))
         return self._adapter.send(
             request,
