@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from llmcli.batch.cluster.parcels import Answered, Batch
+from llmcli.batch.cluster.parcels import Answered, Parcel
 from llmcli.errors import LlmcliError
 
 
@@ -38,7 +38,7 @@ class Crew(Protocol):
     def start(self, desk: Desk) -> None:
         """Report to `desk` from now on."""
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Parcel) -> None:
         """Hand a batch to a worker."""
 
     def stop(self) -> None:

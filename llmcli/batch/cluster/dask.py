@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any
 
 from llmcli.batch.cluster.crew import Desk
-from llmcli.batch.cluster.parcels import Answered, Batch
+from llmcli.batch.cluster.parcels import Answered, Parcel
 from llmcli.errors import AuthError, ConfigError, LlmcliError, NetworkError, UsageError
 from llmcli.system.environment import Environment
 from llmcli.system.extras import how_to_install
@@ -72,7 +72,7 @@ class DaskWorkers:
         self._desk = desk
         threading.Thread(target=self._watch, daemon=True).start()
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Parcel) -> None:
         """Hand a batch to the scheduler."""
         from llmcli.batch.cluster import dask_worker  # noqa: PLC0415  # imports Dask
 

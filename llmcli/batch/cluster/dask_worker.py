@@ -7,7 +7,7 @@ import pickle
 
 from distributed import get_worker, secede
 
-from llmcli.batch.cluster.parcels import Answered, Batch
+from llmcli.batch.cluster.parcels import Answered, Parcel
 from llmcli.batch.cluster.station import Stations
 from llmcli.errors import LlmcliError
 
@@ -21,7 +21,7 @@ def topic(run: str) -> str:
 
 def answer(payload: bytes) -> bytes:
     """Answer a pickled batch; return what `results` reads."""
-    batch: Batch = pickle.loads(payload)
+    batch: Parcel = pickle.loads(payload)
     worker = get_worker()
     worker.log_event(topic(batch.run), [batch.number, worker.address])
     answers: list[Answered] = []

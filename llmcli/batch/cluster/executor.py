@@ -14,7 +14,7 @@ from typing import Any
 
 from llmcli.api.trace import Trace
 from llmcli.batch.cluster.crew import Crew
-from llmcli.batch.cluster.parcels import Answered, Batch, Order
+from llmcli.batch.cluster.parcels import Answered, Order, Parcel
 from llmcli.batch.cluster.purse import Purse, Ticket
 from llmcli.batch.cluster.sizes import ChangingSlots, Sizes
 from llmcli.batch.cluster.waiting import Waiting
@@ -230,7 +230,7 @@ class BatchExecutor(Executor):
             return
         self._purse.flush()
         try:
-            self._crew.send(Batch(self._run, number, self._work, orders, payers, self._succeeded))
+            self._crew.send(Parcel(self._run, number, self._work, orders, payers, self._succeeded))
         except Exception as error:  # noqa: BLE001  # such as one that cannot be pickled
             self.failed(number, error)
 

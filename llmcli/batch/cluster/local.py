@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection, Pipe
 
 from llmcli.batch.cluster.crew import Desk
 from llmcli.batch.cluster.local_worker import END, STOP, TELL
-from llmcli.batch.cluster.parcels import Batch
+from llmcli.batch.cluster.parcels import Parcel
 from llmcli.errors import NetworkError, OutOfResources
 from llmcli.system.dataclass import dataclass, field
 
@@ -24,7 +24,7 @@ class _Worker:
     batches: set[int] = field(default_factory=set)
     sending: threading.Lock = field(default_factory=threading.Lock)
 
-    def send(self, message: Batch | str) -> bool:
+    def send(self, message: Parcel | str) -> bool:
         """Write a message to the line; return False if the process has died."""
         try:
             with self.sending:
@@ -57,7 +57,7 @@ class LocalWorkers:
             threading.Thread(target=self._listen, args=(worker, desk), daemon=True).start()
         self._desk = desk
 
-    def send(self, batch: Batch) -> None:
+    def send(self, batch: Parcel) -> None:
         """Hand a batch to the process that has the fewest."""
         with self._lock:
             worker = min(self._workers, key=lambda one: len(one.batches), default=None)

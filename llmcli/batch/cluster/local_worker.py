@@ -14,7 +14,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from llmcli.batch.cluster.parcels import Answered, Batch
+from llmcli.batch.cluster.parcels import Answered, Parcel
 from llmcli.batch.cluster.station import Stations
 from llmcli.errors import LlmcliError
 
@@ -61,7 +61,7 @@ class _Outbox:
                 self._flush()
 
 
-def _answer(stations: Stations, outbox: _Outbox, batch: Batch) -> None:
+def _answer(stations: Stations, outbox: _Outbox, batch: Parcel) -> None:
     try:
         station = stations.of(batch)
         station.answer(batch, partial(outbox.add, batch.number), lambda: None)

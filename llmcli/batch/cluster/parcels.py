@@ -30,7 +30,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Batch:
+class Parcel:
     """Records that one worker asks side by side.
 
     `run` is the name of the run, and `number` that of the batch in it. `payers` stand by the name

@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 
 from llmcli.api.reply.cost import Cost
-from llmcli.batch.cluster.parcels import Answered, Batch, Charge, Order, Payer
+from llmcli.batch.cluster.parcels import Answered, Charge, Order, Parcel, Payer
 from llmcli.batch.spec import Work, answerer_for
 from llmcli.batch.task import Task, lost_outcome
 from llmcli.errors import BudgetExceeded
@@ -53,7 +53,7 @@ class Slips(Ledger):
 class _Progress:
     """The orders of one batch that no thread has begun, and the threads that are at work on it."""
 
-    def __init__(self, batch: Batch, threads: int) -> None:
+    def __init__(self, batch: Parcel, threads: int) -> None:
         self.batch = batch
         self._next = 0
         self._until: float | None = None
@@ -105,7 +105,7 @@ class Station:
 
     def answer(
         self,
-        batch: Batch,
+        batch: Parcel,
         report: Callable[[Answered], None],
         when_all_begun: Callable[[], None],
     ) -> None:
@@ -211,7 +211,7 @@ class Stations:
         # Held while a station is made: the batches of a run may begin at the same time.
         self._making = threading.Lock()
 
-    def of(self, batch: Batch) -> Station:
+    def of(self, batch: Parcel) -> Station:
         """Return the station for the run of a batch, made for its first one.
 
         Raises ConfigError where this worker lacks a key or a part of llmcli, and the like.
