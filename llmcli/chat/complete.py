@@ -166,7 +166,9 @@ def _hint(error: LlmcliError, call: Call) -> str | None:
     """Return the models whose ids are like an unknown one, else the error's own hint."""
     if not isinstance(error, NoModel) or not call.model:
         return error.hint
-    return did_you_mean(call.model, call.known_models(), most=3, likeness=0.5) or error.hint
+    # A server that lists a model may refuse to let this key use it.
+    others = [name for name in call.known_models() if name != call.model]
+    return did_you_mean(call.model, others, most=3, likeness=0.5) or error.hint
 
 
 def _mark_first(trace: Trace) -> None:

@@ -149,7 +149,7 @@ PROVIDERS: dict[str, Provider] = {
             ("GROQ_API_KEY",),
             model="openai/gpt-oss-20b",
             token_limit="max_completion_tokens",
-            batch="0.5",
+            batch="0.75",
             batch_docs="https://console.groq.com/docs/batch",
             batch_path="/v1/chat/completions",
             prices="groq",

@@ -28,9 +28,10 @@ class Counts:
 
     def __str__(self) -> str:
         words = [f"{self.done} done before"]
-        words += [f"{self.failed} failed before"] if self.failed else []
+        words += [f"{self.failed} failed before and asked again"] if self.failed else []
         if self.given_up:
-            words.append(f"{self.given_up} failed before (--retry-failed asks them again)")
+            left = f"{self.given_up} failed before and left so"
+            words.append(f"{left} (--retry-failed asks them again)")
         words += [f"{self.changed} changed"] if self.changed else []
         return f"resumed: {', '.join([*words, f'{self.new} new'])}"
 

@@ -146,7 +146,7 @@ def test_no_ledger(run: Run, batches: Batches, config: Config, home: Path) -> No
 
 PROVIDERS = {
     "openai": ("OPENAI_API_KEY", "https://api.openai.com", 0.5, "/v1/chat/completions"),
-    "groq": ("GROQ_API_KEY", "https://api.groq.com", 0.5, "/v1/chat/completions"),
+    "groq": ("GROQ_API_KEY", "https://api.groq.com", 0.75, "/v1/chat/completions"),
 }
 
 
