@@ -75,3 +75,12 @@ def test_budgets_hold_for_many_threads(run: Run, echo: Echo, config: Config) -> 
     config("budget.day = 1000.0\nprices.m = { prompt = 1.0, completion = 1.0 }")
     done = run("map", "-j", "64", "--max-tokens", "5", "{}", input=lines(150))
     assert done.returncode == 0, done.stderr
+
+
+def test_the_first_run_of_a_ledger_counts_what_was_spent(
+    run: Run, echo: Echo, config: Config
+) -> None:
+    """A record may cost a cent, of which an answer takes an eighth: five are within two cents."""
+    config("budget.day = 0.019\nprices.m = { prompt = 0.0, completion = 100.0 }")
+    done = run("map", "-j", "1", "--max-tokens", "100", "{}", input=lines(5))
+    assert done.returncode == 0, done.stderr

@@ -20,7 +20,7 @@ _PATIENCE = 10
 # Seconds after sending in which the loss of a kept connection may mean that the server had closed
 # it before the request arrived. A server that takes longer to close it has read the request.
 _RACE = 1.0
-_IDLE = 408
+_IDLE = (408, 421)
 
 # Each step is named by the words for what is awaited in it, as a message has them.
 _DNS, _CONNECT, _SENT = "no answer from DNS for", "no connection to", "no answer from"
@@ -105,10 +105,10 @@ class Progress:
     def closed_by(self, status: int) -> bool:
         """Return True if a reply of `status` may be about the kept connection, not the request.
 
-        Some servers say 408 on an idle connection before they close it (RFC 9110, section 15.5.9).
-        Then that counts as a close, as browsers have it, and no answer was heard.
+        Some servers say 408 on an idle connection before they close it (RFC 9110, section 15.5.9),
+        or 421 (section 15.5.20). That counts as a close, as browsers have it: no answer was heard.
         """
-        if status != _IDLE or not self._may_race():
+        if status not in _IDLE or not self._may_race():
             return False
         self.heard = False
         return True

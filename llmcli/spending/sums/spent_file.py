@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,6 +19,8 @@ _BLOCK = 1 << 16
 # A request counts for a day and a tag, with so many USD.
 Part = tuple[str, str | None, Decimal]
 _NOTHING = Decimal(0)
+# USD: no sum of a ledger is larger.
+_MOST = Decimal(10) ** 12
 
 
 class OwnRequests:
@@ -125,8 +128,9 @@ class SpentFile:
             if record := summary.parse(line.decode(errors="replace")):
                 self._open[identity] = self._part(record, "estimate_usd")
         self._save(begun_at)
-        self._count(self._open.values())
-        self._settle_own([])
+        parts = [*self._open.values()]
+        self._settle_own(parts)
+        self._count(parts)
 
     def _load(self) -> int:
         """Take the sums and the open requests of the checkpoint; return how far that has read."""
@@ -135,8 +139,8 @@ class SpentFile:
             saved = checkpoint.load(self._path, self._file, self._zone.name, _KIND)
             if saved is None:
                 return 0
-            sums = {(day, tag): _known(usd) for day, tag, usd in saved["sums"]}
-            opened = {i.encode(): (day, tag, _known(usd)) for i, day, tag, usd in saved["open"]}
+            sums = {(_day(day), tag): _known(usd) for day, tag, usd in saved["sums"]}
+            opened = {i.encode(): (_day(d), tag, _known(usd)) for i, d, tag, usd in saved["open"]}
         except checkpoint.MISFITS:
             return 0
         self.sums.update(sums)
@@ -193,9 +197,14 @@ def _taken_back(part: Part) -> Part:
     return part[0], part[1], -part[2]
 
 
+def _day(day: str) -> str:
+    """Return the day of a checkpoint. Raise ValueError if it is not one, TypeError for no text."""
+    return date.fromisoformat(day).isoformat()
+
+
 def _known(usd: str) -> Decimal:
-    """Return the amount of a checkpoint. Raise ValueError if it is not one."""
+    """Return the amount of a checkpoint. Raise ValueError if it cannot be one."""
     value = Decimal(usd)
-    if not value.is_finite():
+    if not value.is_finite() or not 0 <= value <= _MOST:
         raise ValueError(usd)
     return value
