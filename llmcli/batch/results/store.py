@@ -20,7 +20,7 @@ from llmcli.batch.task import Task
 from llmcli.errors import CantCreate, NoInput
 from llmcli.output.sink import write_file
 from llmcli.system.environment import Environment
-from llmcli.system.files.records import parse_record
+from llmcli.system.files.records import Record, parse_record
 
 PROGRESS, UNFINISHED = ".progress", ".unfinished"
 _OTHER_FORM = "give the options it was made with, or another FILE"
@@ -249,8 +249,21 @@ class Results:
             return
         # A record without a line becomes an empty line, where the order counts.
         offsets = self._offset_of if self._ordered else self._kept_offsets()
-        lines = (b"" if offset == _NO_LINE else self._line_at(offset) for offset in offsets)
-        yield from all_shown(self._answers, map(parse_record, lines))
+        yield from all_shown(self._answers, map(self._record_at, offsets))
+
+    def _record_at(self, offset: int) -> Record | None:
+        """Return the object of the line at `offset`; None where a record has no line.
+
+        Raise CantCreate for a line that somebody has damaged: of an answer only the beginning was
+        read until now, and its loss must not go unseen.
+        """
+        text = b"" if offset == _NO_LINE else self._line_at(offset)
+        record = parse_record(text)
+        if record is None and text.strip():
+            problem = f"{self._file.path}: the line with {text[:60].decode(errors='replace')!r} …"
+            hint = "remove that line; then --resume asks its record again"
+            raise CantCreate(f"{problem} is damaged", hint=hint)
+        return record
 
     def _line_at(self, offset: int) -> bytes:
         if offset <= _FIRST_STALE:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.echo import Echo
+from tests.support.echo import Echo, lines
 from tests.support.program import Run
 
 # Lets the reads of results fail, from the n-th on.
@@ -52,3 +52,21 @@ def test_results_that_cannot_be_read_back(
     assert len(texts) == 3
     # What was answered is never asked again.
     assert len(echo.bodies) == 3
+
+
+@pytest.mark.parametrize("form", [(), ("--csv",)])
+def test_a_damaged_line_is_told_before_its_answer_is_lost(
+    run: Run, echo: Echo, tmp_path: Path, form: tuple[str, ...]
+) -> None:
+    out, kept = tmp_path / "out", tmp_path / "out.progress"
+    asking = ("map", *form, "-O", "out", "{}")
+    text = b"name\n" * bool(form) + lines(6)
+    if form:
+        asking = ("map", "--csv", "-O", "out", "{name}")
+    assert run(*asking, input=text).returncode == 0
+    before = out.read_bytes()
+    kept.write_bytes(kept.read_bytes().replace(b"answer to r3", b'answer "to r3'))
+    done = run(*asking, "--resume", input=text)
+    assert done.returncode == 73, done.stderr
+    assert "is damaged; remove that line" in done.stderr.decode()
+    assert out.read_bytes() == before
