@@ -59,23 +59,28 @@ def test_a_race_is_lost_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None
         assert progress.lost_a_race() is lost
 
 
-IDLE = b"HTTP/1.1 408 Idle\r\nContent-Length: 11\r\nConnection: close\r\n\r\nYou idled.\n"
+IDLE = b"HTTP/1.1 %d Idle\r\nContent-Length: 11\r\nConnection: close\r\n\r\nYou idled.\n"
 
 
-def idles(handler: Handler) -> bool:
+def idles(handler: Handler, status: int = 408) -> bool:
     """What a server says on an idle connection before it closes that."""
-    handler.wfile.write(IDLE)
+    handler.wfile.write(IDLE % status)
     handler.close_connection = True
     return True
 
 
-def test_a_408_on_a_kept_connection_closes_it(run: Run, echo: Echo) -> None:
-    echo.fault = lambda handler, text, number: text == "second" and not number and idles(handler)
+@pytest.mark.parametrize("status", [408, 421])
+def test_what_is_said_on_an_idle_connection_closes_it(run: Run, echo: Echo, status: int) -> None:
+    echo.fault = lambda handler, text, number: (
+        text == "second" and not number and idles(handler, status)
+    )
     _first, second = reports(run, "--retries", "0")
     assert second["error"] is None
     lost, answered = second["llmcli"]["attempts"]
     assert (lost["status"], answered["status"]) == (None, 200)
-    assert "closed the connection with HTTP 408 on a connection that was kept" in lost["reason"]
+    assert (
+        f"closed the connection with HTTP {status} on a connection that was kept" in lost["reason"]
+    )
 
 
 def test_no_kept_connection_is_used_after_one_was_closed(run: Run, echo: Echo) -> None:
