@@ -18,6 +18,7 @@ from tests.support.echo import Echo, echoing
 from tests.support.endpoint import Script, Server, answer, serving
 from tests.support.internet import Internet, internet
 from tests.support.killing import FAULT
+from tests.support.manual import write_files
 from tests.support.program import (
     CITY,
     KEY,
@@ -227,3 +228,12 @@ def batches(env: dict[str, str]) -> Iterator[Batches]:
     server = Batches(advance=completes())
     with batching(env, server):
         yield server
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with the files that the examples of README and manual name."""
+    folder = tmp_path / "place"
+    folder.mkdir()
+    write_files(folder)
+    return folder

@@ -9,18 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.endpoint import Request, Script, Server, Wire, answer, in_turn
-from tests.support.manual import PAGES, blocks, git, on_path, reply, write_files
+from tests.support.manual import PAGES, blocks, git, on_path, reply
 from tests.support.program import shell
 
 Endpoint = Callable[[Script], Server]
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "place"
-    folder.mkdir()
-    write_files(folder)
-    return folder
 
 
 def save(name: str, path: Path) -> Path:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.endpoint import Server, serving
 from tests.support.internet import Internet, keys_in
-from tests.support.manual import bash, blocks, reply, write_files
+from tests.support.manual import bash, blocks, reply
 from tests.support.stranger import config_of_readme, rows_of_keys, with_embedded_model
 
 Env = dict[str, str]
@@ -30,14 +30,6 @@ LEADS_ON = (
     "--curl needs an endpoint, and the embedded model has none; name a server by --base-url",
 )
 CHOOSE = "choose one: --profile openai or --profile anthropic or --profile groq"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "place"
-    folder.mkdir()
-    write_files(folder)
-    return folder
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import statistics
 import tempfile
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from tests.benchmarks import report
 from tests.benchmarks.clients import Clients
 from tests.benchmarks.endpoint import serving
-from tests.benchmarks.measure import median_seconds, nowhere, run, side_by_side
+from tests.benchmarks.measure import median_seconds, nowhere, parsing, run, side_by_side
 from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
 
@@ -40,7 +39,7 @@ def main(options: Options) -> None:
 def _row(clients: Clients, stdin: Path, size: int, records: int, rounds: int) -> list[str]:
     state = clients.home / f"state-{size}"
     ledger = _fill(state, size)
-    parsed = _parsed(ledger)
+    parsed = parsing(ledger)
     plain = clients.llmcli(
         Plan(), "map", "-j", "8", "--max-tokens", "10", "Q {}",
         XDG_STATE_HOME=str(state), LLMCLI_PRICES=_PRICES,
@@ -59,15 +58,6 @@ def _row(clients: Clients, stdin: Path, size: int, records: int, rounds: int) ->
         report.ratio((first.cpu - cpu) / parsed) if size else "-",
         report.mebibytes(first.memory),
     ]
-
-
-def _parsed(path: Path) -> float:
-    """CPU seconds of json.loads of each line."""
-    begin = time.process_time()
-    with path.open("rb") as file:
-        for line in file:
-            json.loads(line)
-    return time.process_time() - begin
 
 
 def _fill(state: Path, requests: int) -> Path:

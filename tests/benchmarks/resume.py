@@ -1,16 +1,14 @@
 """`llmcli map --resume` over a FILE that has all answers, beside json.loads of its lines."""
 
-import json
 import statistics
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmarks import report
 from tests.benchmarks.clients import Clients
 from tests.benchmarks.endpoint import serving
-from tests.benchmarks.measure import Command, nowhere, run
+from tests.benchmarks.measure import Command, nowhere, parsing, run
 from tests.benchmarks.options import Options
 from tests.benchmarks.replies import Plan
 from tests.benchmarks.short_ways import without
@@ -48,7 +46,7 @@ def _row(clients: Clients, count: int) -> list[str]:
 
     short, long = command(), command(LLMCLI_SHORT=without("result-lines"))
     run(short, nowhere)
-    runs = [(_parsed(out), run(short, nowhere), run(long, nowhere)) for _ in range(_ROUNDS)]
+    runs = [(parsing(out), run(short, nowhere), run(long, nowhere)) for _ in range(_ROUNDS)]
     plain = statistics.median(parsed for parsed, *_ in runs)
     again = statistics.median(one.cpu for _, one, _ in runs)
     parsed_whole = statistics.median(one.cpu for *_, one in runs)
@@ -60,12 +58,3 @@ def _row(clients: Clients, count: int) -> list[str]:
         report.ratio(parsed_whole / plain),
         report.mebibytes(max(one.memory for _, one, _ in runs)),
     ]
-
-
-def _parsed(path: Path) -> float:
-    """CPU seconds."""
-    begin = time.process_time()
-    with path.open("rb") as file:
-        for line in file:
-            json.loads(line)
-    return time.process_time() - begin

@@ -113,7 +113,7 @@ def get_json(endpoint: Endpoint, path: str, trace: Trace) -> Any:
     """
     progress = _progress(endpoint, trace)
     received = _send(endpoint, "GET", join(endpoint.base_url, path), None, progress)
-    from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # loads sseclient
+    from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # where a reply is read
 
     head, blocks = _head(received), cast(Iterator[bytes], received)
     chunks.check_head(head, blocks, trace.redact)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from llmcli.api.trace import Trace
 from llmcli.backends.http.endpoint import Endpoint
+from llmcli.backends.http.reply import chunks
 from llmcli.backends.http.reply.received import Head, Received
 from llmcli.backends.http.timeouts import Progress
 from llmcli.backends.thread import Put, in_thread
@@ -52,8 +53,6 @@ def receive(
     `path` stands below the base URL, and `query` behind the query that this may have. Raises the
     same errors as a request for a completion; the body raises them where it breaks off.
     """
-    from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # loads sseclient
-
     url = join(endpoint.base_url, path)
     if query:
         url += ("&" if "?" in url else "?") + query
@@ -86,8 +85,6 @@ def receive_json(
     A `body` that is an object is sent as JSON. Raises what `receive` raises, and ProtocolError for
     a reply that is not a JSON object.
     """
-    from llmcli.backends.http.reply import chunks  # noqa: PLC0415  # loads sseclient
-
     sent: bytes | Upload | None
     if isinstance(body, dict):
         sent = json.dumps(body).encode()

@@ -139,10 +139,7 @@ class Service:
             "metadata": part.metadata,
         }
 
-        def send() -> Batch:
-            headers, value = self._json("POST", "/batches", body)
-            return read_batch(value, headers)
-
+        send = partial(self._batch, "POST", "/batches", body)
         return self.persistently(send, lambda: self.find_batch(part))
 
     def find_batch(self, part: Part) -> Batch | None:
@@ -157,17 +154,11 @@ class Service:
 
     def batch(self, identity: str) -> Batch:
         """Return the batch as it is now."""
-        headers, value = self._json("GET", f"/batches/{identity}")
-        return read_batch(value, headers)
+        return self._batch("GET", f"/batches/{identity}")
 
     def cancel(self, identity: str) -> Batch:
         """Ask the server to end the batch, and return it as it is then."""
-
-        def send() -> Batch:
-            headers, value = self._json("POST", f"/batches/{identity}/cancel", {})
-            return read_batch(value, headers)
-
-        return self.persistently(send)
+        return self.persistently(partial(self._batch, "POST", f"/batches/{identity}/cancel", {}))
 
     def content(self, file_id: str) -> Iterator[bytes]:
         """Return the content of a file in pieces."""
@@ -209,6 +200,11 @@ class Service:
             if not value.get("has_more") or not after or after in seen:
                 return
             seen.add(after)
+
+    def _batch(self, method: str, path: str, body: dict[str, Any] | None = None) -> Batch:
+        """Return the batch that the reply to a request describes."""
+        headers, value = self._json(method, path, body)
+        return read_batch(value, headers)
 
     def _json(
         self, method: str, path: str, body: "dict[str, Any] | Upload | None" = None, query: str = ""

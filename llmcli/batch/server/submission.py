@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from llmcli.batch.results.line_index import LineIndex
 from llmcli.batch.server.books import Books
@@ -97,22 +98,24 @@ class Submitter:
 
     def _upload(self, file: RequestsFile) -> None:
         part = file.part
-        try:
+        with self._given_up_if_refused(part):
             part.file_id = self.service.upload(part, file.file)
-        except LlmcliError as error:
-            if error.status in _REFUSED:
-                self._give_up(part)
-            raise
         self.results.step(part, UPLOADED)
 
     def _make(self, part: Part) -> None:
-        try:
+        with self._given_up_if_refused(part):
             part.batch_id = self.service.make(part).id
+        self.results.step(part, MADE)
+
+    @contextmanager
+    def _given_up_if_refused(self, part: Part) -> Iterator[None]:
+        """Give up a part whose step the server refuses, which would be refused again."""
+        try:
+            yield
         except LlmcliError as error:
             if error.status in _REFUSED:
                 self._give_up(part)
             raise
-        self.results.step(part, MADE)
 
     def _give_up(self, part: Part) -> None:
         self.books.drop(part)
